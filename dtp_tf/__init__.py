@@ -1,0 +1,49 @@
+"""Difference target propagation in Keras: layers with inverses, targets and local losses.
+
+The public names are imported on first use, so that `import dtp_tf` (and `dtp-tf --help`) does not
+wait for TensorFlow.
+"""
+
+import importlib
+
+import wrapt
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DTPNetwork": "dtp_tf.network",
+    "DensePair": "dtp_tf.pairs",
+    "Recipe": "dtp_tf.recipes",
+    "evaluate": "dtp_tf.evaluation",
+    "export": "dtp_tf.export",
+    "load_data": "dtp_tf.data",
+    "recipe": "dtp_tf.recipes",
+    "recipes": None,
+    "rules": None,
+    "train": "dtp_tf.training",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dtp_tf' has no attribute {name!r}")
+    home = _HOMES[name]
+    if home is None:
+        return importlib.import_module(f"dtp_tf.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__():
+    return __all__
+
+
+@wrapt.when_imported("keras")
+def _register(keras):
+    """Register the layers with Keras, so that `keras.saving.load_model` finds them.
+
+    Keras looks a class up among those already imported; this runs as soon as both it and `dtp_tf`
+    are there, in either order.
+    """
+    importlib.import_module("dtp_tf.network")

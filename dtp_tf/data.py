@@ -1,0 +1,278 @@
+"""Image sets by name or folder -> splits in memory -> batches."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.images import fit_image, read_folder
+from dtp_tf.preprocessing import augment
+from dtp_tf.recipes import did_you_mean
+
+HELD_OUT_TEST = 0.2  # of a set that comes without a test split
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images and labels of one split.
+
+    Attributes:
+        images: uint8 `(n, H, W, C)` in [0, 255].
+        labels: int32 `(n,)`, 0 .. classes - 1.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self):
+        return len(self.labels)
+
+    def take(self, indices):
+        """Return the split of the images with these indices."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def batches(self, size=1000):
+        """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller."""
+        images, labels = self.images, self.labels
+        starts = tf.data.Dataset.range(0, len(labels), size)
+        with tf.device("CPU"):
+            images, labels = tf.constant(images), tf.constant(labels)
+        return starts.map(lambda i: (images[i : i + size], labels[i : i + size])).prefetch(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+    """An image-classification set, split for training.
+
+    Attributes:
+        name: of the set.
+        train, validation, test: `Split`s.
+        class_names: one name per label.
+        test_origin: where the test split comes from, in words.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple
+    test_origin: str
+
+    @property
+    def image_shape(self):
+        """(height, width, channels)."""
+        return self.train.images.shape[1:]
+
+
+def load_data(recipe, data_dir=None):
+    """Return the `ImageData` that a recipe names.
+
+    The test split is the set's own and depends on nothing; the validation split is drawn from the
+    training split with the recipe's seed.
+
+    Args:
+        recipe: a `Recipe`: `dataset`, `image_folder`, `image_size`, `validation_fraction`, `seed`.
+        data_dir: the folder of TFDS; its own default otherwise.
+
+    Raises:
+        UserError: a set that is unknown, cannot be had, is no image classification, is too small
+            or too large.
+    """
+    if recipe.image_folder is not None:
+        name = str(recipe.image_folder)
+        images, labels, class_names = read_folder(recipe.image_folder, recipe.image_size)
+        train, test = hold_out(Split(images, labels), HELD_OUT_TEST, seed=0)
+        origin = "20 % of the folder, the same for every seed"
+    elif recipe.dataset == "digits":
+        name = "digits"
+        train, test, class_names = _digits(recipe.image_size)
+        origin = "every fifth image"
+    else:
+        name = recipe.dataset
+        train, test, class_names, origin = _tfds(name, recipe.image_size, data_dir)
+    train, validation = hold_out(train, recipe.validation_fraction, recipe.seed)
+    for split, what in ((train, "training"), (validation, "validation"), (test, "test")):
+        if not len(split):
+            raise UserError(f"{name} is too small: no image is left for the {what} split.")
+    if train.images.shape[-1] not in (1, 3):
+        raise UserError(f"{name} has {train.images.shape[-1]} channels; 1 or 3 are supported.")
+    return ImageData(name, train, validation, test, tuple(class_names), origin)
+
+
+def hold_out(split, fraction, seed):
+    """Return (rest, held out) of a random, seeded division; both keep their order."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    count = round(len(split) * fraction)
+    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
+
+
+def training_batches(split, batch_size, seed, epoch, passage, flip=False, crop=0):
+    """Return one pass over the training images as a `tf.data.Dataset` of (images, labels).
+
+    The order and the augmentation depend on (seed, epoch, passage) only, so any epoch can be had
+    again. Batches have one size; what does not fill the last one is left out of this pass.
+
+    Args:
+        split: the training `Split`.
+        batch_size: images per batch; a smaller split is one batch.
+        seed, epoch, passage: whole numbers from 0; `passage` counts the passes of one epoch.
+        flip, crop: see `augment`.
+    """
+    size = min(batch_size, len(split))
+    steps = len(split) // size
+    order = np.random.default_rng((seed, epoch, passage)).permutation(len(split))
+    order = order[: steps * size].reshape(steps, size)
+    with tf.device("CPU"):
+        images, labels = tf.constant(split.images), tf.constant(split.labels)
+    noise = np.random.default_rng((seed, epoch, passage, 1)).integers(2**31, size=(steps, 2))
+
+    def batch(indices, key):
+        chosen = tf.gather(images, indices)
+        if flip or crop:
+            chosen = augment(chosen, key, flip, crop)
+        return chosen, tf.gather(labels, indices)
+
+    batches = tf.data.Dataset.from_tensor_slices((order, noise))
+    return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _digits(size):
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
+    if size is not None:
+        images = np.asarray(fit_image(images, (*size, 1)))
+    everything = Split(images, bunch.target.astype(np.int32))
+    is_test = np.arange(len(everything)) % 5 == 0
+    class_names = [str(name) for name in bunch.target_names]
+    return everything.take(~is_test), everything.take(is_test), class_names
+
+
+def _tfds(name, size, data_dir):
+    builder = _prepared_builder(name, data_dir)
+    image_key, label_key = _image_and_label(builder)
+    splits = builder.info.splits
+    train_name = "train" if "train" in splits else next(iter(splits))
+    test_name = next((s for s in ("test", "validation") if s in splits and s != train_name), None)
+    shape = _image_shape(builder, image_key, size)
+    wanted = [train_name] + ([test_name] if test_name else [])
+    _check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
+    classes = builder.info.features[label_key].num_classes
+    read = [_read(builder, s, image_key, label_key, shape, classes) for s in wanted]
+    if test_name:
+        train, test = read
+        origin = f"the set's own {test_name} split"
+    else:
+        train, test = hold_out(read[0], HELD_OUT_TEST, seed=0)
+        origin = f"20 % of the {train_name} split, the same for every seed"
+    return train, test, builder.info.features[label_key].names, origin
+
+
+def _prepared_builder(name, data_dir):
+    """Return the TFDS builder of a set that lies on disk, downloading it where that is possible."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import downloader
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        known = ["digits", *tfds.list_builders(with_community_datasets=False)]
+        raise UserError(
+            f"there is no data set {name!r} in TensorFlow Datasets.{did_you_mean(name, known)}"
+        ) from None
+    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+        raise UserError(f"data set {name!r} cannot be opened: {_one_line(error)}") from None
+    if builder.is_prepared():
+        return builder
+    # Nine retries with growing pauses would take minutes to say that there is no network.
+    downloader.MAX_RETRIES = 2
+    try:
+        builder.download_and_prepare()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a download script may raise, SystemExit included
+        raise UserError(
+            f"data set {name!r} is not prepared in {builder.data_dir} and cannot be downloaded "
+            f"({type(error).__name__}: {_one_line(error)}); give the folder of a prepared copy "
+            "with --data-dir, or train the bundled `digits` recipe."
+        ) from None
+    return builder
+
+
+def _one_line(error):
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _image_and_label(builder):
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    kinds = (tfds.features.Image, tfds.features.ClassLabel)
+    keys = builder.info.supervised_keys
+    if keys is not None and len(keys) == 2:
+        if all(isinstance(features.get(k), kind) for k, kind in zip(keys, kinds, strict=True)):
+            return keys
+    found = [[key for key, f in features.items() if isinstance(f, kind)] for kind in kinds]
+    if not all(found):
+        raise UserError(
+            f"data set {builder.name!r} is no image classification: its features are "
+            f"{', '.join(features)}; choose one with an image and a class label."
+        )
+    return found[0][0], found[1][0]
+
+
+def _image_shape(builder, key, size):
+    feature = builder.info.features[key]
+    height, width, channels = feature.shape
+    if np.dtype(feature.np_dtype) != np.uint8:
+        raise UserError(
+            f"the images of {builder.name!r} are {np.dtype(feature.np_dtype)}; only uint8 images "
+            "are supported."
+        )
+    if size is not None:
+        height, width = size
+    if height is None or width is None:
+        raise SettingError(
+            f"the images of {builder.name!r} differ in size; give `image_size` "
+            "(--image-size HEIGHT,WIDTH)."
+        )
+    return height, width, channels or 3
+
+
+def _check_memory(name, count, shape):
+    needed, free = count * int(np.prod(shape)) * 2, psutil.virtual_memory().available
+    if needed > 0.8 * free:
+        raise UserError(
+            f"{name} needs {needed / 1e9:.1f} GB of memory at {shape[0]}x{shape[1]}, and "
+            f"{free / 1e9:.1f} GB are free; choose a smaller `image_size` "
+            "(--image-size HEIGHT,WIDTH)."
+        )
+
+
+def _read(builder, split, image_key, label_key, shape, classes):
+    import tensorflow_datasets as tfds
+
+    count = builder.info.splits[split].num_examples
+    images, labels = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
+    examples = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one order on every machine
+    )
+    parts = examples.map(
+        lambda e: (fit_image(e[image_key], shape), e[label_key]), num_parallel_calls=tf.data.AUTOTUNE
+    ).batch(1000)
+    end = 0
+    for part, part_labels in parts.as_numpy_iterator():
+        start, end = end, end + len(part)
+        images[start:end], labels[start:end] = part, part_labels
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UserError(f"the {split} split of {builder.name!r} has images without a label.")
+    return Split(images, labels)

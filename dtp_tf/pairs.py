@@ -1,0 +1,137 @@
+"""Layer pairs: a forward layer f and its inverse g in one Keras layer."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("dtp_tf")
+class DensePair(keras.layers.Layer):
+    """A Dense layer f and a Dense inverse g: `pair(h)` and `pair(h, reverse=True)`.
+
+        f(h) = s(h W + b),   g(t) = r(t V + c)
+
+    A network leaves out the inverses that its learning rule does not use (in difference target
+    propagation that of the first pair, for it would map to pixels).
+
+    Args:
+        units: outputs of f, at least 1.
+        activation: s, the nonlinearity of f: a name or function that Keras knows.
+        inverse_activation: r, the nonlinearity of g; the same as `activation` by default.
+        kernel_initializer: of W; by default orthogonal, all singular values 1.
+        inverse_kernel_initializer: of V.
+        inverse: whether there is a g at all.
+        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: activations of the layer below, or with `reverse=True` of this layer.
+        reverse: whether to apply g instead of f.
+
+    Input shape:
+        `(batch, inputs)`; `(batch, units)` with `reverse=True`.
+
+    Output shape:
+        `(batch, units)`; `(batch, inputs)` with `reverse=True`.
+
+    Raises:
+        ValueError: `units` below 1, an input that is not of rank 2, or `reverse=True` on a pair
+            without an inverse.
+
+    Example:
+
+    >>> import keras, dtp_tf
+    >>> pair = dtp_tf.DensePair(3)
+    >>> h = pair(keras.ops.ones((2, 5)))
+    >>> tuple(h.shape), tuple(pair(h, reverse=True).shape)
+    ((2, 3), (2, 5))
+
+    References:
+        Lee, Zhang, Fischer, Bengio, "Difference Target Propagation", 2015, arXiv 1412.7525.
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        inverse_activation=None,
+        kernel_initializer="orthogonal",
+        inverse_kernel_initializer="orthogonal",
+        inverse=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
+            raise ValueError(f"`units` must be a whole number of at least 1, got {units!r}.")
+        self.units = units
+        self.activation = keras.activations.get(activation)
+        self.inverse_activation = (
+            self.activation
+            if inverse_activation is None
+            else keras.activations.get(inverse_activation)
+        )
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.inverse_kernel_initializer = keras.initializers.get(inverse_kernel_initializer)
+        self.forward_layer = keras.layers.Dense(
+            units,
+            self.activation,
+            kernel_initializer=self.kernel_initializer,
+            name=f"{self.name}_forward",
+            dtype=self.dtype_policy,
+        )
+        self.inverse = inverse
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        if len(input_shape) != 2 or input_shape[-1] is None:
+            raise ValueError(
+                f"`DensePair` takes inputs of shape (batch, features), got {tuple(input_shape)}; "
+                "flatten images first, for example with "
+                "`DTPNetwork(..., preprocessing=keras.layers.Flatten())`."
+            )
+        self.forward_layer.build(input_shape)
+        if self.inverse:
+            self.inverse_layer = keras.layers.Dense(
+                input_shape[-1],
+                self.inverse_activation,
+                kernel_initializer=self.inverse_kernel_initializer,
+                name=f"{self.name}_inverse",
+                dtype=self.dtype_policy,
+            )
+            self.inverse_layer.build((None, self.units))
+        self.built = True
+
+    def call(self, inputs, reverse=False):
+        if not reverse:
+            return self.forward_layer(inputs)
+        if not self.inverse:
+            raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")
+        return self.inverse_layer(inputs)
+
+    def compute_output_shape(self, input_shape, reverse=False):
+        return (input_shape[0], self.inverse_layer.units if reverse else self.units)
+
+    @property
+    def forward_variables(self):
+        """The trainable variables of f."""
+        return self.forward_layer.trainable_variables
+
+    @property
+    def inverse_variables(self):
+        """The trainable variables of g; empty without an inverse."""
+        return self.inverse_layer.trainable_variables if self.inverse else []
+
+    def stock_layers(self):
+        """Return f as stock Keras layers that share its weights and do not need `dtp_tf`."""
+        return [self.forward_layer]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "inverse_activation": keras.activations.serialize(self.inverse_activation),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "inverse_kernel_initializer": keras.initializers.serialize(
+                self.inverse_kernel_initializer
+            ),
+            "inverse": self.inverse,
+        }

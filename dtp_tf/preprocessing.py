@@ -1,0 +1,81 @@
+"""Pixels to inputs, and augmentation. Training, evaluation and export share the one layer."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def preprocessing_layer(kind, images):
+    """Return stock Keras layers from uint8 images to flat float32 inputs.
+
+    Args:
+        kind: "unit", "symmetric", "center", "standardize" or "imagenet"; see `Recipe`.
+        images: the training images that the means are taken from, uint8 `(n, H, W, C)`.
+
+    Returns:
+        A `keras.Sequential`, `(batch, H, W, C)` in [0, 255] -> `(batch, H * W * C)`.
+    """
+    shape = images.shape[1:]
+    layers = [keras.Input(shape, dtype="uint8")]
+    if kind == "symmetric":
+        layers.append(keras.layers.Rescaling(1 / 127.5, offset=-1))
+    else:
+        layers.append(keras.layers.Rescaling(1 / 255))
+    layers.append(keras.layers.Flatten())
+    if kind in ("center", "standardize"):
+        mean, deviation = pixel_statistics(images)
+        variance = (deviation + 0.01) ** 2 if kind == "standardize" else np.ones_like(mean)
+        layers.append(_normalization(mean, variance))
+    elif kind == "imagenet":
+        mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
+        if shape[-1] == 1:
+            mean, deviation = mean[:1], deviation[:1]
+        pixels = shape[0] * shape[1]
+        layers.append(_normalization(np.tile(mean, pixels), np.tile(deviation, pixels) ** 2))
+    return keras.Sequential(layers, name="preprocessing")
+
+
+def pixel_statistics(images):
+    """Return mean and standard deviation of every input over the images, in [0, 1]."""
+    total, squares = 0.0, 0.0
+    for start in range(0, len(images), 1000):  # in pieces: float64 copies of all would be large
+        part = images[start : start + 1000].reshape(-1, images[0].size) / 255.0
+        total, squares = total + part.sum(0), squares + np.square(part).sum(0)
+    mean = total / len(images)
+    return mean, np.sqrt(np.maximum(squares / len(images) - mean**2, 0))
+
+
+def _normalization(mean, variance):
+    return keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())
+
+
+def augment(images, seed, flip, crop):
+    """Mirror half of the images and shift each by up to `crop` pixels.
+
+    Args:
+        images: `(batch, H, W, C)`.
+        seed: two integers; the result depends on nothing else.
+        flip: whether to mirror left to right.
+        crop: largest shift in pixels in each direction; what comes in is black.
+
+    Returns:
+        Images of the same shape and type.
+    """
+    count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
+    flip_seed, y_seed, x_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    if flip:
+        mirrored = tf.random.stateless_uniform((count, 1, 1, 1), flip_seed) < 0.5
+        images = tf.where(mirrored, images[:, :, ::-1], images)
+    if crop:
+        padded = tf.pad(images, [[0, 0], [crop, crop], [crop, crop], [0, 0]])
+        rows = _window(count, height, crop, y_seed)
+        columns = _window(count, width, crop, x_seed)
+        images = tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+    return images
+
+
+def _window(count, size, crop, seed):
+    offset = tf.random.stateless_uniform((count, 1), seed, 0, 2 * crop + 1, tf.int32)
+    return offset + tf.range(size)

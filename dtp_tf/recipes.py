@@ -1,0 +1,417 @@
+"""What a training run is: every setting with its default, unit and reason, and the named recipes.
+
+The command line's flags, the saved `config.json` and the `recipes` command all read from here.
+This module does not import TensorFlow.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import pathlib
+
+from dtp_tf.errors import SettingError
+
+ACTIVATIONS = (
+    "tanh sigmoid relu elu selu gelu leaky_relu silu softplus softsign hard_tanh linear".split()
+)
+INITIALIZERS = (
+    "orthogonal glorot_uniform glorot_normal he_uniform he_normal lecun_uniform lecun_normal "
+    "torch_uniform"
+).split()
+LEARNING_RATE_SCHEDULES = ("constant", "cosine")
+OPTIMIZERS = ("adam", "sgd", "rmsprop", "rmsprop-graves", "rmsprop-torch")
+PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
+RULES = ("dtp",)
+SCHEDULES = ("parallel", "alternating", "inverse-first")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How one setting is parsed, checked and explained.
+
+    Args:
+        kind: `str`, `int`, `float` or `bool`.
+        help: one or two sentences with the unit.
+        choices: the allowed values, if they are few.
+        low, high: the closed range of a number; `open_low`/`open_high` leave the bound itself out.
+        many: a list of values; on the command line they are separated by commas.
+        optional: whether `None` is a value ("none" on the command line).
+    """
+
+    kind: type
+    help: str
+    choices: tuple = ()
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    many: bool = False
+    optional: bool = False
+
+    def parse(self, name, value):
+        """Return `value`, from Python, a config file or the command line, in the setting's type."""
+        if value is None or (self.optional and value in ("none", "None")):
+            if self.optional:
+                return None
+            raise SettingError(f"`{name}` must have a value, got none.")
+        if not self.many:
+            return self._parse_one(name, value)
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        elif not isinstance(value, (list, tuple)):
+            value = [value]
+        if not value:
+            raise SettingError(f"`{name}` needs at least one value, got an empty list.")
+        return tuple(self._parse_one(name, one) for one in value)
+
+    def _parse_one(self, name, value):
+        parsed = self._convert(name, value)
+        if self.choices and parsed not in self.choices:
+            raise SettingError(
+                f"`{name}` must be one of {', '.join(self.choices)}; got {value!r}."
+                + did_you_mean(str(value), self.choices)
+            )
+        if self.kind in (int, float) and not self._in_range(parsed):
+            raise SettingError(f"`{name}` must be {self.range_text()}, got {value}.")
+        return parsed
+
+    def _convert(self, name, value):
+        if self.kind is bool:
+            words = {"true": True, "yes": True, "false": False, "no": False}
+            if isinstance(value, bool):
+                return value
+            if str(value).lower() in words:
+                return words[str(value).lower()]
+            raise SettingError(f"`{name}` must be true or false, got {value!r}.")
+        if self.kind is str:
+            if isinstance(value, (str, pathlib.Path)):
+                return str(value)
+            raise SettingError(f"`{name}` must be text, got {value!r}.")
+        noun = "a whole number" if self.kind is int else "a number"
+        if isinstance(value, bool):
+            raise SettingError(f"`{name}` must be {noun}, got {value!r}.")
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise SettingError(f"`{name}` must be {noun}, got {value!r}.") from None
+        if not math.isfinite(number) or (self.kind is int and number != int(number)):
+            raise SettingError(f"`{name}` must be {noun}, got {value!r}.")
+        return self.kind(number)
+
+    def _in_range(self, number):
+        above = number > self.low if self.open_low else number >= self.low
+        below = number < self.high if self.open_high else number <= self.high
+        return above and below
+
+    def range_text(self):
+        """Say the allowed values in words, for help and errors; empty where anything goes."""
+        if self.choices:
+            return ", ".join(self.choices)
+        parts = []
+        if self.low > -math.inf:
+            parts.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
+        return " and ".join(parts)
+
+
+def did_you_mean(word, known):
+    """Return ' Did you mean X?' where one of `known` is close to `word`, else nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _setting(default, kind, text, **checks):
+    return dataclasses.field(
+        default=default, metadata={"setting": Setting(kind, text, **checks)}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All settings of one training run.
+
+    Raises:
+        SettingError: a value of the wrong type or out of its range.
+
+    Example:
+
+    >>> import dtp_tf
+    >>> dtp_tf.recipe("digits", epochs=3).epochs
+    3
+    """
+
+    recipe: str = _setting("custom", str, "Name of the recipe that the other settings start from.")
+
+    # data
+    dataset: str = _setting(
+        "digits", str, "`digits` (bundled) or the name of a TFDS image-classification set."
+    )
+    image_folder: str | None = _setting(
+        None, str, "A folder with one subfolder of images per class, instead of `dataset`.",
+        optional=True,
+    )
+    image_size: tuple | None = _setting(
+        None, int, "Height,width in pixels to resize to; needed where the images differ in size.",
+        low=1, many=True, optional=True,
+    )
+    validation_fraction: float = _setting(
+        0.2, float, "Share of the training split that is held out for validation.",
+        low=0, high=1, open_low=True, open_high=True,
+    )
+    preprocessing: str = _setting(
+        "unit", str,
+        "Pixels to inputs: unit = [0, 1]; symmetric = [-1, 1]; center = [0, 1] less each input's "
+        "training mean; standardize = also divided by its standard deviation (+ 0.01); imagenet = "
+        "ImageNet's mean and deviation per colour channel.",
+        choices=PREPROCESSINGS,
+    )
+    flip: bool = _setting(False, bool, "Mirror half of the training images left to right.")
+    crop: int = _setting(
+        0, int, "Shift training images at random by up to this many pixels (zero padding).", low=0
+    )
+
+    # network
+    units: tuple = _setting(
+        (256, 256), int, "Units of the hidden layers, from the input on.", low=1, many=True
+    )
+    activation: str = _setting(
+        "tanh", str, "Activation of the forward layers f.", choices=tuple(ACTIVATIONS)
+    )
+    inverse_activation: str = _setting(
+        "tanh", str, "Activation of the inverses g.", choices=tuple(ACTIVATIONS)
+    )
+    initializer: str = _setting(
+        "orthogonal", str, "Initial weights of the forward layers (orthogonal: all singular "
+        "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.", choices=tuple(INITIALIZERS),
+    )
+    inverse_initializer: str = _setting(
+        "orthogonal", str, "Initial weights of the inverses.", choices=tuple(INITIALIZERS)
+    )
+
+    # rule
+    rule: str = _setting("dtp", str, "Learning rule.", choices=RULES)
+    schedule: str = _setting(
+        "parallel", str,
+        "parallel = inverses and forward layers on every batch; alternating = in each epoch one "
+        "pass for the inverses, then one for the forward layers; inverse-first = `inverse_steps` "
+        "updates of the inverses, then one of the forward layers, on every batch.",
+        choices=SCHEDULES,
+    )
+    inverse_steps: int = _setting(
+        1, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only).",
+        low=1,
+    )
+    target_step: float = _setting(
+        0.00327736332653, float,
+        "eta: step of the top target along each example's own loss gradient. (Lee's value is for "
+        "the gradient of a mean over 100 examples: divide it by 100.)",
+        low=0, open_low=True,
+    )
+    noise: float = _setting(
+        0.359829566008, float, "sigma: standard deviation of the noise that the inverses are "
+        "trained with, in units of the activations.", low=0,
+    )
+    noise_decay_epochs: float | None = _setting(
+        None, float, "Let the noise fall as sigma / (1 + epoch / this); none = constant.",
+        low=0, open_low=True, optional=True,
+    )
+
+    # optimizers
+    optimizer: str = _setting(
+        "adam", str,
+        "Optimizer of the forward layers. rmsprop-graves = Lee's centred RMSprop (rho 0.95, "
+        "momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's defaults (rho 0.99).",
+        choices=OPTIMIZERS,
+    )
+    learning_rate: float = _setting(
+        3e-4, float, "Learning rate of the forward layers.", low=0, open_low=True
+    )
+    learning_rate_schedule: str = _setting(
+        "constant", str, "Course of the forward learning rate; cosine falls to 0 at the last epoch.",
+        choices=LEARNING_RATE_SCHEDULES,
+    )
+    inverse_optimizer: str = _setting(
+        "adam", str, "Optimizer of the inverses.", choices=OPTIMIZERS
+    )
+    inverse_learning_rate: float = _setting(
+        1e-3, float, "Learning rate of the inverses.", low=0, open_low=True
+    )
+    inverse_learning_rate_schedule: str = _setting(
+        "constant", str, "Course of the inverses' learning rate.", choices=LEARNING_RATE_SCHEDULES
+    )
+
+    # training
+    batch_size: int = _setting(128, int, "Images per update.", low=1)
+    epochs: int = _setting(
+        30, int, "Passes over the training images; an alternating epoch passes over them twice.",
+        low=1,
+    )
+    early_stopping: int | None = _setting(
+        None, int, "Stop after this many epochs without a better validation accuracy.",
+        low=1, optional=True,
+    )
+    seed: int = _setting(
+        0, int, "Seed of the split, the initial weights, the order of images and the noise.",
+        low=0, high=2**31 - 1,
+    )
+    deterministic: bool = _setting(
+        False, bool, "Bit-equal weights for the same seed on the same machine; slower.",
+    )
+
+    def __post_init__(self):
+        for name, setting in SETTINGS.items():
+            object.__setattr__(self, name, setting.parse(name, getattr(self, name)))
+        if self.image_size is not None and len(self.image_size) != 2:
+            raise SettingError(
+                f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
+            )
+        if self.inverse_steps > 1 and self.schedule != "inverse-first":
+            raise SettingError(
+                f"`inverse_steps` {self.inverse_steps} needs `schedule` inverse-first, "
+                f"got {self.schedule}."
+            )
+
+    def replace(self, **changes):
+        """Return a recipe with some settings changed; unknown names are errors."""
+        check_names(changes)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self):
+        """Return the settings as plain JSON types."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, settings):
+        """Inverse of `to_dict`; unknown names are errors."""
+        check_names(settings)
+        return cls(**settings)
+
+
+SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Recipe)}
+
+
+def check_names(settings):
+    """Raise `SettingError` for the first name that is no setting."""
+    for name in settings:
+        if name not in SETTINGS:
+            raise SettingError(
+                f"unknown setting {name!r}.{did_you_mean(str(name), SETTINGS)} "
+                "`dtp-tf recipes NAME` lists them all."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe in the table: what it is for, and its settings."""
+
+    summary: str
+    settings: dict
+
+
+_MNIST_LAYERS = (240,) * 7
+
+RECIPES = {
+    "digits": NamedRecipe(
+        "scikit-learn's 1,797 bundled 8x8 digits, 64-256-256-10: no download, done in seconds.",
+        dict(
+            dataset="digits", units=(256, 256), preprocessing="symmetric", batch_size=32,
+            epochs=30, learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+    ),
+    "cifar10": NamedRecipe(
+        "CIFAR-10, 3072-1000-1000-1000-10 tanh: the network of Lee et al., settings of our own.",
+        dict(
+            dataset="cifar10", units=(1000,) * 3, preprocessing="center", batch_size=200,
+            epochs=40, flip=True,
+        ),
+    ),
+    "cifar10-notebook": NamedRecipe(
+        "CIFAR-10 with the settings of the PyTorch notebook that this project ports, its defects "
+        "cured: targets held constant, the true log-likelihood, inverses of f with its "
+        "nonlinearity, losses per example.",
+        dict(
+            dataset="cifar10", units=(1000,) * 3, preprocessing="imagenet", batch_size=1024,
+            epochs=30, optimizer="rmsprop-torch", learning_rate=0.01,
+            inverse_optimizer="rmsprop-torch", inverse_learning_rate=0.01,
+            initializer="torch_uniform", inverse_initializer="torch_uniform",
+            # On the mean over 1024 examples; the noise is the constant's half, as the notebook
+            # computes it.
+            target_step=0.327736332653 / 1024, noise=0.359829566008 / 2,
+        ),
+    ),
+    "mnist": NamedRecipe(
+        "MNIST, 784-240x7-10 tanh: the paper's network, settings of our own.",
+        dict(
+            dataset="mnist", units=_MNIST_LAYERS, batch_size=100, epochs=60,
+        ),
+    ),
+    "mnist-paper": NamedRecipe(
+        "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",
+        dict(
+            dataset="mnist", units=_MNIST_LAYERS, batch_size=100, epochs=100,
+            validation_fraction=1 / 6, schedule="alternating",
+            target_step=0.327736332653 / 100, noise=0.359829566008,
+            optimizer="rmsprop-graves", learning_rate=0.0148893490317,
+            inverse_optimizer="rmsprop-graves", inverse_learning_rate=0.00501149118237,
+        ),
+    ),
+}
+
+
+def recipe(name="digits", **changes):
+    """Return the named recipe, with some settings changed.
+
+    Args:
+        name: one of `RECIPES`, or a `Recipe`.
+        **changes: settings to override.
+
+    Raises:
+        SettingError: an unknown recipe or setting, or a value out of its range.
+    """
+    if isinstance(name, Recipe):
+        return name.replace(**changes)
+    if name not in RECIPES:
+        raise SettingError(
+            f"unknown recipe {name!r}; there are {', '.join(RECIPES)}."
+            + did_you_mean(str(name), RECIPES)
+        )
+    check_names(changes)
+    return Recipe(**{"recipe": name, **RECIPES[name].settings, **changes})
+
+
+def read_config(path):
+    """Return the settings in a JSON or YAML file as a dict.
+
+    Raises:
+        SettingError: a file that cannot be read, is no mapping, or has unknown settings.
+    """
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise SettingError(f"config file {path} cannot be read: {reason}.") from None
+    if pathlib.Path(path).suffix in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            settings = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            place = " ".join(str(error).split())
+            raise SettingError(f"config file {path} is not valid YAML: {place}.") from None
+    else:
+        try:
+            settings = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SettingError(f"config file {path} is not valid JSON: {error}.") from None
+    if not isinstance(settings, dict):
+        raise SettingError(f"config file {path} must hold settings by name, got {text[:40]!r}.")
+    try:
+        check_names(settings)
+    except SettingError as error:
+        raise SettingError(f"config file {path}: {error}") from None
+    return settings

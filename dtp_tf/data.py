@@ -186,7 +186,7 @@ def _prepared_builder(name, data_dir):
         raise UserError(
             f"there is no data set {name!r} in TensorFlow Datasets.{did_you_mean(name, known)}"
         ) from None
-    except (ValueError, OSError, RuntimeError, AssertionError) as error:
+    except (ValueError, OSError, RuntimeError, AssertionError, ImportError) as error:
         raise UserError(f"data set {name!r} cannot be opened: {_one_line(error)}") from None
     if builder.is_prepared():
         return builder
@@ -215,11 +215,10 @@ def _image_and_label(builder):
 
     features = builder.info.features
     kinds = (tfds.features.Image, tfds.features.ClassLabel)
-    keys = builder.info.supervised_keys
-    if keys is not None and len(keys) == 2:
-        if all(isinstance(features.get(k), kind) for k, kind in zip(keys, kinds, strict=True)):
-            return keys
     found = [[key for key, f in features.items() if isinstance(f, kind)] for kind in kinds]
+    keys = builder.info.supervised_keys or ()
+    if len(keys) == 2 and keys[0] in found[0] and keys[1] in found[1]:
+        return keys
     if not all(found):
         raise UserError(
             f"data set {builder.name!r} is no image classification: its features are "
@@ -267,7 +266,8 @@ def _read(builder, split, image_key, label_key, shape, classes):
         read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one order on every machine
     )
     parts = examples.map(
-        lambda e: (fit_image(e[image_key], shape), e[label_key]), num_parallel_calls=tf.data.AUTOTUNE
+        lambda e: (fit_image(e[image_key], shape), e[label_key]),
+        num_parallel_calls=tf.data.AUTOTUNE,
     ).batch(1000)
     end = 0
     for part, part_labels in parts.as_numpy_iterator():

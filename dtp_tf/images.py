@@ -17,8 +17,9 @@ def read_image(path):
     """
     try:
         with Image.open(path) as image:
-            grey = image.mode in ("1", "L", "LA", "I", "I;16", "F")
-            if image.mode in ("I", "I;16", "F"):  # deeper than 8 bits: keep the range
+            deep = image.mode.startswith(("I", "F"))  # more than 8 bits: keep the range
+            grey = deep or image.mode in ("1", "L", "LA")
+            if deep:
                 pixels = np.asarray(image, dtype=np.float64)
                 top = 65535 if image.mode != "F" else max(pixels.max(), 1e-12)
                 pixels = np.clip(pixels / top * 255, 0, 255).round().astype(np.uint8)
@@ -26,7 +27,7 @@ def read_image(path):
                 pixels = np.asarray(image.convert("L" if grey else "RGB"))
     except FileNotFoundError:
         raise UserError(f"image {path} does not exist.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError):
         raise UserError(
             f"image {path} cannot be read: it is damaged or no image; remove or replace it."
         ) from None
@@ -65,19 +66,21 @@ def read_folder(folder, size=None):
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise UserError(f"image folder {folder} is not a folder; give one with a subfolder a class.")
+        raise UserError(
+            f"image folder {folder} is not a folder; give one with a subfolder for each class."
+        )
     classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if len(classes) < 2:
         raise UserError(
             f"image folder {folder} has {len(classes)} subfolder(s); it needs one for each of at "
             "least two classes."
         )
-    known = Image.registered_extensions()
+    known = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     files, labels = [], []
     for label, path in enumerate(classes):
         found = sorted(
             p for p in path.rglob("*")
-            if p.is_file() and not p.name.startswith(".") and p.suffix.lower() in known
+            if p.is_file() and p.suffix.lower() in known and not _hidden(p.relative_to(path))
         )
         if not found:
             raise UserError(f"class folder {path} has no images; add some or remove it.")
@@ -96,3 +99,7 @@ def read_folder(folder, size=None):
     channels = max(image.shape[-1] for image in raw)
     images = np.stack([np.asarray(fit_image(image, (*size, channels))) for image in raw])
     return images, np.array(labels, np.int32), [path.name for path in classes]
+
+
+def _hidden(path):
+    return any(part.startswith(".") for part in path.parts)

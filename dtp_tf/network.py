@@ -29,6 +29,7 @@ class DTPNetwork(keras.Model):
         classes: number of classes, at least 2.
         rule: a `dtp_tf.rules.Rule`; difference target propagation by default.
         preprocessing: a Keras layer that is applied to the input first and does not learn.
+        output_initializer: of the output layer's weights.
         seed: of the noise; 0 .. 2^31 - 1.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
@@ -55,7 +56,16 @@ class DTPNetwork(keras.Model):
     (20, 3)
     """
 
-    def __init__(self, pairs, classes, rule=None, preprocessing=None, seed=0, **kwargs):
+    def __init__(
+        self,
+        pairs,
+        classes,
+        rule=None,
+        preprocessing=None,
+        output_initializer="orthogonal",
+        seed=0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         pairs = list(pairs)
         if not pairs:
@@ -71,9 +81,10 @@ class DTPNetwork(keras.Model):
         self.classes = classes
         self.rule = rule
         self.preprocessing = preprocessing
+        self.output_initializer = keras.initializers.get(output_initializer)
         self.seed = seed
         self.output_layer = keras.layers.Dense(
-            classes, "softmax", kernel_initializer="orthogonal", name="output"
+            classes, "softmax", kernel_initializer=self.output_initializer, name="output"
         )
         for layer, pair in enumerate(pairs):
             if not rule.uses_inverse(layer, len(pairs)) and not pair.built:
@@ -161,8 +172,7 @@ class DTPNetwork(keras.Model):
         )
         self.inverse_optimizer = inverse_optimizer
         self._apply_functions = {}
-        if self.built:
-            self._build_optimizers()
+        self._build_optimizers()
 
     def get_compile_config(self):
         if not self.compiled:
@@ -294,9 +304,8 @@ class DTPNetwork(keras.Model):
         self._apply_functions[key](gradients)
 
     def _build_optimizers(self):
-        if self.optimizer is not None:
+        if self.compiled and self.built:
             self.optimizer.build(self.forward_variables)
-        if self.inverse_optimizer is not None:
             self.inverse_optimizer.build(self.inverse_variables)
 
     def _track_scores(self, x, y, scores, loss, weights):
@@ -376,6 +385,7 @@ class DTPNetwork(keras.Model):
             "classes": self.classes,
             "rule": serialize(self.rule),
             "preprocessing": serialize(self.preprocessing),
+            "output_initializer": serialize(self.output_initializer),
             "seed": self.seed,
         }
 

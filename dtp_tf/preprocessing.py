@@ -72,7 +72,8 @@ def augment(images, seed, flip, crop):
         padded = tf.pad(images, [[0, 0], [crop, crop], [crop, crop], [0, 0]])
         rows = _window(count, height, crop, y_seed)
         columns = _window(count, width, crop, x_seed)
-        images = tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+        shifted = tf.gather(padded, rows, axis=1, batch_dims=1)
+        images = tf.gather(shifted, columns, axis=2, batch_dims=1)
     return images
 
 

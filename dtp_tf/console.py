@@ -1,0 +1,124 @@
+"""What a person sees while training: the network, a progress bar, a line per epoch, the report."""
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+def make_console(stderr=False, quiet=False):
+    """Return a console for human text; to stderr where stdout belongs to a program."""
+    console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, width=110)
+    return console
+
+
+def show_data(console, data):
+    """Print the set, its splits and its classes."""
+    height, width, channels = data.image_shape
+    console.print(
+        f"data       {data.name}: {height}x{width}x{channels} images, "
+        f"{len(data.class_names)} classes; {len(data.train):,} training, "
+        f"{len(data.validation):,} validation, {len(data.test):,} test ({data.test_origin})",
+        markup=False,
+    )
+
+
+def show_network(console, network, recipe):
+    """Print the layers as pairs, with the numbers of forward and inverse weights."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("layer", "forward f", "weights", "inverse g", "weights"):
+        table.add_column(name, justify="right" if name == "weights" else "left")
+    inputs = network.pairs[0].forward_layer.kernel.shape[0]
+    for i, pair in enumerate(network.pairs, start=1):
+        shape = f"{inputs} -> {pair.units} {recipe.activation}"
+        back = f"{pair.units} -> {inputs} {recipe.inverse_activation}" if pair.inverse else "-"
+        forward, inverse = _count(pair.forward_variables), _count(pair.inverse_variables)
+        table.add_row(str(i), shape, f"{forward:,}", back, f"{inverse:,}" if inverse else "-")
+        inputs = pair.units
+    output = f"{inputs} -> {network.classes} softmax"
+    weights = f"{_count(network.output_layer.trainable_variables):,}"
+    table.add_row("output", output, weights, "-", "-")
+    forward, inverse = _count(network.forward_variables), _count(network.inverse_variables)
+    table.add_row("all", "", f"{forward:,}", "", f"{inverse:,}")
+    console.print(table)
+
+
+def _count(variables):
+    return sum(int(v.shape.num_elements()) for v in variables)
+
+
+def epoch_line(epoch, epochs, logs):
+    """Return one epoch's numbers as one line of text."""
+
+    def several(prefix, style):
+        values = [value for name, value in logs.items() if name.startswith(prefix)]
+        return " ".join(format(value, style) for value in values) or "-"
+
+    return (
+        f"epoch {epoch:{len(str(epochs))}d}/{epochs}  "
+        f"loss {logs['loss']:.4f} val {logs['val_loss']:.4f}  "
+        f"accuracy {logs['accuracy']:.2%} val {logs['val_accuracy']:.2%}  "
+        f"local {several('local_loss_', '.1e')}  inverse {several('inverse_loss_', '.3g')}  "
+        f"{logs['images_per_second']:,.0f} images/s"
+    )
+
+
+def show_report(console, result, what):
+    """Print accuracy overall and per class."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("class")
+    table.add_column("accuracy", justify="right")
+    for name, accuracy in result["per_class"].items():
+        table.add_row(name, "-" if accuracy is None else f"{accuracy:.2%}")
+    console.print(table)
+    console.print(
+        f"{what}: accuracy {result['accuracy']:.2%}, loss {result['loss']:.4f}, "
+        f"{result['images']:,} images"
+    )
+
+
+class Display(keras.callbacks.Callback):
+    """A progress bar on a terminal, and a line per epoch everywhere.
+
+    It reads no losses inside an epoch, so it never makes the device wait.
+    """
+
+    def __init__(self, console):
+        super().__init__()
+        self.console = console
+        self._progress = self._bar = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self.console.is_terminal or self.console.quiet:
+            return
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self._progress.start()
+        self._bar = self._progress.add_task(
+            f"epoch {epoch + 1}/{self.params['epochs']}", total=self.params["steps"]
+        )
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._progress is not None:
+            self._progress.update(self._bar, completed=batch + 1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.close()
+        self.console.print(epoch_line(epoch + 1, self.params["epochs"], logs), markup=False)
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Take the progress bar away; also after an error, which skips the other methods."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

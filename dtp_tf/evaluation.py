@@ -1,0 +1,121 @@
+"""Accuracy overall and per class, the confusion matrix, and pictures of them."""
+
+import numpy as np
+
+from dtp_tf.files import written
+
+
+def evaluate(model, split, class_names, batch_size=1000):
+    """Return a report on a classifier as JSON types.
+
+    Args:
+        model: a Keras model, uint8 images -> class probabilities.
+        split: a `dtp_tf.data.Split`.
+        class_names: one name per class.
+        batch_size: images per step.
+
+    Returns:
+        A dict: "accuracy" (0 .. 1), "loss" (mean cross-entropy in nats), "images" (their number),
+        "per_class" (accuracy by class name; None where the split has no image of the class) and
+        "confusion_matrix" (rows: true classes; columns: answers; numbers of images).
+    """
+    return report(predict(model, split, batch_size), split.labels, class_names)
+
+
+def predict(model, split, batch_size=1000):
+    """Return class probabilities for a split, float32 `(n, classes)`."""
+    parts = [model(images, training=False) for images, _ in split.batches(batch_size)]
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+def report(probabilities, labels, class_names):
+    """Return the report of `evaluate` for given class probabilities, `(n, classes)`."""
+    answers = probabilities.argmax(axis=-1)
+    classes = len(class_names)
+    confusion = np.zeros((classes, classes), int)
+    np.add.at(confusion, (labels, answers), 1)
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    totals = confusion.sum(axis=1)
+    return {
+        "accuracy": float(np.mean(answers == labels)),
+        "loss": float(-np.log(np.maximum(of_label, 1e-12)).mean()),
+        "images": len(labels),
+        "per_class": {
+            name: float(confusion[i, i] / totals[i]) if totals[i] else None
+            for i, name in enumerate(class_names)
+        },
+        "confusion_matrix": confusion.tolist(),
+    }
+
+
+def draw_confusion_matrix(result, path):
+    """Draw the confusion matrix of a report, in percent of each true class."""
+    matrix = np.array(result["confusion_matrix"], float)
+    names = list(result["per_class"])
+    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    many = len(names) > 20
+    side = 6.5 if not many else min(4 + 0.14 * len(names), 20)
+    figure, axes = _figure(1, 1, side * 1.15, side)
+    picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    figure.colorbar(picture, ax=axes, label="% of the true class", shrink=0.8)
+    size = 9 if not many else 5
+    axes.set_xticks(range(len(names)), names, rotation=90 if many else 45, ha="right", fontsize=size)
+    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set(xlabel="answer", ylabel="true class", title=f"accuracy {result['accuracy']:.2%}")
+    if not many:
+        for (row, column), value in np.ndenumerate(share):
+            color = "white" if value > 50 else "black"
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=8)
+    _save(figure, path)
+
+
+def draw_curves(history, path):
+    """Draw losses, accuracies, local losses and reconstruction errors over the epochs.
+
+    Args:
+        history: one dict of logs per epoch.
+        path: of the picture.
+    """
+    epochs = range(1, len(history) + 1)
+    figure, axes = _figure(2, 3, 15, 8)
+    panels = [
+        ("loss (nats)", ["loss", "val_loss"], "linear"),
+        ("accuracy", ["accuracy", "val_accuracy"], "linear"),
+        ("local loss", _named(history, "local_loss_"), "log"),
+        ("inverse loss", _named(history, "inverse_loss_"), "log"),
+        ("relative reconstruction error", _named(history, "val_reconstruction_error_"), "log"),
+    ]
+    for axis, (title, names, scale) in zip(axes.flat, panels, strict=False):
+        for name in names:
+            axis.plot(epochs, [logs[name] for logs in history], label=_label(name), marker=".")
+        axis.set(title=title, xlabel="epoch", yscale=scale)
+        axis.grid(alpha=0.3)
+        if names:
+            axis.legend(fontsize=8)
+        else:
+            axis.text(0.5, 0.5, "no inverses", ha="center", transform=axis.transAxes)
+    for axis in list(axes.flat)[len(panels) :]:
+        axis.axis("off")
+    _save(figure, path)
+
+
+def _named(history, prefix):
+    return [name for name in history[0] if name.startswith(prefix)]
+
+
+def _label(name):
+    plain = {"loss": "training", "val_loss": "validation"}
+    plain |= {"accuracy": "training", "val_accuracy": "validation"}
+    return plain.get(name) or f"layer {name.rsplit('_', 1)[-1]}"
+
+
+def _figure(rows, columns, width, height):
+    from matplotlib.figure import Figure  # no window system, no global state
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns)
+
+
+def _save(figure, path):
+    with written(path) as temporary:
+        figure.savefig(temporary, dpi=110)

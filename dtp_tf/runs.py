@@ -1,0 +1,143 @@
+"""The folder that a training run leaves: which files there are, and how they are written.
+
+    config.json           the resolved recipe; `train --config` takes it
+    versions.json         versions and device
+    last.keras            the state after the last finished epoch; `train --resume` continues it
+    best.keras            the network with the best validation accuracy
+    classifier.keras      its forward layers alone, in stock Keras layers
+    log.csv               a row per epoch
+    tensorboard/          the same for TensorBoard
+    metrics.json          the report on the best network
+    curves.png, confusion_matrix.png
+"""
+
+import csv
+import datetime
+import io
+import os
+import pathlib
+import shutil
+
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.files import make_folder, read_json, write_json, write_text, written
+from dtp_tf.models import load_model, save_model
+from dtp_tf.recipes import Recipe
+
+
+class Run:
+    """One run's folder.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.config = self.path / "config.json"
+        self.versions = self.path / "versions.json"
+        self.last = self.path / "last.keras"
+        self.best = self.path / "best.keras"
+        self.classifier = self.path / "classifier.keras"
+        self.log = self.path / "log.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.metrics = self.path / "metrics.json"
+        self.curves = self.path / "curves.png"
+        self.confusion_matrix = self.path / "confusion_matrix.png"
+
+    @classmethod
+    def create(cls, recipe, path=None, parent="runs"):
+        """Make the folder of a new run: `path`, or `parent`/TIME-RECIPE.
+
+        Raises:
+            UserError: `path` is not empty, or the folder cannot be written.
+        """
+        if path is None:
+            now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+            parent, name = pathlib.Path(parent), f"{now}-{recipe.recipe}"
+            make_folder(parent)
+            for number in range(1, 1000):
+                path = parent / (name if number == 1 else f"{name}-{number}")
+                try:
+                    path.mkdir()
+                    break
+                except FileExistsError:
+                    continue
+                except OSError as error:
+                    raise UserError(f"cannot write {path}: {error.strerror}.") from None
+        else:
+            path = pathlib.Path(path)
+            if path.is_dir() and any(path.iterdir()):
+                if (path / "config.json").exists():
+                    raise UserError(
+                        f"{path} already holds a run; continue it with --resume {path}, or choose "
+                        "another --run-dir."
+                    )
+                raise UserError(f"{path} is not empty; choose another --run-dir.")
+            make_folder(path)
+        run = cls(path)
+        write_json(run.config, recipe.to_dict())
+        return run
+
+    @classmethod
+    def open(cls, path):
+        """Return the run in an existing folder.
+
+        Raises:
+            UserError: there is none.
+        """
+        run = cls(path)
+        if not run.config.is_file():
+            raise UserError(f"{path} is no run folder: it has no config.json.")
+        return run
+
+    def recipe(self):
+        """Return the recipe that the run was started with."""
+        try:
+            return Recipe.from_dict(read_json(self.config))
+        except SettingError as error:
+            raise UserError(f"{self.config} does not fit this version: {error}") from None
+
+    def save_checkpoint(self, network, about, is_best):
+        """Write the state after an epoch; `about["history"]` tells which."""
+        save_model(network, self.last, about)
+        if is_best:
+            self._last_becomes_best()
+
+    def load_checkpoint(self):
+        """Return the last state as a `SavedModel`, or None if no epoch was finished.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not self.last.exists():
+            return None
+        saved = load_model(self.last)
+        if "history" not in saved.about:
+            raise UserError(f"{self.last} is no checkpoint of a training run.")
+        history = saved.about["history"]
+        if history and best_epoch(history) == len(history):
+            # The run may have been killed after `last` was written and before `best` was.
+            self._last_becomes_best()
+        return saved
+
+    def _last_becomes_best(self):
+        with written(self.best) as temporary:
+            try:
+                os.link(self.last, temporary)
+            except OSError:  # a file system without links
+                shutil.copyfile(self.last, temporary)
+
+    def write_log(self, history):
+        """Write `log.csv` from the logs of all epochs so far."""
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, ["epoch", *history[0]], lineterminator="\n")
+        writer.writeheader()
+        for epoch, logs in enumerate(history, start=1):
+            writer.writerow({"epoch": epoch, **logs})
+        write_text(self.log, text.getvalue())
+
+
+def best_epoch(history):
+    """Return the first epoch (from 1) with the highest validation accuracy."""
+    accuracies = [logs["val_accuracy"] for logs in history]
+    return accuracies.index(max(accuracies)) + 1

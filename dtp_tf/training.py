@@ -1,0 +1,455 @@
+"""One training run: data, network, loop, checkpoints, report, export."""
+
+import contextlib
+import math
+import platform
+import signal
+import threading
+import time
+
+import keras
+import tensorflow as tf
+
+from dtp_tf.console import Display, make_console, show_data, show_network, show_report
+from dtp_tf.data import load_data, training_batches
+from dtp_tf.errors import DivergedError, SettingError, UserError
+from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, evaluate
+from dtp_tf.export import export, serve_command
+from dtp_tf.files import write_json
+from dtp_tf.models import load_model, save_model
+from dtp_tf.network import DTPNetwork
+from dtp_tf.optimizers import make_optimizer
+from dtp_tf.pairs import DensePair
+from dtp_tf.preprocessing import preprocessing_layer
+from dtp_tf.recipes import recipe as find_recipe
+from dtp_tf.rules import DTP
+from dtp_tf.runs import Run, best_epoch
+
+
+class RunHistory(keras.callbacks.History):
+    """Keras's history (`.history`: a list per log, `.epoch`) and where the run is.
+
+    Attributes:
+        run_dir: the run's folder.
+        metrics: the content of `metrics.json`.
+        export_path: the exported version, or None.
+    """
+
+    def __init__(self, logs, run_dir, metrics, export_path):
+        super().__init__()
+        self.epoch = list(range(len(logs)))
+        self.history = {name: [one[name] for one in logs] for name in logs[0]}
+        self.run_dir, self.metrics, self.export_path = run_dir, metrics, export_path
+
+
+def train(
+    recipe="digits",
+    *,
+    resume=None,
+    data_dir=None,
+    run_dir=None,
+    export_dir="exported_models",
+    callbacks=(),
+    console=None,
+    **settings,
+):
+    """Train a network as a recipe says, and leave a run folder and an export.
+
+    Args:
+        recipe: the name of a recipe, or a `Recipe`.
+        resume: the folder of a run to continue, instead of a new run; `settings` may then only
+            repeat what the run was started with, and `recipe` is not looked at.
+        data_dir: the folder of TensorFlow Datasets.
+        run_dir: the run's folder; by default `runs/TIME-RECIPE`.
+        export_dir: the folder of exported models; None for no export.
+        callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
+            never waited for.
+        console: a `rich.console.Console` for what a person reads; stdout by default.
+        **settings: override the recipe's.
+
+    Returns:
+        The network of the epoch with the best validation accuracy, and a `RunHistory`.
+
+    Raises:
+        SettingError: an unknown recipe or setting, a value out of range, or settings that differ
+            from those of the run to resume.
+        DivergedError: a loss became infinite or not a number; the best checkpoint is kept.
+        UserError: data that cannot be had, a folder that cannot be written, a damaged checkpoint.
+
+    Example:
+
+        model, history = dtp_tf.train("digits", epochs=3)
+    """
+    console = console or make_console()
+    if resume is None:
+        settled = find_recipe(recipe, **settings)
+        run, saved = None, None
+    else:
+        run = Run.open(resume)
+        settled = run.recipe()
+        refuse_changes(settled, settings)
+        saved = run.load_checkpoint()
+    keras.utils.set_random_seed(settled.seed)
+    console.print(f"device     {device_name()}", markup=False)
+    data = load_data(settled, data_dir)
+    show_data(console, data)
+    if run is None:
+        run = Run.create(settled, run_dir)
+    console.print(f"run        {run.path}", markup=False)
+
+    network = build_network(settled, data) if saved is None else saved.model
+    history = [] if saved is None else saved.about["history"]
+    if saved is not None:
+        refuse_other_data(saved.about, data)
+        console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
+    show_network(console, network, settled)
+    loop = Loop(settled, data, network, run, history, callbacks, console)
+    loop.run_epochs()
+    if not history:
+        raise UserError(
+            "stopped before the first epoch was finished; start again, or resume with "
+            f"--resume {run.path}."
+        )
+    return finish(settled, data, run, history, export_dir, console, loop.interrupted)
+
+
+class Loop:
+    """The training loop: one traced function per batch, Keras's callbacks, a checkpoint an epoch.
+
+    Args:
+        recipe, data, network, run: what to train, on what, and where to leave it.
+        history: the logs of the epochs so far; the loop adds to it.
+        callbacks: Keras callbacks.
+        console: where a person reads.
+    """
+
+    def __init__(self, recipe, data, network, run, history, callbacks, console):
+        self.recipe, self.data, self.network, self.run = recipe, data, network, run
+        self.history = history
+        self.interrupted = False
+        self._strategy = tf.distribute.get_strategy()
+        self._steps = len(data.train) // min(recipe.batch_size, len(data.train))
+        self._passes = network.rule.passes
+        self._functions = {phase: self._traced(phase) for phase in set(self._passes)}
+        self._test = tf.function(
+            self._in_replicas(network.test_step), jit_compile=recipe.deterministic
+        )
+        self._validation = data.validation.batches()
+        self._about = {
+            "recipe": recipe.to_dict(),
+            "class_names": list(data.class_names),
+            "data": fingerprint(data),
+            "versions": versions(),
+        }
+        self._display = Display(console)
+        self._callbacks = keras.callbacks.CallbackList(
+            [self._display, *callbacks],
+            model=network,
+            epochs=recipe.epochs,
+            steps=self._steps * len(self._passes),
+            verbose=0,
+        )
+
+    def run_epochs(self):
+        """Train until the last epoch, early stopping, a callback's stop, or Ctrl-C."""
+        self.network.stop_training = False
+        write_json(self.run.versions, versions())
+        with stoppable() as stop, tensorboard(self.run, self.history) as write_scalars:
+            try:
+                self._callbacks.on_train_begin()
+                while len(self.history) < self.recipe.epochs and not self._stop_early():
+                    logs = self._epoch(len(self.history), stop)
+                    if stop.is_set():
+                        self.interrupted = True
+                        break
+                    self._refuse_divergence(logs)
+                    self.history.append(logs)
+                    # The checkpoint is what counts; all else can be written again from it.
+                    is_best = best_epoch(self.history) == len(self.history)
+                    about = {**self._about, "history": self.history}
+                    self.run.save_checkpoint(self.network, about, is_best)
+                    self.run.write_log(self.history)
+                    write_scalars(len(self.history), logs)
+                    self._callbacks.on_epoch_end(len(self.history) - 1, dict(logs))
+                    if self.network.stop_training:
+                        break
+                self._callbacks.on_train_end()
+            finally:
+                self._display.close()
+
+    def _epoch(self, epoch, stop):
+        """Train one epoch and return its logs; incomplete when `stop` was set."""
+        self._callbacks.on_epoch_begin(epoch)
+        start, batches_done, logs = time.perf_counter(), 0, {}
+        for passage, phase in enumerate(self._passes):
+            self.network.reset_metrics()
+            batches = training_batches(
+                self.data.train,
+                self.recipe.batch_size,
+                self.recipe.seed,
+                epoch,
+                passage,
+                self.recipe.flip,
+                self.recipe.crop,
+            )
+            function = self._functions[phase]
+            for batch in self._strategy.experimental_distribute_dataset(batches):
+                self._callbacks.on_train_batch_begin(batches_done)
+                names = function(batch)
+                self._callbacks.on_train_batch_end(batches_done)
+                batches_done += 1
+                if stop.is_set():
+                    return logs
+            logs |= self._results(names)
+        seconds = time.perf_counter() - start
+        images = self._steps * min(self.recipe.batch_size, len(self.data.train))
+        logs |= {f"val_{name}": value for name, value in self._validate().items()}
+        return {**logs, "images_per_second": images / seconds, "seconds": seconds}
+
+    def _validate(self):
+        self.network.reset_metrics()
+        for batch in self._strategy.experimental_distribute_dataset(self._validation):
+            names = self._test(batch)
+        return self._results(names)
+
+    def _results(self, names):
+        """Read the metrics, once an epoch."""
+        results = self.network.get_metrics_result()
+        return {name: float(results[name]) for name in names}
+
+    def _traced(self, phase):
+        def step(data):
+            self.network.set_phase(phase)  # while it is traced
+            return self.network.train_step(data)
+
+        return tf.function(self._in_replicas(step), jit_compile=self.recipe.deterministic)
+
+    def _in_replicas(self, step):
+        """Return a function that runs `step` on every replica and gives its logs' names."""
+
+        def run(batch):
+            logs = self._strategy.run(step, args=(batch,))
+            return {name: () for name in logs}  # the numbers stay in the metrics
+
+        return run
+
+    def _stop_early(self):
+        patience = self.recipe.early_stopping
+        if patience is None or not self.history:
+            return False
+        return len(self.history) - best_epoch(self.history) >= patience
+
+    def _refuse_divergence(self, logs):
+        bad = [name for name, value in logs.items() if not math.isfinite(value)]
+        if bad:
+            kept = (
+                f"the best checkpoint, of epoch {best_epoch(self.history)}, is kept in "
+                f"{self.run.best}"
+                if self.history
+                else "no epoch was finished"
+            )
+            raise DivergedError(
+                f"training diverged in epoch {len(self.history) + 1}: {bad[0]} is "
+                f"{logs[bad[0]]}; {kept}; lower `learning_rate` or `inverse_learning_rate`."
+            )
+
+
+def finish(recipe, data, run, history, export_dir, console, interrupted=False):
+    """Report on the best network of a run, draw, export; return it and the `RunHistory`."""
+    saved = load_model(run.best)
+    network, names = saved.model, data.class_names
+    metrics = {
+        "test": evaluate(network, data.test, names),
+        "validation": evaluate(network, data.validation, names),
+        "best_epoch": best_epoch(history),
+        "epochs": len(history),
+        "interrupted": interrupted,
+        "seconds": sum(logs["seconds"] for logs in history),
+        "conditions": {
+            "recipe": recipe.to_dict(),
+            "data": fingerprint(data),
+            "chosen_by": "validation accuracy",
+            "inputs_per_update": recipe.batch_size,
+            **versions(),
+        },
+    }
+    classifier = network.classifier(dtype="uint8")
+    about = {name: saved.about[name] for name in ("recipe", "class_names", "versions")}
+    save_model(classifier, run.classifier, about)
+    draw_curves(history, run.curves)
+    draw_confusion_matrix(metrics["test"], run.confusion_matrix)
+    write_json(run.metrics, metrics)
+    run.write_log(history)
+    if interrupted:
+        console.print(f"interrupted after epoch {len(history)}; --resume {run.path} continues")
+    console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
+    show_report(console, metrics["test"], "test")
+    export_path = None
+    if export_dir is not None:
+        export_path = export(
+            classifier, names, export_dir, recipe.recipe, data.test.images[:100]
+        )
+        console.print(f"exported   {export_path}", markup=False)
+        console.print(f"serve it   {serve_command(export_path)}", markup=False)
+    return network, RunHistory(history, run.path, metrics, export_path)
+
+
+def build_network(recipe, data):
+    """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
+    preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images)
+    pairs = [
+        DensePair(
+            units,
+            recipe.activation,
+            recipe.inverse_activation,
+            kernel_initializer=initializer(recipe.initializer),
+            inverse_kernel_initializer=initializer(recipe.inverse_initializer),
+            name=f"pair_{i}",
+        )
+        for i, units in enumerate(recipe.units, start=1)
+    ]
+    steps = len(data.train) // min(recipe.batch_size, len(data.train))
+    network = DTPNetwork(
+        pairs,
+        len(data.class_names),
+        rule=build_rule(recipe, steps),
+        preprocessing=preprocessing,
+        output_initializer=initializer(recipe.initializer),
+        seed=recipe.seed,
+        name="network",
+    )
+    updates = recipe.epochs * steps
+    network.compile(
+        make_optimizer(
+            recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
+        ),
+        make_optimizer(
+            recipe.inverse_optimizer,
+            recipe.inverse_learning_rate,
+            recipe.inverse_learning_rate_schedule,
+            updates * recipe.inverse_steps,
+        ),
+    )
+    network.build((None, *data.image_shape))
+    return network
+
+
+def build_rule(recipe, steps):
+    """Return the learning rule of a recipe; `steps` are the updates of one pass."""
+    noise = recipe.noise
+    if recipe.noise_decay_epochs is not None:
+        passes = 2 if recipe.schedule == "alternating" else 1
+        noise = keras.optimizers.schedules.InverseTimeDecay(
+            noise, recipe.noise_decay_epochs * steps * passes, 1.0, staircase=False
+        )
+    return DTP(recipe.target_step, noise, recipe.schedule, recipe.inverse_steps)
+
+
+def initializer(name):
+    """Return a new Keras initializer by a recipe's name for it."""
+    if name == "torch_uniform":  # U(-1/sqrt(inputs), 1/sqrt(inputs))
+        return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    return keras.initializers.get(name)
+
+
+def refuse_changes(recipe, settings):
+    """Raise `SettingError` if `settings` differ from the recipe of the run to resume."""
+    changed = recipe.replace(**settings)
+    for name in settings:
+        before, now = getattr(recipe, name), getattr(changed, name)
+        if before != now:
+            raise SettingError(
+                f"`{name}` is {before} in the run, got {now}; a run is resumed with the recipe "
+                "that it was started with: leave the setting out, or start a new run."
+            )
+
+
+def fingerprint(data):
+    """Return what tells one set of data from another."""
+    return {
+        "name": data.name,
+        "image_shape": list(data.image_shape),
+        "classes": len(data.class_names),
+        "training_images": len(data.train),
+        "validation_images": len(data.validation),
+        "test_images": len(data.test),
+        "test_origin": data.test_origin,
+    }
+
+
+def refuse_other_data(about, data):
+    """Raise `UserError` if the data are not those that the run was started with."""
+    before, now = about["data"], fingerprint(data)
+    for name in before:
+        if before[name] != now.get(name):
+            raise UserError(
+                f"the data differ from the run's: {name} was {before[name]}, is {now.get(name)}; "
+                "resume with the same data."
+            )
+
+
+def device_name():
+    """Return the name of the device that trains: a GPU's, or CPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"CPU ({platform.machine()}, {platform.processor() or 'processor unknown'})"
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return f"GPU ({details.get('device_name', gpus[0].name)})"
+
+
+def versions():
+    """Return the versions and the device that a result depends on."""
+    import dtp_tf
+
+    return {
+        "dtp_tf": dtp_tf.__version__,
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "python": platform.python_version(),
+        "device": device_name(),
+    }
+
+
+@contextlib.contextmanager
+def stoppable():
+    """Yield an event that Ctrl-C (or SIGTERM) sets; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may handle signals
+        return
+
+    def handle(number, frame):
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def tensorboard(run, history):
+    """Yield a function that writes an epoch's logs for TensorBoard.
+
+    The epochs so far are written again, so that a resumed run has no gaps and no repeats.
+    """
+    if run.tensorboard.exists():
+        tf.io.gfile.rmtree(str(run.tensorboard))
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+
+    def write(epoch, logs):
+        with writer.as_default():
+            for name, value in logs.items():
+                tf.summary.scalar(name, value, step=epoch)
+        writer.flush()
+
+    try:
+        for epoch, logs in enumerate(history, start=1):
+            write(epoch, logs)
+        yield write
+    finally:
+        writer.close()

@@ -1,0 +1,476 @@
+"""Recipes: every setting explains and checks itself, and every wrong value is named."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+import dtp_tf
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.recipes import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    RECIPES,
+    SETTINGS,
+    NamedRecipe,
+    Recipe,
+    did_you_mean,
+    read_config,
+    recipe,
+)
+
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
+
+
+def message(call, *args, **kwargs):
+    """Return the text of the SettingError that a call must raise."""
+    with pytest.raises(SettingError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# The table of recipes and the settings
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_named_recipe_builds_and_keeps_its_name(name):
+    built = recipe(name)
+    assert built.recipe == name
+    for key, value in RECIPES[name].settings.items():
+        assert getattr(built, key) == value
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_named_recipe_has_a_summary(name):
+    assert isinstance(RECIPES[name], NamedRecipe)
+    assert len(RECIPES[name].summary) > 20
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_has_a_help_text_of_whole_sentences(name):
+    text = SETTINGS[name].help
+    assert len(text) > 10
+    assert text.rstrip(")").endswith(".")
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_default_passes_its_own_check_unchanged(name):
+    assert SETTINGS[name].parse(name, DEFAULTS[name]) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", [name for name, s in SETTINGS.items() if s.choices])
+def test_every_choice_is_accepted_and_listed_in_words(name):
+    setting = SETTINGS[name]
+    for choice in setting.choices:
+        assert setting.parse(name, choice) == choice
+        assert choice in setting.range_text()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_keras_knows_every_activation(name):
+    assert callable(keras.activations.get(name))
+
+
+# `torch_uniform` is no Keras name: the layers resolve it themselves.
+@pytest.mark.parametrize("name", [name for name in INITIALIZERS if name != "torch_uniform"])
+def test_keras_knows_every_initializer(name):
+    assert isinstance(keras.initializers.get(name), keras.initializers.Initializer)
+
+
+def test_the_range_of_a_number_is_said_in_words():
+    assert SETTINGS["batch_size"].range_text() == "at least 1"
+    assert SETTINGS["validation_fraction"].range_text() == "above 0 and below 1"
+    assert SETTINGS["seed"].range_text() == "at least 0 and at most 2.14748e+09"
+    assert SETTINGS["flip"].range_text() == ""
+
+
+# Published constants, as literals: a change of the table must not change them along.
+
+
+def test_mnist_paper_has_the_published_constants():
+    paper = recipe("mnist-paper")
+    assert paper.dataset == "mnist"
+    assert paper.units == (240, 240, 240, 240, 240, 240, 240)
+    assert (paper.activation, paper.inverse_activation) == ("tanh", "tanh")
+    assert (paper.initializer, paper.inverse_initializer) == ("orthogonal", "orthogonal")
+    assert paper.preprocessing == "unit"
+    assert paper.batch_size == 100
+    assert paper.epochs == 100
+    assert round(60000 * paper.validation_fraction) == 10000
+    assert paper.schedule == "alternating"
+    # Published for the gradient of a mean over 100 examples.
+    assert paper.target_step * 100 == pytest.approx(0.327736332653, rel=1e-12)
+    assert paper.noise == 0.359829566008
+    assert paper.noise_decay_epochs is None
+    assert (paper.optimizer, paper.inverse_optimizer) == ("rmsprop-graves", "rmsprop-graves")
+    assert paper.learning_rate == 0.0148893490317
+    assert paper.inverse_learning_rate == 0.00501149118237
+    assert paper.learning_rate_schedule == paper.inverse_learning_rate_schedule == "constant"
+
+
+def test_cifar10_notebook_has_the_constants_of_the_notebook():
+    notebook = recipe("cifar10-notebook")
+    assert notebook.dataset == "cifar10"
+    assert notebook.units == (1000, 1000, 1000)
+    assert (notebook.activation, notebook.inverse_activation) == ("tanh", "tanh")
+    assert notebook.preprocessing == "imagenet"
+    assert (notebook.flip, notebook.crop) == (False, 0)
+    assert notebook.validation_fraction == 0.2
+    assert notebook.batch_size == 1024
+    assert notebook.epochs == 30
+    assert notebook.schedule == "parallel"
+    # The notebook's step is for the gradient of a mean over its 1024 examples.
+    assert notebook.target_step * 1024 == pytest.approx(0.327736332653, rel=1e-12)
+    assert notebook.noise == pytest.approx(0.179914783, rel=1e-9)
+    assert (notebook.optimizer, notebook.inverse_optimizer) == ("rmsprop-torch", "rmsprop-torch")
+    assert (notebook.learning_rate, notebook.inverse_learning_rate) == (0.01, 0.01)
+
+
+# Values that are accepted
+
+
+@pytest.mark.parametrize(
+    "value", ["1000,500", " 1000 , 500 ", "1000,500,", [1000, 500], (1000, 500), ["1000", 500.0]]
+)
+def test_a_list_comes_from_text_with_commas_or_from_a_list(value):
+    assert Recipe(units=value).units == (1000, 500)
+
+
+@pytest.mark.parametrize("value", ["64", 64, [64]])
+def test_one_value_is_a_list_of_one(value):
+    assert Recipe(units=value).units == (64,)
+
+
+@pytest.mark.parametrize("name", [name for name, s in SETTINGS.items() if s.optional])
+@pytest.mark.parametrize("value", [None, "none", "None"])
+def test_an_optional_setting_takes_none(name, value):
+    assert getattr(Recipe(**{name: value}), name) is None
+
+
+@pytest.mark.parametrize("name", [name for name, s in SETTINGS.items() if not s.optional])
+def test_a_setting_that_needs_a_value_refuses_none(name):
+    assert message(Recipe, **{name: None}) == f"`{name}` must have a value, got none."
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("epochs", "12", 12),
+        ("epochs", "1e2", 100),
+        ("epochs", 12.0, 12),
+        ("learning_rate", "1e-3", 0.001),
+        ("learning_rate", 1, 1.0),
+        ("flip", "true", True),
+        ("flip", "No", False),
+        ("image_size", "32,48", (32, 48)),
+        ("image_folder", pathlib.Path("pictures"), "pictures"),
+        ("early_stopping", "5", 5),
+        ("noise", 0, 0.0),
+        ("seed", 2**31 - 1, 2147483647),
+    ],
+)
+def test_text_and_numbers_arrive_in_the_type_of_the_setting(name, text, value):
+    got = getattr(Recipe(**{name: text}), name)
+    assert got == value
+    assert type(got) is type(value)
+
+
+# Values that are refused: the error names the setting and shows what arrived.
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("epochs", "many", "a whole number"),
+        ("epochs", 2.5, "a whole number"),
+        ("epochs", True, "a whole number"),
+        ("epochs", float("inf"), "a whole number"),
+        ("epochs", [3], "a whole number"),
+        ("learning_rate", "fast", "a number"),
+        ("learning_rate", float("nan"), "a number"),
+        ("learning_rate", False, "a number"),
+        ("learning_rate", {}, "a number"),
+        ("flip", "maybe", "true or false"),
+        ("flip", 1, "true or false"),
+        ("dataset", 7, "text"),
+        ("activation", False, "text"),
+        ("units", {"first": 3}, "a whole number"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(name, value, needed):
+    text = message(Recipe, **{name: value})
+    assert f"`{name}` must be {needed}" in text
+    assert repr(value) in text
+
+
+def test_a_wrong_value_within_a_list_is_shown_alone():
+    text = message(Recipe, units="100,wide")
+    assert text == "`units` must be a whole number, got 'wide'."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("epochs", 0, "at least 1"),
+        ("batch_size", -1, "at least 1"),
+        ("crop", -1, "at least 0"),
+        ("seed", -1, "at least 0"),
+        ("seed", 2**31, "at most"),
+        ("noise", -0.1, "at least 0"),
+        ("learning_rate", 0, "above 0"),
+        ("target_step", 0.0, "above 0"),
+        ("validation_fraction", 0, "above 0"),
+        ("validation_fraction", 1.0, "below 1"),
+        ("early_stopping", 0, "at least 1"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(name, value, allowed):
+    text = message(Recipe, **{name: value})
+    assert text.startswith(f"`{name}` must be ")
+    assert allowed in text
+    assert text.endswith(f"got {value}.")
+
+
+def test_a_number_out_of_range_within_a_list_is_refused():
+    text = message(Recipe, units=(100, 0))
+    assert text == "`units` must be at least 1, got 0."
+
+
+@pytest.mark.parametrize("value", ["", " , ", []])
+def test_an_empty_list_is_refused(value):
+    assert message(Recipe, units=value) == "`units` needs at least one value, got an empty list."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("activation", "tahn", "tanh"),
+        ("initializer", "orthogonel", "orthogonal"),
+        ("optimizer", "rmsprop-grave", "rmsprop-graves"),
+        ("preprocessing", "symetric", "symmetric"),
+        ("schedule", "alternate", "alternating"),
+    ],
+)
+def test_an_unknown_choice_lists_the_choices_and_suggests_the_nearest(name, value, meant):
+    text = message(Recipe, **{name: value})
+    assert f"`{name}` must be one of {', '.join(SETTINGS[name].choices)}; got {value!r}." in text
+    assert text.endswith(f"Did you mean {meant!r}?")
+
+
+def test_a_choice_that_is_near_nothing_gets_no_suggestion():
+    assert "Did you mean" not in message(Recipe, schedule="xyz")
+
+
+def test_an_image_size_needs_height_and_width():
+    assert message(Recipe, image_size=[32]) == "`image_size` must be height,width, got 1 number(s)."
+    assert "got 3 number(s)" in message(Recipe, image_size="32,32,3")
+
+
+def test_several_inverse_steps_need_the_schedule_that_makes_them():
+    text = message(Recipe, inverse_steps=5)
+    assert "`inverse_steps` 5 needs `schedule` inverse-first, got parallel" in text
+    assert Recipe(inverse_steps=5, schedule="inverse-first").inverse_steps == 5
+
+
+def test_a_setting_error_is_a_user_error_and_a_value_error():
+    with pytest.raises(UserError):
+        Recipe(epochs=0)
+    with pytest.raises(ValueError, match="epochs"):
+        Recipe(epochs=0)
+
+
+# recipe(), replace(), to_dict() and from_dict()
+
+
+def test_recipe_is_digits_by_default():
+    assert recipe() == recipe("digits")
+    assert recipe().dataset == "digits"
+
+
+def test_overrides_win_over_the_named_recipe():
+    changed = recipe("mnist-paper", epochs=3, units="20,10", flip="yes")
+    assert (changed.epochs, changed.units, changed.flip) == (3, (20, 10), True)
+    assert changed.replace(epochs=100, units=(240,) * 7, flip=False) == recipe("mnist-paper")
+
+
+def test_a_recipe_passes_through_recipe_with_overrides():
+    base = Recipe(epochs=7)
+    assert recipe(base) == base
+    assert recipe(base, seed=4) == Recipe(epochs=7, seed=4)
+
+
+def test_an_unknown_recipe_lists_those_there_are_and_suggests_the_nearest():
+    text = message(recipe, "mnist-papr")
+    assert "unknown recipe 'mnist-papr'" in text
+    assert all(name in text for name in RECIPES)
+    assert text.endswith("Did you mean 'mnist-paper'?")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda **settings: recipe("digits", **settings),
+        lambda **settings: recipe(Recipe(), **settings),
+        lambda **settings: Recipe().replace(**settings),
+        lambda **settings: Recipe.from_dict(settings),
+    ],
+    ids=["recipe by name", "recipe of a recipe", "replace", "from_dict"],
+)
+def test_an_unknown_setting_is_refused_with_a_suggestion(call):
+    text = message(call, learning_rat=0.1)
+    assert "unknown setting 'learning_rat'." in text
+    assert "Did you mean 'learning_rate'?" in text
+    assert "dtp-tf recipes" in text
+    assert "Did you mean" not in message(call, zzz=1)
+
+
+def test_replace_leaves_the_first_recipe_as_it_was():
+    first = Recipe()
+    assert first.replace(epochs=2).epochs == 2
+    assert first == Recipe()
+
+
+def test_a_recipe_cannot_be_changed_in_place():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().epochs = 3
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_survives_the_way_through_json(name):
+    first = recipe(name, image_size="32,32", noise_decay_epochs=50, early_stopping=9)
+    settings = json.loads(json.dumps(first.to_dict()))
+    assert set(settings) == set(SETTINGS)
+    assert Recipe.from_dict(settings) == first
+
+
+def test_near_misses_are_suggested_and_nothing_else():
+    assert did_you_mean("epoch", SETTINGS) == " Did you mean 'epochs'?"
+    assert did_you_mean("qqq", SETTINGS) == ""
+
+
+# Config files
+
+
+def test_a_json_config_gives_its_settings(tmp_path):
+    path = write(tmp_path, "run.json", '{"epochs": 3, "learning_rate": 1e-3, "units": [5, 4]}')
+    built = recipe("digits", **read_config(path))
+    assert (built.epochs, built.learning_rate, built.units) == (3, 0.001, (5, 4))
+
+
+@pytest.mark.parametrize("name", ["run.yaml", "run.yml"])
+def test_a_yaml_config_gives_its_settings(tmp_path, name):
+    text = "epochs: 3\nlearning_rate: 1e-3\nunits: [5, 4]\nimage_folder: null\nflip: yes\n"
+    settings = read_config(write(tmp_path, name, text))
+    # YAML 1.1 takes 1e-3, which has no point, for text.
+    assert settings["learning_rate"] == "1e-3"
+    built = recipe("digits", **settings)
+    assert (built.epochs, built.learning_rate, built.units) == (3, 0.001, (5, 4))
+    assert (built.image_folder, built.flip) == (None, True)
+
+
+def test_a_config_may_be_given_by_a_path_in_text(tmp_path):
+    path = write(tmp_path, "run.json", '{"seed": 8}')
+    assert read_config(str(path)) == {"seed": 8}
+
+
+def test_a_saved_recipe_is_a_config(tmp_path):
+    first = recipe("mnist", seed=5)
+    path = write(tmp_path, "config.json", json.dumps(first.to_dict()))
+    assert Recipe.from_dict(read_config(path)) == first
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.json", '{"epoch": 3}'), ("a.yaml", "epoch: 3")])
+def test_an_unknown_key_is_refused_with_the_file_and_the_key(tmp_path, name, text):
+    path = write(tmp_path, name, text)
+    error = message(read_config, path)
+    assert str(path) in error
+    assert "'epoch'" in error
+    assert "Did you mean 'epochs'?" in error
+
+
+def test_a_key_that_is_no_text_is_refused(tmp_path):
+    path = write(tmp_path, "a.yaml", "3: epochs")
+    error = message(read_config, path)
+    assert str(path) in error
+    assert "unknown setting 3" in error
+
+
+def test_a_missing_config_is_named(tmp_path):
+    error = message(read_config, tmp_path / "none.json")
+    assert f"config file {tmp_path / 'none.json'} cannot be read: No such file" in error
+
+
+def test_a_folder_is_no_config(tmp_path):
+    assert f"config file {tmp_path} cannot be read" in message(read_config, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_a_binary_file_is_no_config(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\x89PNG\xff\xfe\x00")
+    assert message(read_config, path) == f"config file {path} cannot be read: not a text file."
+
+
+@pytest.mark.parametrize("text", ["", '{"epochs": }', "{epochs: 3}"])
+def test_invalid_json_is_named(tmp_path, text):
+    path = write(tmp_path, "a.json", text)
+    error = message(read_config, path)
+    assert f"config file {path} is not valid JSON" in error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize("text", ["epochs: [3", "a: b: c", "\tepochs: 3"])
+def test_invalid_yaml_is_named_in_one_line(tmp_path, text):
+    path = write(tmp_path, "a.yaml", text)
+    error = message(read_config, path)
+    assert f"config file {path} is not valid YAML" in error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", "[1, 2]"), ("a.json", "3"), ("a.yaml", "- epochs"), ("a.yaml", ""), ("b.yml", "x")],
+)
+def test_a_config_that_is_no_mapping_is_refused(tmp_path, name, text):
+    path = write(tmp_path, name, text)
+    error = message(read_config, path)
+    assert error == f"config file {path} must hold settings by name, got {text!r}."
+
+
+# Imports
+
+
+def modules_after(code):
+    """Return the names of the modules that a fresh Python has loaded after running `code`."""
+    home = pathlib.Path(dtp_tf.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        cwd=home, capture_output=True, text=True, check=True, timeout=60,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import dtp_tf",
+        "import dtp_tf.recipes",
+        "import dtp_tf\ndtp_tf.recipe('mnist-paper', epochs=2)\ndir(dtp_tf)",
+    ],
+)
+def test_recipes_and_the_package_load_without_tensorflow(code):
+    modules = modules_after(code)
+    assert "dtp_tf" in modules
+    # Any of these would cost the command line's help its speed.
+    slow = {"tensorflow", "keras", "tensorflow_datasets", "numpy", "matplotlib", "sklearn", "PIL"}
+    assert not modules & slow

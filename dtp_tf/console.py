@@ -2,6 +2,7 @@
 
 import keras
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -71,12 +72,23 @@ def show_report(console, result, what):
     table.add_column("class")
     table.add_column("accuracy", justify="right")
     for name, accuracy in result["per_class"].items():
-        table.add_row(name, "-" if accuracy is None else f"{accuracy:.2%}")
+        table.add_row(escape(name), "-" if accuracy is None else f"{accuracy:.2%}")
     console.print(table)
     console.print(
         f"{what}: accuracy {result['accuracy']:.2%}, loss {result['loss']:.4f}, "
         f"{result['images']:,} images"
     )
+
+
+def show_answers(console, answers):
+    """Print the answers of `dtp_tf.evaluation.answer`."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("image", "class", "score"):
+        table.add_column(name, justify="right" if name == "score" else "left")
+    for one in answers:
+        for i, (label, score) in enumerate(zip(one["classes"], one["scores"], strict=True)):
+            table.add_row("" if i else escape(one["image"]), escape(label), f"{score:.4f}")
+    console.print(table)
 
 
 class Display(keras.callbacks.Callback):

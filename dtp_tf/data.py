@@ -1,7 +1,9 @@
 """Image sets by name or folder -> splits in memory -> batches."""
 
+import contextlib
 import dataclasses
 import logging
+import sys
 
 import numpy as np
 import psutil
@@ -97,8 +99,6 @@ def load_data(recipe, data_dir=None):
     for split, what in ((train, "training"), (validation, "validation"), (test, "test")):
         if not len(split):
             raise UserError(f"{name} is too small: no image is left for the {what} split.")
-    if train.images.shape[-1] not in (1, 3):
-        raise UserError(f"{name} has {train.images.shape[-1]} channels; 1 or 3 are supported.")
     return ImageData(name, train, validation, test, tuple(class_names), origin)
 
 
@@ -193,12 +193,13 @@ def _prepared_builder(name, data_dir):
     # Nine retries with growing pauses would take minutes to say that there is no network.
     downloader.MAX_RETRIES = 2
     try:
-        builder.download_and_prepare()
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            builder.download_and_prepare()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a download script may raise, SystemExit included
         raise UserError(
-            f"data set {name!r} is not prepared in {builder.data_dir} and cannot be downloaded "
+            f"data set {name!r} is not prepared in {builder.data_path.parent.parent} and cannot be downloaded "
             f"({type(error).__name__}: {_one_line(error)}); give the folder of a prepared copy "
             "with --data-dir, or train the bundled `digits` recipe."
         ) from None
@@ -235,6 +236,11 @@ def _image_shape(builder, key, size):
             f"the images of {builder.name!r} are {np.dtype(feature.np_dtype)}; only uint8 images "
             "are supported."
         )
+    if channels not in (1, 3):
+        raise UserError(
+            f"the images of {builder.name!r} have {channels or 'no fixed number of'} channels; "
+            "1 or 3 are supported."
+        )
     if size is not None:
         height, width = size
     if height is None or width is None:
@@ -242,7 +248,7 @@ def _image_shape(builder, key, size):
             f"the images of {builder.name!r} differ in size; give `image_size` "
             "(--image-size HEIGHT,WIDTH)."
         )
-    return height, width, channels or 3
+    return height, width, channels
 
 
 def _check_memory(name, count, shape):

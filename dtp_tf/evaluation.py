@@ -3,6 +3,7 @@
 import numpy as np
 
 from dtp_tf.files import written
+from dtp_tf.images import fit_image, read_image
 
 
 def evaluate(model, split, class_names, batch_size=1000):
@@ -46,6 +47,37 @@ def report(probabilities, labels, class_names):
         },
         "confusion_matrix": confusion.tolist(),
     }
+
+
+def answer(saved, paths, top):
+    """Classify image files.
+
+    Args:
+        saved: a `dtp_tf.models.SavedModel`.
+        paths: of the images; all are read before any is classified.
+        top: classes per image, best first.
+
+    Returns:
+        One dict per image: "image" (its path), "classes" and "scores" (0 .. 1).
+
+    Raises:
+        UserError: an image that is missing or damaged, or a model that takes no images.
+    """
+    shape = saved.image_shape()
+    images = [np.asarray(fit_image(read_image(path), shape)) for path in paths]
+    names = saved.class_names
+    answers = []
+    for path, image in zip(paths, images, strict=True):
+        scores = np.asarray(saved.model(image[None], training=False))[0]
+        best = np.argsort(-scores, kind="stable")[:top]
+        answers.append(
+            {
+                "image": str(path),
+                "classes": [names[i] for i in best],
+                "scores": [float(scores[i]) for i in best],
+            }
+        )
+    return answers
 
 
 def draw_confusion_matrix(result, path):

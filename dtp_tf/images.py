@@ -43,7 +43,7 @@ def fit_image(image, shape):
     height, width, channels = shape
     if image.shape[-1] != channels:
         convert = tf.image.rgb_to_grayscale if channels == 1 else tf.image.grayscale_to_rgb
-        image = convert(image)
+        image = convert(tf.convert_to_tensor(image))
     if image.shape[-3:-1] == (height, width):
         return image
     resized = tf.image.resize(image, (height, width), antialias=True)

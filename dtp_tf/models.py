@@ -6,9 +6,10 @@ import zipfile
 
 import keras
 
-import dtp_tf.network  # noqa: F401  (registers its classes with Keras)
-from dtp_tf.errors import UserError
+from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import written
+from dtp_tf.network import DTPNetwork
+from dtp_tf.recipes import Recipe
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
 
@@ -31,6 +32,54 @@ class SavedModel:
         """One name per class; their numbers where the file has none."""
         names = self.about.get("class_names")
         return list(names) if names else [str(i) for i in range(self.model.output_shape[-1])]
+
+    def recipe(self):
+        """Return the `Recipe` that the model was trained with.
+
+        Raises:
+            UserError: the file does not say.
+        """
+        if "recipe" not in self.about:
+            raise UserError(
+                "the model does not say what data it was trained on; use one that `train` wrote."
+            )
+        try:
+            return Recipe.from_dict(self.about["recipe"])
+        except SettingError as error:
+            raise UserError(f"the model's recipe does not fit this version: {error}") from None
+
+    def image_shape(self):
+        """Return the (height, width, channels) that the model takes.
+
+        Raises:
+            UserError: it takes no images.
+        """
+        shape = self._example_shape()
+        if len(shape) != 3 or None in shape or shape[-1] not in (1, 3):
+            raise UserError(f"the model takes inputs of shape {tuple(shape)}, which are no images.")
+        return shape
+
+    def classifier(self):
+        """Return the forward network alone, in stock Keras layers, for uint8 images."""
+        if isinstance(self.model, DTPNetwork):
+            return self.model.classifier(dtype="uint8")
+        return self.model
+
+    def check_fits(self, data):
+        """Raise `UserError` if the model is not for such images or such classes."""
+        shape = self._example_shape()
+        if tuple(shape) != tuple(data.image_shape):
+            raise UserError(
+                f"the model takes images of {tuple(shape)}, those of {data.name} are "
+                f"{tuple(data.image_shape)}."
+            )
+        if self.class_names != list(data.class_names):
+            raise UserError(f"the model's classes are not those of {data.name}.")
+
+    def _example_shape(self):
+        if isinstance(self.model, DTPNetwork):
+            return self.model.example_shape
+        return self.model.input_shape[1:]
 
 
 def save_model(model, path, about):

@@ -106,7 +106,7 @@ class DTPNetwork(keras.Model):
         if self.built:
             return
         shape = tuple(input_shape)
-        self._example_shape = shape[1:]
+        self.example_shape = shape[1:]
         if self.preprocessing is not None:
             if not self.preprocessing.built:
                 self.preprocessing.build(shape)
@@ -358,7 +358,7 @@ class DTPNetwork(keras.Model):
             raise ValueError("build the network first: call it, or `fit` it, on some data.")
         layers = [] if self.preprocessing is None else self._preprocessing_layers()
         layers += [layer for pair in self.pairs for layer in pair.stock_layers()]
-        inputs = outputs = keras.Input(self._example_shape, dtype=dtype, name="inputs")
+        inputs = outputs = keras.Input(self.example_shape, dtype=dtype, name="inputs")
         for layer in [*layers, self.output_layer]:
             outputs = layer(outputs)
         shared = keras.Model(inputs, outputs, name=name)
@@ -372,7 +372,7 @@ class DTPNetwork(keras.Model):
         return [self.preprocessing]
 
     def get_build_config(self):
-        return {"input_shape": (None, *self._example_shape)} if self.built else None
+        return {"input_shape": (None, *self.example_shape)} if self.built else None
 
     def build_from_config(self, config):
         self.build(tuple(config["input_shape"]))

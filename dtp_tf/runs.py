@@ -141,3 +141,18 @@ def best_epoch(history):
     """Return the first epoch (from 1) with the highest validation accuracy."""
     accuracies = [logs["val_accuracy"] for logs in history]
     return accuracies.index(max(accuracies)) + 1
+
+
+def open_model(path):
+    """Return the `SavedModel` in a run's folder (its best network) or in a `.keras` file.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        run = Run.open(path)
+        if not run.best.exists():
+            raise UserError(f"{path} has no trained network yet: no epoch was finished.")
+        return load_model(run.best)
+    return load_model(path)

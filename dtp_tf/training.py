@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import platform
 import signal
 import threading
@@ -392,7 +393,7 @@ def device_name():
     """Return the name of the device that trains: a GPU's, or CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"CPU ({platform.machine()}, {platform.processor() or 'processor unknown'})"
+        return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
     details = tf.config.experimental.get_device_details(gpus[0])
     return f"GPU ({details.get('device_name', gpus[0].name)})"
 

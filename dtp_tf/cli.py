@@ -1,0 +1,315 @@
+"""The command line: parse, call one library function, print.
+
+TensorFlow takes seconds to import, so each command imports what it needs when it runs.
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+import click
+
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.recipes import RECIPES, SETTINGS, Recipe, read_config
+from dtp_tf.recipes import recipe as find_recipe
+
+
+def import_tensorflow():
+    """Import TensorFlow without its start-up messages, which are no news to a user.
+
+    They are written to the file descriptor before TensorFlow reads its log level. If the import
+    fails, they are shown after all.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow  # noqa: F401
+        except BaseException:
+            messages.seek(0)
+            os.write(kept, messages.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+class Commands(click.Group):
+    """Turns the library's errors into one sentence and an exit code."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except SettingError as error:
+            raise click.UsageError(str(error)) from None
+        except UserError as error:
+            raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            where = f" {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}:{where}.") from None
+
+
+def show_versions(ctx, param, value):
+    """Print the versions and devices, and end."""
+    if not value or ctx.resilient_parsing:
+        return
+    import_tensorflow()
+    from dtp_tf.training import device_name, versions
+
+    for name, version in versions().items():
+        if name != "device":
+            click.echo(f"{name} {version}")
+    click.echo(f"device {device_name()}")
+    ctx.exit()
+
+
+def setting_options(command):
+    """Add one option for each setting of a recipe."""
+    for name, setting in reversed(SETTINGS.items()):
+        if name == "recipe":
+            continue
+        flag = "--" + name.replace("_", "-")
+        text = setting.help
+        if setting.kind is bool:
+            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+        else:
+            limits = setting.range_text()
+            metavar = setting.kind.__name__.replace("str", "text").upper()
+            option = click.option(
+                flag,
+                name,
+                metavar=f"{metavar},..." if setting.many else metavar,
+                help=f"{text} [{limits}]" if limits else text,
+            )
+        command = option(command)
+    return command
+
+
+def json_option(command):
+    """Add `--json`."""
+    text = "Print the result as JSON on stdout, all else on stderr."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def data_dir_option(command):
+    """Add `--data-dir`."""
+    text = "Folder of TensorFlow Datasets. [default: TFDS's own]"
+    return click.option("--data-dir", type=click.Path(), help=text)(command)
+
+
+def export_dir_option(command):
+    """Add `--export-dir`."""
+    return click.option(
+        "--export-dir",
+        type=click.Path(),
+        default="exported_models",
+        show_default=True,
+        help="Folder of exported models.",
+    )(command)
+
+
+def print_json(content):
+    """Print JSON on stdout."""
+    click.echo(json.dumps(content, indent=2))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_versions,
+    help="Show the versions of dtp_tf, Keras and TensorFlow, and the device.",
+)
+def main():
+    """Train, evaluate and export networks that learn by difference target propagation.
+
+    \b
+    Start with:  python cli.py train
+    """
+
+
+@main.command(epilog="Example:  python cli.py train digits --epochs 10 --units 128,128")
+@click.argument("recipe", required=False)
+@click.option("--config", type=click.Path(), help="JSON or YAML file of settings, below the flags.")
+@click.option("--resume", type=click.Path(), metavar="RUN", help="Continue the run in this folder.")
+@click.option("--run-dir", type=click.Path(), help="The run's folder. [default: runs/TIME-RECIPE]")
+@data_dir_option
+@export_dir_option
+@click.option("--no-export", is_flag=True, help="Do not export the trained network.")
+@json_option
+@setting_options
+def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_json, **flags):
+    """Train a network by RECIPE (default: digits), evaluate it and export it.
+
+    Every setting of the recipe can be overridden by a flag, or by a file given with --config;
+    `recipes NAME` explains them. Ctrl-C ends the training after the current batch and leaves a
+    usable run, which --resume continues.
+    """
+    settings = {name: value for name, value in flags.items() if value is not None}
+    if config is not None:
+        from_file = read_config(config)
+        base = from_file.pop("recipe", None)
+        recipe = recipe or base
+        settings = {**from_file, **settings}
+    if resume is not None:
+        if run_dir is not None:
+            raise click.UsageError("--run-dir and --resume exclude each other: drop one.")
+        if recipe is not None:
+            settings["recipe"] = recipe
+        settled = None
+    elif recipe == "custom":  # what a recipe made in Python calls itself
+        settled = Recipe.from_dict(settings)
+    else:
+        settled = find_recipe(recipe or "digits", **settings)
+
+    import_tensorflow()
+    from dtp_tf.console import make_console
+    from dtp_tf.training import train as run_training
+
+    _, history = run_training(
+        settled,
+        resume=resume,
+        data_dir=data_dir,
+        run_dir=run_dir,
+        export_dir=None if no_export else export_dir,
+        console=make_console(stderr=as_json),
+        **(settings if resume is not None else {}),
+    )
+    if as_json:
+        export_path = history.export_path
+        print_json(
+            {
+                "run_dir": str(history.run_dir),
+                "export": None if export_path is None else str(export_path),
+                **history.metrics,
+            }
+        )
+
+
+@main.command(epilog="Example:  python cli.py evaluate runs/20261123-120000-digits --json")
+@click.argument("model", metavar="RUN|MODEL", type=click.Path())
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which images.",
+)
+@data_dir_option
+@json_option
+def evaluate(model, split, data_dir, as_json):
+    """Report accuracy, overall and per class, of a run's best network or of a .keras file."""
+    import_tensorflow()
+    from dtp_tf.console import make_console, show_report
+    from dtp_tf.data import load_data
+    from dtp_tf.evaluation import evaluate as evaluate_model
+    from dtp_tf.runs import open_model
+
+    saved = open_model(model)
+    data = load_data(saved.recipe(), data_dir)
+    saved.check_fits(data)
+    result = evaluate_model(saved.model, getattr(data, split), saved.class_names)
+    if as_json:
+        print_json(result)
+    else:
+        show_report(make_console(), result, f"{data.name} {split}")
+
+
+@main.command(epilog="Example:  python cli.py predict runs/20261123-120000-digits seven.png")
+@click.argument("model", metavar="RUN|MODEL", type=click.Path())
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per image."
+)
+@json_option
+def predict(model, images, top, as_json):
+    """Name the classes of image files, best first, with scores from 0 to 1.
+
+    Any common image format and size, grey or colour: images are converted and resized to the
+    network's input.
+    """
+    import_tensorflow()
+    from dtp_tf.console import make_console, show_answers
+    from dtp_tf.evaluation import answer
+    from dtp_tf.runs import open_model
+
+    answers = answer(open_model(model), images, top)
+    if as_json:
+        print_json(answers)
+    else:
+        show_answers(make_console(), answers)
+
+
+@main.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
+@click.argument("run", type=click.Path())
+@click.option("--name", help="Name of the exported model. [default: the recipe's]")
+@export_dir_option
+@data_dir_option
+@json_option
+def export(run, name, export_dir, data_dir, as_json):
+    """Export a run's best network again as a SavedModel for TensorFlow Serving.
+
+    It becomes EXPORT_DIR/NAME/VERSION, one version above the highest, after it was checked on test
+    images, for which the run's data are read.
+    """
+    import_tensorflow()
+    from dtp_tf.data import load_data
+    from dtp_tf.export import export as write_export
+    from dtp_tf.export import serve_command
+    from dtp_tf.runs import open_model
+
+    saved = open_model(run)
+    recipe = saved.recipe()
+    data = load_data(recipe, data_dir)
+    saved.check_fits(data)
+    classifier = saved.classifier()
+    path = write_export(
+        classifier, saved.class_names, export_dir, name or recipe.recipe, data.test.images[:100]
+    )
+    if as_json:
+        print_json({"export": str(path), "serve": serve_command(path)})
+    else:
+        click.echo(f"exported   {path}")
+        click.echo(f"serve it   {serve_command(path)}")
+
+
+@main.command(epilog="Example:  python cli.py recipes cifar10")
+@click.argument("name", required=False)
+@json_option
+def recipes(name, as_json):
+    """List the recipes, or explain every setting of recipe NAME."""
+    if name is None:
+        if as_json:
+            print_json({name: find_recipe(name).to_dict() for name in RECIPES})
+            return
+        width = max(map(len, RECIPES))
+        for name, named in RECIPES.items():
+            click.echo(f"{name:{width}}  {named.summary}")
+        return
+    settled = find_recipe(name)
+    if as_json:
+        print_json(settled.to_dict())
+        return
+    click.echo(f"{name}: {RECIPES[name].summary}\n")
+    for setting, value in settled.to_dict().items():
+        if setting == "recipe":
+            continue
+        shown = ",".join(map(str, value)) if isinstance(value, list) else value
+        if isinstance(shown, bool):
+            shown = str(shown).lower()
+        click.echo(f"{setting} = {'none' if shown is None else shown}")
+        limits = SETTINGS[setting].range_text()
+        text = SETTINGS[setting].help + (f" [{limits}]" if limits else "")
+        click.echo(click.wrap_text(text, 96, "    ", "    "))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -58,7 +58,8 @@ def augment(images, seed, flip, crop):
         images: `(batch, H, W, C)`.
         seed: two integers; the result depends on nothing else.
         flip: whether to mirror left to right.
-        crop: largest shift in pixels in each direction; what comes in is black.
+        crop: largest shift in pixels in each direction; what comes in is the image's edge, mirrored
+            (a black border, which no test image has, would tell shifted images from others).
 
     Returns:
         Images of the same shape and type.
@@ -69,7 +70,7 @@ def augment(images, seed, flip, crop):
         mirrored = tf.random.stateless_uniform((count, 1, 1, 1), flip_seed) < 0.5
         images = tf.where(mirrored, images[:, :, ::-1], images)
     if crop:
-        padded = tf.pad(images, [[0, 0], [crop, crop], [crop, crop], [0, 0]])
+        padded = tf.pad(images, [[0, 0], [crop, crop], [crop, crop], [0, 0]], "SYMMETRIC")
         rows = _window(count, height, crop, y_seed)
         columns = _window(count, width, crop, x_seed)
         shifted = tf.gather(padded, rows, axis=1, batch_dims=1)

@@ -169,7 +169,8 @@ class Recipe:
     )
     flip: bool = _setting(False, bool, "Mirror half of the training images left to right.")
     crop: int = _setting(
-        0, int, "Shift training images at random by up to this many pixels (zero padding).", low=0
+        0, int, "Shift training images at random by up to this many pixels; their edges are mirrored.",
+        low=0,
     )
 
     # network
@@ -326,8 +327,9 @@ RECIPES = {
     "cifar10": NamedRecipe(
         "CIFAR-10, 3072-1000-1000-1000-10 tanh: the network of Lee et al., settings of our own.",
         dict(
-            dataset="cifar10", units=(1000,) * 3, preprocessing="center", batch_size=200,
-            epochs=40, flip=True,
+            dataset="cifar10", units=(1000,) * 3, preprocessing="center", flip=True, crop=2,
+            noise=0.3, batch_size=128, epochs=50, learning_rate=5e-4,
+            learning_rate_schedule="cosine", inverse_learning_rate=2e-3,
         ),
     ),
     "cifar10-notebook": NamedRecipe(
@@ -347,7 +349,8 @@ RECIPES = {
     "mnist": NamedRecipe(
         "MNIST, 784-240x7-10 tanh: the paper's network, settings of our own.",
         dict(
-            dataset="mnist", units=_MNIST_LAYERS, batch_size=100, epochs=60,
+            dataset="mnist", units=_MNIST_LAYERS, crop=2, batch_size=100, epochs=40,
+            learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
     ),
     "mnist-paper": NamedRecipe(

@@ -270,7 +270,6 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False):
             "recipe": recipe.to_dict(),
             "data": fingerprint(data),
             "chosen_by": "validation accuracy",
-            "inputs_per_update": recipe.batch_size,
             **versions(),
         },
     }

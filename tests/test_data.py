@@ -491,7 +491,8 @@ def test_a_set_too_large_for_the_memory_is_refused(data_dir, monkeypatch):
     needed = 50 * 6 * 5 * 3 * 2
 
     def free(count):
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=count))
+        memory = types.SimpleNamespace(available=count)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
     free(needed)
     text = refusal(blocks, "tiny_blocks", data_dir)

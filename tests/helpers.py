@@ -1,0 +1,239 @@
+"""What several test files need: the command line, and trained runs that they share.
+
+Importing TensorFlow takes seconds, so commands run inside the test process (`invoke`) unless a
+process of its own is what the test is about (`start`, `python`).
+"""
+
+import contextlib
+import csv
+import functools
+import inspect
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+from click.testing import CliRunner
+
+import dtp_tf
+from dtp_tf.cli import main
+
+REPO = pathlib.Path(__file__).resolve().parents[1]
+TINY = {"units": (16, 12), "batch_size": 64, "epochs": 2, "learning_rate": 0.01}
+
+# Everything that a resumed run must find again has a course here: both learning rates, the noise,
+# the order of the images, their augmentation, and Adam's moments.
+DETERMINISTIC = {
+    "units": (12, 10),
+    "batch_size": 32,
+    "epochs": 8,
+    "seed": 3,
+    "deterministic": True,
+    "noise_decay_epochs": 2.0,
+    "crop": 1,
+    "flip": True,
+    "inverse_learning_rate_schedule": "cosine",
+}
+
+
+# -- the command line ------------------------------------------------------------------------------
+
+
+def flags(settings):
+    """Return settings as command-line flags."""
+    words = []
+    for name, value in settings.items():
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words
+
+
+def invoke(*words):
+    """Run a command inside this process; the result has `exit_code`, `stdout` and `stderr`."""
+    separate = "mix_stderr" in inspect.signature(CliRunner).parameters  # before click 8.2
+    runner = CliRunner(**({"mix_stderr": False} if separate else {}))
+    return runner.invoke(main, [str(word) for word in words], prog_name="dtp-tf")
+
+
+def succeeded(result):
+    """Check that a command ended well, and return its standard output."""
+    assert result.exit_code == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def refusal(result, code):
+    """Check that a command was refused in one sentence with an exit code, and return it."""
+    assert result.exit_code == code, (result.exit_code, result.stdout, result.stderr)
+    assert isinstance(result.exception, SystemExit), result.exception
+    return sentence(result.stderr, result.stdout)
+
+
+def sentence(stderr, stdout=""):
+    """Check that an error is one sentence at the end of standard error, and return it."""
+    assert "Traceback" not in stderr + stdout
+    assert (stderr + stdout).count("Error: ") == 1
+    last = [line for line in stderr.splitlines() if line.strip()][-1]
+    assert last.startswith("Error: ")
+    assert last[-1] in ".?"
+    return last
+
+
+def environment():
+    """The environment of a process that finds the package from any folder."""
+    return {**os.environ, "PYTHONPATH": str(REPO), "PYTHONUNBUFFERED": "1"}
+
+
+def start(*words, cwd, **kwargs):
+    """Start a command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(REPO / "cli.py"), *map(str, words)],
+        cwd=cwd,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **kwargs,
+    )
+
+
+def python(*words, cwd, env=None):
+    """Run Python in a process of its own and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=cwd,
+        env=environment() if env is None else env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+_folders = []  # removed when the interpreter ends
+
+
+def _folder():
+    _folders.append(tempfile.TemporaryDirectory())
+    return pathlib.Path(_folders[-1].name)
+
+
+@functools.cache
+def trained():
+    """A finished run of two epochs on the digits: (its folder, the command's result).
+
+    Tests read it; those that change a run take a copy. Its export is in `../exported`.
+    """
+    home = _folder()
+    result = invoke(
+        "train", "digits", *flags(TINY), "--run-dir", home / "run", "--export-dir",
+        home / "exported",
+    )
+    assert result.exit_code == 0, result.stdout + result.stderr
+    return home / "run", result
+
+
+@functools.cache
+def deterministic_run():
+    """The folder of a finished, uninterrupted run with the settings DETERMINISTIC."""
+    path = _folder() / "run"
+    succeeded(invoke("train", "digits", *flags(DETERMINISTIC), "--no-export", "--run-dir", path))
+    return path
+
+
+@functools.cache
+def digits():
+    """The digits as the shared run sees them."""
+    return dtp_tf.load_data(dtp_tf.recipe("digits", **TINY))
+
+
+def train(run_dir, **settings):
+    """Train a tiny network on the digits without an export, from Python."""
+    given = {name: settings.pop(name) for name in ("callbacks", "resume") if name in settings}
+    quiet = dtp_tf.console.make_console(quiet=True)
+    if "resume" in given:
+        return dtp_tf.train(export_dir=None, console=quiet, **given)
+    return dtp_tf.train(
+        "digits", run_dir=run_dir, export_dir=None, console=quiet, **given, **{**TINY, **settings}
+    )
+
+
+class StopAfter(keras.callbacks.Callback):
+    """Stops the training once so many epochs are done in all."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 >= self.epochs:
+            self.model.stop_training = True
+
+
+def log_rows(run):
+    """Return the rows of a run's log.csv as dicts; none where there is no log."""
+    path = pathlib.Path(run) / "log.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def arrays(path):
+    """Return every array in a `.keras` file by its address, read without Keras."""
+    with zipfile.ZipFile(path) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    found = {}
+
+    def visit(address, item):
+        if isinstance(item, h5py.Dataset):
+            found[address] = item[()]
+
+    with h5py.File(content, "r") as file:
+        file.visititems(visit)
+    return found
+
+
+def assert_same_arrays(first, second):
+    """Check that two dicts of arrays are equal bit by bit."""
+    assert first.keys() == second.keys()
+    different = [name for name in first if first[name].tobytes() != second[name].tobytes()]
+    assert not different
+    assert all(np.isfinite(array).all() for array in first.values())
+
+
+def hidden_files(folder):
+    """Return the paths below a folder whose names start with a dot: what is half written."""
+    return [path for path in pathlib.Path(folder).rglob("*") if path.name.startswith(".")]
+
+
+def wait_for(condition, process, seconds=300):
+    """Wait until `condition()` is true; fail if the process ends before."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.002)
+
+
+@contextlib.contextmanager
+def killed_at_the_end(process):
+    """Make sure that a process does not outlive its test."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()

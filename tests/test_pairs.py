@@ -1,0 +1,166 @@
+"""`DensePair`: a layer and its inverse in one Keras layer."""
+
+import keras
+import numpy as np
+import pytest
+
+from dtp_tf import DensePair
+
+
+def random_pair(**settings):
+    """A pair from 5 inputs to 3 units whose biases are not zero either."""
+    keras.utils.set_random_seed(0)
+    pair = DensePair(3, **settings)
+    pair.build((None, 5))
+    for variable in pair.trainable_variables:
+        variable.assign(keras.random.normal(variable.shape))
+    return pair
+
+
+def batch(features, examples=4):
+    return np.random.default_rng(1).normal(size=(examples, features)).astype("float32")
+
+
+def arrays(variables):
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def test_forward_gives_the_units_and_reverse_gives_the_inputs():
+    pair = DensePair(3)
+    assert pair(batch(5)).shape == (4, 3)
+    assert pair(batch(3), reverse=True).shape == (4, 5)
+
+
+def test_forward_is_an_activation_of_a_matrix_product():
+    pair = random_pair(activation="tanh", inverse_activation="sigmoid")
+    weight, bias = arrays(pair.forward_variables)
+    np.testing.assert_allclose(pair(batch(5)), np.tanh(batch(5) @ weight + bias), rtol=1e-5)
+
+
+def test_reverse_has_its_own_weights_and_activation():
+    pair = random_pair(activation="tanh", inverse_activation="sigmoid")
+    weight, bias = arrays(pair.inverse_variables)
+    found = pair(batch(3), reverse=True)
+    np.testing.assert_allclose(found, sigmoid(batch(3) @ weight + bias), rtol=1e-5)
+
+
+def test_the_inverse_has_the_activation_of_the_layer_unless_told_otherwise():
+    pair = random_pair(activation="sigmoid")
+    weight, bias = arrays(pair.inverse_variables)
+    found = pair(batch(3), reverse=True)
+    np.testing.assert_allclose(found, sigmoid(batch(3) @ weight + bias), rtol=1e-5)
+
+
+def test_by_default_all_singular_values_are_one_and_all_biases_zero():
+    pair = DensePair(3)
+    pair.build((None, 5))
+    for weight, bias in (arrays(pair.forward_variables), arrays(pair.inverse_variables)):
+        np.testing.assert_allclose(np.linalg.svd(weight)[1], 1, rtol=1e-5)
+        assert not bias.any()
+
+
+def test_each_direction_has_its_own_initializer():
+    pair = DensePair(3, kernel_initializer="ones", inverse_kernel_initializer="zeros")
+    pair.build((None, 5))
+    assert np.all(arrays(pair.forward_variables)[0] == 1)
+    assert np.all(arrays(pair.inverse_variables)[0] == 0)
+
+
+def test_the_trainable_variables_are_those_of_the_layer_and_of_the_inverse():
+    pair = random_pair()
+    own = [id(variable) for variable in (*pair.forward_variables, *pair.inverse_variables)]
+    assert own == [id(variable) for variable in pair.trainable_variables]
+    shapes = [tuple(variable.shape) for variable in pair.trainable_variables]
+    assert shapes == [(5, 3), (3,), (3, 5), (5,)]
+
+
+def test_a_pair_without_an_inverse_has_no_weights_for_one():
+    pair = random_pair(inverse=False)
+    assert pair.inverse_variables == []
+    assert len(pair.trainable_variables) == 2
+
+
+def test_a_pair_without_an_inverse_refuses_to_go_back():
+    with pytest.raises(ValueError, match="first.*has no inverse"):
+        random_pair(inverse=False, name="first")(batch(3), reverse=True)
+
+
+@pytest.mark.parametrize("units", [0, -1, 2.5, True, "3", None])
+def test_impossible_units_are_refused(units):
+    with pytest.raises(ValueError, match=f"`units`.*got {units!r}"):
+        DensePair(units)
+
+
+@pytest.mark.parametrize("shape", [(None, 8, 8), (None, 8, 8, 3), (None,)])
+def test_inputs_that_are_not_flat_are_refused_with_the_remedy(shape):
+    with pytest.raises(ValueError, match="(?s)batch, features.*flatten"):
+        DensePair(3).build(shape)
+
+
+def test_inputs_of_unknown_width_are_refused():
+    with pytest.raises(ValueError, match="batch, features"):
+        DensePair(3).build((None, None))
+
+
+def test_compute_output_shape_tells_what_a_call_returns():
+    pair = DensePair(3)
+    assert pair.compute_output_shape((4, 5)) == tuple(pair(batch(5)).shape)
+
+
+def test_compute_output_shape_needs_no_build():
+    assert DensePair(3).compute_output_shape((None, 5)) == (None, 3)
+
+
+def test_symbolic_calls_know_the_shapes_of_both_directions():
+    pair = random_pair()
+    assert pair(keras.Input((5,))).shape == (None, 3)
+    assert pair(keras.Input((3,)), reverse=True).shape == (None, 5)
+
+
+def test_a_pair_is_made_again_from_its_configuration():
+    pair = DensePair(
+        3,
+        activation="sigmoid",
+        inverse_activation="linear",
+        kernel_initializer="he_normal",
+        inverse_kernel_initializer=keras.initializers.Orthogonal(gain=0.5, seed=3),
+        inverse=False,
+        name="middle",
+    )
+    again = DensePair.from_config(pair.get_config())
+    assert again.get_config() == pair.get_config()
+    assert (again.units, again.inverse, again.name) == (3, False, "middle")
+    assert again.activation is keras.activations.sigmoid
+    assert again.inverse_activation is keras.activations.linear
+    assert again.inverse_kernel_initializer.gain == 0.5
+
+
+def test_a_saved_model_with_a_pair_predicts_the_same(tmp_path):
+    inputs = keras.Input((5,))
+    pair = random_pair(activation="tanh", inverse_activation="sigmoid")
+    hidden = pair(inputs)
+    model = keras.Model(inputs, [hidden, pair(hidden, reverse=True)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for found, expected in zip(loaded(batch(5)), model(batch(5)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_the_stock_layers_compute_the_same_and_are_plain_keras():
+    pair = random_pair()
+    outputs = batch(5)
+    for layer in pair.stock_layers():
+        assert type(layer).__module__.startswith("keras.")
+        outputs = layer(outputs)
+    np.testing.assert_array_equal(outputs, pair(batch(5)))
+
+
+def test_the_stock_layers_share_the_weights_of_the_pair():
+    pair = random_pair()
+    (layer,) = pair.stock_layers()
+    pair.forward_variables[0].assign(np.zeros((5, 3)))
+    assert not arrays(layer.trainable_variables)[0].any()

@@ -15,7 +15,7 @@ _HOMES = {
     "DensePair": "dtp_tf.pairs",
     "Recipe": "dtp_tf.recipes",
     "evaluate": "dtp_tf.evaluation",
-    "export": "dtp_tf.export",
+    "export": None,
     "load_data": "dtp_tf.data",
     "recipe": "dtp_tf.recipes",
     "recipes": None,

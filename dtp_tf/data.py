@@ -99,6 +99,12 @@ def load_data(recipe, data_dir=None):
     for split, what in ((train, "training"), (validation, "validation"), (test, "test")):
         if not len(split):
             raise UserError(f"{name} is too small: no image is left for the {what} split.")
+    side = min(train.images.shape[1:3])
+    if recipe.crop > side:
+        raise SettingError(
+            f"`crop` must be at most {side}, the smaller side of the images of {name}; "
+            f"got {recipe.crop}."
+        )
     return ImageData(name, train, validation, test, tuple(class_names), origin)
 
 
@@ -109,34 +115,56 @@ def hold_out(split, fraction, seed):
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
 
 
-def training_batches(split, batch_size, seed, epoch, passage, flip=False, crop=0):
-    """Return one pass over the training images as a `tf.data.Dataset` of (images, labels).
+class TrainingBatches:
+    """Passes over the training images, in a new order each.
 
-    The order and the augmentation depend on (seed, epoch, passage) only, so any epoch can be had
-    again. Batches have one size; what does not fill the last one is left out of this pass.
+    The order and the augmentation depend on (seed, epoch, passage) only, so any pass can be had
+    again. Batches have one size; what does not fill the last one is left out of that pass.
 
     Args:
         split: the training `Split`.
         batch_size: images per batch; a smaller split is one batch.
-        seed, epoch, passage: whole numbers from 0; `passage` counts the passes of one epoch.
+        seed: a whole number from 0.
         flip, crop: see `augment`.
+
+    Raises:
+        SettingError: `crop` is not below the images' sides.
+
+    Attributes:
+        dataset: a `tf.data.Dataset` of (images, labels): the pass that `select` chose last.
+        steps: batches per pass.
     """
-    size = min(batch_size, len(split))
-    steps = len(split) // size
-    order = np.random.default_rng((seed, epoch, passage)).permutation(len(split))
-    order = order[: steps * size].reshape(steps, size)
-    with tf.device("CPU"):
-        images, labels = tf.constant(split.images), tf.constant(split.labels)
-    noise = np.random.default_rng((seed, epoch, passage, 1)).integers(2**31, size=(steps, 2))
 
-    def batch(indices, key):
-        chosen = tf.gather(images, indices)
-        if flip or crop:
-            chosen = augment(chosen, key, flip, crop)
-        return chosen, tf.gather(labels, indices)
+    def __init__(self, split, batch_size, seed, flip=False, crop=0):
+        side = min(split.images.shape[1:3])
+        if crop >= side:
+            raise SettingError(f"`crop` must be below the images' side of {side}, got {crop}.")
+        self.size = min(batch_size, len(split))
+        self.steps = len(split) // self.size
+        self._count, self._seed = len(split), seed
+        # One pipeline for all passes reads its order from variables: a pipeline a pass would leave
+        # some memory behind each time.
+        with tf.device("CPU"):
+            images, labels = tf.constant(split.images), tf.constant(split.labels)
+            self._order = tf.Variable(tf.zeros((self.steps, self.size), tf.int64))
+            self._keys = tf.Variable(tf.zeros((self.steps, 2), tf.int64))
 
-    batches = tf.data.Dataset.from_tensor_slices((order, noise))
-    return batches.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        def batch(step):
+            indices = self._order[step]
+            chosen = tf.gather(images, indices)
+            if flip or crop:
+                chosen = augment(chosen, self._keys[step], flip, crop)
+            return chosen, tf.gather(labels, indices)
+
+        steps = tf.data.Dataset.range(self.steps)
+        self.dataset = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+
+    def select(self, epoch, passage):
+        """Choose the pass: the number of the epoch, and of the pass within it, from 0."""
+        order = np.random.default_rng((self._seed, epoch, passage)).permutation(self._count)
+        self._order.assign(order[: self.steps * self.size].reshape(self.steps, self.size))
+        keys = np.random.default_rng((self._seed, epoch, passage, 1))
+        self._keys.assign(keys.integers(2**31, size=(self.steps, 2)))
 
 
 def _digits(size):

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.console import Display, make_console, show_data, show_network, show_report
-from dtp_tf.data import load_data, training_batches
+from dtp_tf.data import TrainingBatches, load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, evaluate
 from dtp_tf.export import export, serve_command
@@ -129,13 +129,18 @@ class Loop:
         self.history = history
         self.interrupted = False
         self._strategy = tf.distribute.get_strategy()
-        self._steps = len(data.train) // min(recipe.batch_size, len(data.train))
+        self._batches = TrainingBatches(
+            data.train, recipe.batch_size, recipe.seed, recipe.flip, recipe.crop
+        )
+        self._training = self._strategy.experimental_distribute_dataset(self._batches.dataset)
         self._passes = network.rule.passes
         self._functions = {phase: self._traced(phase) for phase in set(self._passes)}
         self._test = tf.function(
             self._in_replicas(network.test_step), jit_compile=recipe.deterministic
         )
-        self._validation = data.validation.batches()
+        self._validation = self._strategy.experimental_distribute_dataset(
+            data.validation.batches()
+        )
         self._about = {
             "recipe": recipe.to_dict(),
             "class_names": list(data.class_names),
@@ -147,7 +152,7 @@ class Loop:
             [self._display, *callbacks],
             model=network,
             epochs=recipe.epochs,
-            steps=self._steps * len(self._passes),
+            steps=self._batches.steps * len(self._passes),
             verbose=0,
         )
 
@@ -184,17 +189,9 @@ class Loop:
         start, batches_done, logs = time.perf_counter(), 0, {}
         for passage, phase in enumerate(self._passes):
             self.network.reset_metrics()
-            batches = training_batches(
-                self.data.train,
-                self.recipe.batch_size,
-                self.recipe.seed,
-                epoch,
-                passage,
-                self.recipe.flip,
-                self.recipe.crop,
-            )
+            self._batches.select(epoch, passage)
             function = self._functions[phase]
-            for batch in self._strategy.experimental_distribute_dataset(batches):
+            for batch in self._training:
                 self._callbacks.on_train_batch_begin(batches_done)
                 names = function(batch)
                 self._callbacks.on_train_batch_end(batches_done)
@@ -203,13 +200,13 @@ class Loop:
                     return logs
             logs |= self._results(names)
         seconds = time.perf_counter() - start
-        images = self._steps * min(self.recipe.batch_size, len(self.data.train))
+        images = self._batches.steps * self._batches.size
         logs |= {f"val_{name}": value for name, value in self._validate().items()}
         return {**logs, "images_per_second": images / seconds, "seconds": seconds}
 
     def _validate(self):
         self.network.reset_metrics()
-        for batch in self._strategy.experimental_distribute_dataset(self._validation):
+        for batch in self._validation:
             names = self._test(batch)
         return self._results(names)
 

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from dtp_tf.data import ImageData, Split, hold_out, load_data, training_batches
+from dtp_tf.data import ImageData, Split, TrainingBatches, hold_out, load_data
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.recipes import recipe
 
@@ -72,6 +72,10 @@ def test_every_digit_is_in_exactly_one_split(digits):
     assert sorted(found) == sorted(wanted)
 
 
+def test_every_fifth_digit_is_for_testing(digits):
+    np.testing.assert_array_equal(digits.test.labels, load_digits().target[::5])
+
+
 def test_the_test_split_depends_on_no_setting(digits):
     other = load_data(recipe("digits", seed=1, validation_fraction=0.5))
     np.testing.assert_array_equal(digits.test.images, other.test.images)
@@ -96,6 +100,15 @@ def test_digits_may_be_resized():
     assert data.image_shape == (4, 6, 1)
     assert data.test.images.shape == (360, 4, 6, 1)
     assert data.test.images.dtype == np.uint8
+
+
+def test_a_shift_beyond_the_image_is_refused():
+    with pytest.raises(SettingError) as caught:
+        load_data(recipe("digits", crop=9))
+    assert str(caught.value) == (
+        "`crop` must be at most 8, the smaller side of the images of digits; got 9."
+    )
+    assert len(load_data(recipe("digits", crop=8)).test) == 360
 
 
 # hold_out and Split
@@ -137,21 +150,39 @@ def test_batches_come_in_order_with_the_remainder_last(count, sizes):
         np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
 
-# training_batches
+# TrainingBatches
+
+
+def one_pass(split, size, seed=0, epoch=0, passage=0, **augmentation):
+    batches = TrainingBatches(split, size, seed, **augmentation)
+    batches.select(epoch, passage)
+    return batches.dataset
 
 
 def test_the_order_is_that_of_seed_epoch_and_passage():
     def order(*keys):
-        return labels_of(training_batches(numbered(40), 8, *keys))
+        return labels_of(one_pass(numbered(40), 8, *keys))
 
     assert order(3, 1, 0) == order(3, 1, 0)
     orders = [order(3, 1, 0), order(4, 1, 0), order(3, 2, 0), order(3, 1, 1), order(1, 3, 0)]
     assert len({str(one) for one in orders}) == len(orders)
 
 
+def test_any_pass_can_be_selected_again():
+    split = numbered(40)
+    batches = TrainingBatches(split, 8, seed=3)
+    batches.select(2, 0)
+    first = labels_of(batches.dataset)
+    assert labels_of(batches.dataset) == first
+    batches.select(5, 1)
+    assert labels_of(batches.dataset) == labels_of(one_pass(split, 8, 3, 5, 1)) != first
+    batches.select(2, 0)
+    assert labels_of(batches.dataset) == first
+
+
 @pytest.mark.parametrize(("count", "size", "steps"), [(23, 5, 4), (20, 5, 4), (9, 1, 9)])
 def test_every_batch_has_one_size_and_no_image_comes_twice(count, size, steps):
-    batches = labels_of(training_batches(numbered(count), size, seed=0, epoch=0, passage=0))
+    batches = labels_of(one_pass(numbered(count), size))
     assert [len(batch) for batch in batches] == [size] * steps
     seen = sum(batches, [])
     assert len(set(seen)) == len(seen)
@@ -159,24 +190,27 @@ def test_every_batch_has_one_size_and_no_image_comes_twice(count, size, steps):
 
 
 def test_what_one_pass_leaves_out_comes_in_another():
+    batches = TrainingBatches(numbered(11), 4, seed=0)
     seen = set()
     for epoch in range(6):
-        seen.update(*labels_of(training_batches(numbered(11), 4, 0, epoch, 0)))
+        batches.select(epoch, 0)
+        seen.update(*labels_of(batches.dataset))
     assert seen == set(range(11))
 
 
 def test_a_split_smaller_than_a_batch_is_one_batch():
-    batches = labels_of(training_batches(numbered(6), 100, seed=0, epoch=0, passage=0))
+    batches = labels_of(one_pass(numbered(6), 100))
     assert len(batches) == 1
     assert sorted(batches[0]) == list(range(6))
 
 
 def test_the_number_of_batches_is_known_beforehand():
-    assert len(training_batches(numbered(23), 5, 0, 0, 0)) == 4
+    batches = TrainingBatches(numbered(23), 5, seed=0)
+    assert batches.steps == len(batches.dataset) == 4
 
 
 def test_labels_stay_with_their_images():
-    for images, labels in training_batches(numbered(40), 8, seed=2, epoch=5, passage=1):
+    for images, labels in one_pass(numbered(40), 8, seed=2, epoch=5, passage=1):
         assert (images.dtype, labels.dtype) == (tf.uint8, tf.int32)
         np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
@@ -188,8 +222,9 @@ def two_pixels(count):
 
 
 def pixels(*keys, **augmentation):
-    batches = training_batches(two_pixels(64), 16, *keys, **augmentation)
-    return np.concatenate([images.ravel() for images, _ in batches.as_numpy_iterator()])
+    """Return the two pixels of each of 64 images of one pass, `(64, 2)`."""
+    batches = one_pass(two_pixels(64), 16, *keys, **augmentation)
+    return np.concatenate([i.reshape(16, 2) for i, _ in batches.as_numpy_iterator()])
 
 
 def test_augmentation_is_that_of_seed_epoch_and_passage():
@@ -199,16 +234,21 @@ def test_augmentation_is_that_of_seed_epoch_and_passage():
         assert (first != pixels(*other, flip=True, crop=1)).any()
 
 
-def test_images_are_augmented_only_where_it_is_asked_for():
-    plain = np.tile([10, 200], 64)
-    np.testing.assert_array_equal(pixels(0, 0, 0), plain)
-    flipped = pixels(0, 0, 0, flip=True).reshape(64, 2)
-    assert {tuple(row) for row in flipped.tolist()} == {(10, 200), (200, 10)}
-    assert (pixels(0, 0, 0, crop=1) == 0).any()
+@pytest.mark.parametrize(
+    ("augmentation", "rows"),
+    [
+        ({}, {(10, 200)}),
+        ({"flip": True}, {(10, 200), (200, 10)}),
+        ({"crop": 1}, {(10, 200), (10, 10), (200, 200)}),
+    ],
+    ids=["none", "flip", "crop"],
+)
+def test_images_are_augmented_as_it_is_asked_for(augmentation, rows):
+    assert {tuple(row) for row in pixels(**augmentation).tolist()} == rows
 
 
 def test_each_batch_of_a_pass_is_augmented_in_its_own_way():
-    batches = pixels(0, 0, 0, flip=True).reshape(4, 32)
+    batches = pixels(flip=True).reshape(4, 32)
     assert len({batch.tobytes() for batch in batches}) == 4
 
 
@@ -224,11 +264,13 @@ class Blocks(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     label = tfds.features.ClassLabel(names=["circle", "square"])
     keys = ("image", "label")
 
+    def features(self):
+        return {"image": self.feature, "label": self.label}
+
     def _info(self):
-        features = {"image": self.feature, "label": self.label}
         return tfds.core.DatasetInfo(
             builder=self,
-            features=tfds.features.FeaturesDict(features),
+            features=tfds.features.FeaturesDict(self.features()),
             supervised_keys=self.keys,
         )
 
@@ -257,6 +299,17 @@ class TinyBlocksWithValidation(Blocks):
 
 class TinyBlocksWithoutKeys(Blocks):
     keys = None
+
+
+class TinyBlocksWithTwoLabels(Blocks):
+    """A coarse label stands before the one that the set is for, as in CIFAR-100."""
+
+    def features(self):
+        return {"coarse": tfds.features.ClassLabel(num_classes=1), **super().features()}
+
+    def _generate_examples(self, split):
+        for key, example in super()._generate_examples(split):
+            yield key, {**example, "coarse": 0}
 
 
 class TinyBlocksInGrey(Blocks):
@@ -371,6 +424,12 @@ def test_a_set_with_a_validation_split_only_is_tested_on_that(data_dir):
     assert sorted(values(data.test)) == list(range(10))
     assert len(data.train) + len(data.validation) == 40
     assert data.test_origin == "the set's own validation split"
+
+
+def test_the_supervised_keys_choose_among_several_labels(data_dir):
+    data = blocks("tiny_blocks_with_two_labels", data_dir)
+    assert data.class_names == ("circle", "square")
+    np.testing.assert_array_equal(data.test.labels, np.array(values(data.test)) % 2)
 
 
 def test_the_image_and_the_label_are_found_without_supervised_keys(data_dir):

@@ -112,16 +112,16 @@ def test_the_deviation_of_equal_images_is_zero():
 
 
 def copies(count, height=4, width=3, channels=2):
-    """Return equal images without a black pixel, no two pixels of them alike."""
+    """Return equal images, no two pixels of them alike."""
     size = height * width * channels
     image = np.arange(1, size + 1, dtype=np.uint8).reshape(height, width, channels)
     return np.broadcast_to(image, (count, height, width, channels)).copy()
 
 
 def windows(image, crop):
-    """Return every window of the image's own size in the image with a black border, as bytes."""
+    """Return every window of the image's own size in the image with a mirrored border, as bytes."""
     height, width, _ = image.shape
-    padded = np.pad(image, [(crop, crop), (crop, crop), (0, 0)])
+    padded = np.pad(image, [(crop, crop), (crop, crop), (0, 0)], mode="symmetric")
     return {
         padded[y : y + height, x : x + width].tobytes()
         for y in range(2 * crop + 1)
@@ -156,8 +156,8 @@ def test_flip_mirrors_about_half_of_the_images_left_to_right():
     assert 150 < mirrored.sum() < 250
 
 
-@pytest.mark.parametrize("crop", [1, 2, 6])
-def test_crop_gives_a_window_of_the_image_in_a_black_border(crop):
+@pytest.mark.parametrize("crop", [1, 2, 3])
+def test_crop_gives_a_window_of_the_image_in_a_border_that_mirrors_it(crop):
     images = copies(60)
     possible = windows(images[0], crop)
     for image in np.asarray(augment(images, (5, 6), False, crop)):
@@ -183,7 +183,7 @@ def test_each_image_keeps_its_place_in_the_batch():
     values = np.arange(1, 41, dtype=np.uint8)
     images = np.broadcast_to(values[:, None, None, None], (40, 5, 5, 1)).copy()
     augmented = np.asarray(augment(images, (9, 1), True, 1))
-    np.testing.assert_array_equal(augmented.max((1, 2, 3)), values)
+    np.testing.assert_array_equal(augmented, images)
 
 
 def test_no_flip_and_no_crop_is_the_identity():

@@ -387,7 +387,8 @@ def test_targets_are_held_constant():
         gradient = tf.constant(reference.top_gradient(net, h[-1].numpy(), y), "float32")
         targets = network.rule.targets(network, h, gradient)
         total = sum(tf.reduce_sum(target) for target in targets)
-    assert set(tape.gradient(total, network.trainable_variables)) == {None}
+    gradients = tape.gradient(total, network.trainable_variables)
+    assert all(gradient is None for gradient in gradients)
 
 
 def test_an_inverse_loss_moves_its_own_inverse_and_nothing_else():
@@ -400,7 +401,8 @@ def test_an_inverse_loss_moves_its_own_inverse_and_nothing_else():
             h.append(pair(h[-1]))
         losses = network.rule.inverse_losses(network, h, given_noise(eps))
     for layer, loss in losses.items():
-        assert set(tape.gradient(loss, network.forward_variables)) == {None}
+        for gradient in tape.gradient(loss, network.forward_variables):
+            assert gradient is None
         for other, pair in enumerate(network.pairs):
             for gradient in tape.gradient(loss, pair.inverse_variables):
                 if other == layer:

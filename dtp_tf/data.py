@@ -99,12 +99,6 @@ def load_data(recipe, data_dir=None):
     for split, what in ((train, "training"), (validation, "validation"), (test, "test")):
         if not len(split):
             raise UserError(f"{name} is too small: no image is left for the {what} split.")
-    side = min(train.images.shape[1:3])
-    if recipe.crop > side:
-        raise SettingError(
-            f"`crop` must be at most {side}, the smaller side of the images of {name}; "
-            f"got {recipe.crop}."
-        )
     return ImageData(name, train, validation, test, tuple(class_names), origin)
 
 
@@ -226,8 +220,10 @@ def _prepared_builder(name, data_dir):
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever a download script may raise, SystemExit included
+        # The set lies in FOLDER/NAME/VERSION, or FOLDER/NAME/CONFIG/VERSION.
+        folder = builder.data_path.parents[2 if builder.builder_config else 1]
         raise UserError(
-            f"data set {name!r} is not prepared in {builder.data_path.parent.parent} and cannot be downloaded "
+            f"data set {name!r} is not prepared in {folder} and cannot be downloaded "
             f"({type(error).__name__}: {_one_line(error)}); give the folder of a prepared copy "
             "with --data-dir, or train the bundled `digits` recipe."
         ) from None

@@ -102,15 +102,6 @@ def test_digits_may_be_resized():
     assert data.test.images.dtype == np.uint8
 
 
-def test_a_shift_beyond_the_image_is_refused():
-    with pytest.raises(SettingError) as caught:
-        load_data(recipe("digits", crop=9))
-    assert str(caught.value) == (
-        "`crop` must be at most 8, the smaller side of the images of digits; got 9."
-    )
-    assert len(load_data(recipe("digits", crop=8)).test) == 360
-
-
 # hold_out and Split
 
 
@@ -215,23 +206,23 @@ def test_labels_stay_with_their_images():
         np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
 
 
-def two_pixels(count):
+def two_columns(count):
     """Return a split of equal images, dark on the left and bright on the right."""
-    images = np.tile(np.array([10, 200], np.uint8).reshape(1, 1, 2, 1), (count, 1, 1, 1))
+    images = np.tile(np.array([10, 200], np.uint8).reshape(1, 1, 2, 1), (count, 2, 1, 1))
     return Split(images, np.zeros(count, np.int32))
 
 
-def pixels(*keys, **augmentation):
-    """Return the two pixels of each of 64 images of one pass, `(64, 2)`."""
-    batches = one_pass(two_pixels(64), 16, *keys, **augmentation)
-    return np.concatenate([i.reshape(16, 2) for i, _ in batches.as_numpy_iterator()])
+def columns(*keys, **augmentation):
+    """Return the two columns of each of 64 images of one pass, `(64, 2)`."""
+    batches = one_pass(two_columns(64), 16, *keys, **augmentation)
+    return np.concatenate([images[:, 0, :, 0] for images, _ in batches.as_numpy_iterator()])
 
 
 def test_augmentation_is_that_of_seed_epoch_and_passage():
-    first = pixels(3, 1, 0, flip=True, crop=1)
-    np.testing.assert_array_equal(first, pixels(3, 1, 0, flip=True, crop=1))
+    first = columns(3, 1, 0, flip=True, crop=1)
+    np.testing.assert_array_equal(first, columns(3, 1, 0, flip=True, crop=1))
     for other in [(4, 1, 0), (3, 2, 0), (3, 1, 1)]:
-        assert (first != pixels(*other, flip=True, crop=1)).any()
+        assert (first != columns(*other, flip=True, crop=1)).any()
 
 
 @pytest.mark.parametrize(
@@ -244,12 +235,18 @@ def test_augmentation_is_that_of_seed_epoch_and_passage():
     ids=["none", "flip", "crop"],
 )
 def test_images_are_augmented_as_it_is_asked_for(augmentation, rows):
-    assert {tuple(row) for row in pixels(**augmentation).tolist()} == rows
+    assert {tuple(row) for row in columns(**augmentation).tolist()} == rows
 
 
 def test_each_batch_of_a_pass_is_augmented_in_its_own_way():
-    batches = pixels(flip=True).reshape(4, 32)
+    batches = columns(flip=True).reshape(4, 32)
     assert len({batch.tobytes() for batch in batches}) == 4
+
+
+@pytest.mark.parametrize("crop", [2, 9])
+def test_a_shift_beyond_the_image_is_refused(crop):
+    with pytest.raises(SettingError, match=f"`crop` must be below .* 2, got {crop}"):
+        TrainingBatches(two_columns(4), 2, seed=0, crop=crop)
 
 
 # Sets of TensorFlow Datasets, from small ones that are made here: no network is needed.
@@ -359,6 +356,10 @@ class TinyBlocksDeep(Blocks):
 
 class TinyBlocksOutOfReach(Blocks):
     pass
+
+
+class TinyBlocksInColours(Blocks):
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="red")]
 
 
 def blocks(name, folder, **settings):
@@ -518,12 +519,21 @@ def test_a_set_that_cannot_be_had_says_what_else_to_do(tmp_path, monkeypatch, er
 
     monkeypatch.setattr(TinyBlocksOutOfReach, "download_and_prepare", fail)
     text = refusal(blocks, "tiny_blocks_out_of_reach", tmp_path)
-    assert f"'tiny_blocks_out_of_reach' is not prepared in {tmp_path}" in text
+    assert f"'tiny_blocks_out_of_reach' is not prepared in {tmp_path} and cannot" in text
     assert type(error).__name__ in text
     assert " ".join(str(error).split())[:20] in text
     assert "--data-dir" in text
     assert "`digits`" in text
     assert len(text) < 500 + len(str(tmp_path))
+
+
+def test_the_folder_to_give_is_named_for_a_set_with_variants_too(tmp_path, monkeypatch):
+    def fail(builder):
+        raise ConnectionError
+
+    monkeypatch.setattr(TinyBlocksInColours, "download_and_prepare", fail)
+    text = refusal(blocks, "tiny_blocks_in_colours/red", tmp_path)
+    assert f"'tiny_blocks_in_colours/red' is not prepared in {tmp_path} and cannot" in text
 
 
 def test_an_interrupt_ends_a_download(tmp_path, monkeypatch):

@@ -76,7 +76,8 @@ def show_report(console, result, what):
     console.print(table)
     console.print(
         f"{what}: accuracy {result['accuracy']:.2%}, loss {result['loss']:.4f}, "
-        f"{result['images']:,} images"
+        f"{result['images']:,} images",
+        markup=False,
     )
 
 

@@ -91,13 +91,15 @@ def draw_confusion_matrix(result, path):
     picture = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
     figure.colorbar(picture, ax=axes, label="% of the true class", shrink=0.8)
     size = 9 if not many else 5
-    axes.set_xticks(range(len(names)), names, rotation=90 if many else 45, ha="right", fontsize=size)
+    turn = 90 if many else 45
+    axes.set_xticks(range(len(names)), names, rotation=turn, ha="right", fontsize=size)
     axes.set_yticks(range(len(names)), names, fontsize=size)
     axes.set(xlabel="answer", ylabel="true class", title=f"accuracy {result['accuracy']:.2%}")
     if not many:
         for (row, column), value in np.ndenumerate(share):
+            look = dict(ha="center", va="center", fontsize=8)
             color = "white" if value > 50 else "black"
-            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize=8)
+            axes.text(column, row, f"{value:.0f}", color=color, **look)
     _save(figure, path)
 
 
@@ -108,6 +110,8 @@ def draw_curves(history, path):
         history: one dict of logs per epoch.
         path: of the picture.
     """
+    from matplotlib.ticker import MaxNLocator
+
     epochs = range(1, len(history) + 1)
     figure, axes = _figure(2, 3, 15, 8)
     panels = [
@@ -121,6 +125,7 @@ def draw_curves(history, path):
         for name in names:
             axis.plot(epochs, [logs[name] for logs in history], label=_label(name), marker=".")
         axis.set(title=title, xlabel="epoch", yscale=scale)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         if names:
             axis.legend(fontsize=8)

@@ -1,5 +1,6 @@
 """SavedModels for TensorFlow Serving: preprocessing, forward network and class names in one."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -57,6 +58,8 @@ def export(classifier, class_names, directory, name, check_images):
         raise UserError(f"cannot write {home}: {error.message.splitlines()[0]}.") from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            home.rmdir()  # only succeeds without a version
 
 
 def _write(classifier, class_names, path):
@@ -72,7 +75,6 @@ def _write(classifier, class_names, path):
 
     images = tf.TensorSpec(classifier.input_shape, tf.uint8, name="images")
     archive = keras.export.ExportArchive()
-    archive.track(classifier)
     archive.add_endpoint("serving_default", serve, input_signature=[images])
     archive.write_out(str(path), verbose=False)
 
@@ -92,7 +94,7 @@ def _check(classifier, path, images):
 
 def _publish(hidden, home):
     while True:
-        versions = [int(p.name) for p in home.iterdir() if p.name.isdigit()]
+        versions = [int(p.name) for p in home.iterdir() if p.name.isdecimal()]
         path = home / str(max(versions, default=0) + 1)
         try:
             # On every system this fails if `path` is a folder with something in it.

@@ -169,7 +169,8 @@ class Recipe:
     )
     flip: bool = _setting(False, bool, "Mirror half of the training images left to right.")
     crop: int = _setting(
-        0, int, "Shift training images at random by up to this many pixels; their edges are mirrored.",
+        0, int,
+        "Shift training images at random by up to this many pixels; their edges are mirrored.",
         low=0,
     )
 
@@ -185,7 +186,8 @@ class Recipe:
     )
     initializer: str = _setting(
         "orthogonal", str, "Initial weights of the forward layers (orthogonal: all singular "
-        "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.", choices=tuple(INITIALIZERS),
+        "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.",
+        choices=tuple(INITIALIZERS),
     )
     inverse_initializer: str = _setting(
         "orthogonal", str, "Initial weights of the inverses.", choices=tuple(INITIALIZERS)
@@ -230,7 +232,8 @@ class Recipe:
         3e-4, float, "Learning rate of the forward layers.", low=0, open_low=True
     )
     learning_rate_schedule: str = _setting(
-        "constant", str, "Course of the forward learning rate; cosine falls to 0 at the last epoch.",
+        "constant", str,
+        "Course of the forward learning rate; cosine falls to 0 at the last epoch.",
         choices=LEARNING_RATE_SCHEDULES,
     )
     inverse_optimizer: str = _setting(
@@ -318,16 +321,16 @@ _MNIST_LAYERS = (240,) * 7
 
 RECIPES = {
     "digits": NamedRecipe(
-        "scikit-learn's 1,797 bundled 8x8 digits, 64-256-256-10: no download, done in seconds.",
+        "scikit-learn's 1,797 bundled 8x8 digits, 64-256-256-256-10: no download, done in seconds.",
         dict(
-            dataset="digits", units=(256, 256), preprocessing="symmetric", batch_size=32,
-            epochs=30, learning_rate=5e-4, learning_rate_schedule="cosine",
+            dataset="digits", units=(256,) * 3, batch_size=32, epochs=40, learning_rate=2e-3,
+            learning_rate_schedule="cosine",
         ),
     ),
     "cifar10": NamedRecipe(
         "CIFAR-10, 3072-1000-1000-1000-10 tanh: the network of Lee et al., settings of our own.",
         dict(
-            dataset="cifar10", units=(1000,) * 3, preprocessing="center", flip=True, crop=2,
+            dataset="cifar10", units=(1000,) * 3, preprocessing="center", flip=True, crop=4,
             noise=0.3, batch_size=128, epochs=50, learning_rate=5e-4,
             learning_rate_schedule="cosine", inverse_learning_rate=2e-3,
         ),
@@ -350,7 +353,7 @@ RECIPES = {
         "MNIST, 784-240x7-10 tanh: the paper's network, settings of our own.",
         dict(
             dataset="mnist", units=_MNIST_LAYERS, crop=2, batch_size=100, epochs=40,
-            learning_rate=5e-4, learning_rate_schedule="cosine",
+            learning_rate=1e-3, learning_rate_schedule="cosine",
         ),
     ),
     "mnist-paper": NamedRecipe(

@@ -278,7 +278,9 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False):
     write_json(run.metrics, metrics)
     run.write_log(history)
     if interrupted:
-        console.print(f"interrupted after epoch {len(history)}; --resume {run.path} continues")
+        console.print(
+            f"interrupted after epoch {len(history)}; --resume {run.path} continues", markup=False
+        )
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")
     export_path = None

@@ -25,6 +25,7 @@ from click.testing import CliRunner
 
 import dtp_tf
 from dtp_tf.cli import main
+from dtp_tf.console import make_console
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
 TINY = {"units": (16, 12), "batch_size": 64, "epochs": 2, "learning_rate": 0.01}
@@ -162,7 +163,7 @@ def digits():
 def train(run_dir, **settings):
     """Train a tiny network on the digits without an export, from Python."""
     given = {name: settings.pop(name) for name in ("callbacks", "resume") if name in settings}
-    quiet = dtp_tf.console.make_console(quiet=True)
+    quiet = make_console(quiet=True)
     if "resume" in given:
         return dtp_tf.train(export_dir=None, console=quiet, **given)
     return dtp_tf.train(

@@ -86,20 +86,25 @@ class DTPNetwork(keras.Model):
         self.output_layer = keras.layers.Dense(
             classes, "softmax", kernel_initializer=self.output_initializer, name="output"
         )
-        for layer, pair in enumerate(pairs):
-            if not rule.uses_inverse(layer, len(pairs)) and not pair.built:
+        self._inverted = [i for i in range(len(pairs)) if rule.uses_inverse(i, len(pairs))]
+        for i, pair in enumerate(pairs):
+            if i not in self._inverted and not pair.built:
                 pair.inverse = False
+            elif i in self._inverted and not pair.inverse:
+                raise SettingError(
+                    f"pair {i + 1} has no inverse (`inverse=False`), but {type(rule).__name__} "
+                    "needs it; leave the argument out."
+                )
         self.inverse_optimizer = None
         self._phase = rule.passes[0]
         self._local_losses = [
             keras.metrics.Mean(name=f"local_loss_{i + 1}") for i in range(len(pairs))
         ]
-        with_inverse = [i for i, pair in enumerate(pairs) if pair.inverse]
         self._inverse_losses = {
-            str(i): keras.metrics.Mean(name=f"inverse_loss_{i + 1}") for i in with_inverse
+            str(i): keras.metrics.Mean(name=f"inverse_loss_{i + 1}") for i in self._inverted
         }
         self._reconstruction_errors = {
-            str(i): keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in with_inverse
+            str(i): keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in self._inverted
         }
 
     def build(self, input_shape):
@@ -156,12 +161,18 @@ class DTPNetwork(keras.Model):
             **kwargs: the other arguments of `keras.Model.compile`.
 
         Raises:
-            SettingError: one optimizer object for both paths.
+            SettingError: one optimizer object for both paths, or a loss that is no mean over the
+                batch: the targets move along the gradient of each example's own loss.
         """
         inverse_optimizer = keras.optimizers.get(inverse_optimizer)
         if inverse_optimizer is optimizer:
             raise SettingError(
                 "`optimizer` and `inverse_optimizer` must be two objects, got one for both."
+            )
+        if getattr(loss, "reduction", "mean") in ("sum", "none", None):
+            raise SettingError(
+                f"`loss` must be a mean over the batch, got reduction {loss.reduction!r}; use "
+                'reduction="sum_over_batch_size".'
             )
         super().compile(
             optimizer=optimizer,
@@ -248,14 +259,27 @@ class DTPNetwork(keras.Model):
         metrics = [*self._score_metrics(), *self._reconstruction_errors.values()]
         return _results(metrics)
 
-    def fit(self, *args, callbacks=None, **kwargs):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        *args,
+        **kwargs,
+    ):
         """As `keras.Model.fit`. With the alternating schedule, whose epoch has two passes over the
         data, a Keras epoch is one pass: the first updates the inverses, the second the forward
         layers, and so on."""
+        if not self.built and hasattr(x, "shape"):
+            # Under a `tf.distribute` strategy Keras would build the optimizers for all weights.
+            self.build((None, *x.shape[1:]))
         if len(self.rule.passes) > 1:
             given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
             callbacks = [_Alternation(), *(one for one in given if one is not None)]
-        return super().fit(*args, callbacks=callbacks, **kwargs)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
 
     def set_phase(self, phase):
         """Choose what `train_step` updates: one of `rule.passes`. A step traced before keeps its
@@ -277,7 +301,7 @@ class DTPNetwork(keras.Model):
             return
 
         def noise(layer, like):
-            return _normal(tf.shape(like), self.seed, self.step, layer, k)
+            return tf.cast(_normal(tf.shape(like), self.seed, self.step, layer, k), like.dtype)
 
         with tf.GradientTape() as tape:
             losses = self.rule.inverse_losses(self, held, noise)
@@ -338,8 +362,8 @@ class DTPNetwork(keras.Model):
 
     @property
     def inverse_variables(self):
-        """The trainable variables of the inverses."""
-        return [variable for pair in self.pairs for variable in pair.inverse_variables]
+        """The trainable variables of the inverses that the rule uses."""
+        return [v for i in self._inverted for v in self.pairs[i].inverse_variables]
 
     def classifier(self, dtype="float32", name="classifier"):
         """Return the forward network alone as a Keras functional model of stock layers.
@@ -414,7 +438,7 @@ class _Alternation(keras.callbacks.Callback):
 def _mean(losses, weights):
     """Mean over the global batch of one loss per example; Keras sums the replicas' gradients."""
     if weights is not None:
-        losses = losses * tf.cast(weights, losses.dtype)
+        losses = losses * tf.cast(tf.reshape(weights, (-1,)), losses.dtype)
     return tf.reduce_sum(losses) / _global_batch_size(losses)
 
 
@@ -426,6 +450,8 @@ def _global_batch_size(tensor):
 def _normal(shape, seed, step, *key):
     """Standard normal numbers that depend on nothing but the seed, the step and the key."""
     state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # each has examples of its own
+        key = (*key, tf.distribute.get_replica_context().replica_id_in_sync_group)
     for number in key:
         state = tf.random.experimental.stateless_fold_in(state, number)
     return tf.random.stateless_normal(shape, state)

@@ -106,8 +106,12 @@ class DensePair(keras.layers.Layer):
             raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")
         return self.inverse_layer(inputs)
 
-    def compute_output_shape(self, input_shape, reverse=False):
-        return (input_shape[0], self.inverse_layer.units if reverse else self.units)
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.units)
+
+    def compute_output_spec(self, inputs, reverse=False):
+        units = self.inverse_layer.units if reverse else self.units
+        return keras.KerasTensor((inputs.shape[0], units), dtype=self.compute_dtype)
 
     @property
     def forward_variables(self):

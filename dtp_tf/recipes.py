@@ -93,8 +93,8 @@ class Setting:
             raise SettingError(f"`{name}` must be {noun}, got {value!r}.")
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise SettingError(f"`{name}` must be {noun}, got {value!r}.") from None
+        except (TypeError, ValueError, OverflowError):
+            raise SettingError(f"`{name}` must be {noun}, got {str(value)[:40]!r}.") from None
         if not math.isfinite(number) or (self.kind is int and number != int(number)):
             raise SettingError(f"`{name}` must be {noun}, got {value!r}.")
         return self.kind(number)
@@ -353,7 +353,7 @@ RECIPES = {
         "MNIST, 784-240x7-10 tanh: the paper's network, settings of our own.",
         dict(
             dataset="mnist", units=_MNIST_LAYERS, crop=2, batch_size=100, epochs=40,
-            learning_rate=1e-3, learning_rate_schedule="cosine",
+            learning_rate=3e-4, learning_rate_schedule="cosine",
         ),
     ),
     "mnist-paper": NamedRecipe(
@@ -401,18 +401,18 @@ def read_config(path):
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise SettingError(f"config file {path} cannot be read: {reason}.") from None
-    if pathlib.Path(path).suffix in (".yaml", ".yml"):
+    if pathlib.Path(path).suffix.lower() in (".yaml", ".yml"):
         import yaml
 
         try:
             settings = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             place = " ".join(str(error).split())
             raise SettingError(f"config file {path} is not valid YAML: {place}.") from None
     else:
         try:
             settings = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SettingError(f"config file {path} is not valid JSON: {error}.") from None
     if not isinstance(settings, dict):
         raise SettingError(f"config file {path} must hold settings by name, got {text[:40]!r}.")

@@ -494,6 +494,13 @@ def test_a_saved_network_continues_as_if_it_had_never_stopped(tmp_path):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_building_again_keeps_the_weights():
+    network = build()
+    before = network.get_weights()
+    network.build((None, INPUTS))
+    assert equal(network.get_weights(), before)
+
+
 def test_an_uncompiled_network_is_saved_too(tmp_path):
     network = preprocessed_network()
     network.save(tmp_path / "network.keras")

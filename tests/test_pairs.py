@@ -78,6 +78,14 @@ def test_the_trainable_variables_are_those_of_the_layer_and_of_the_inverse():
     assert shapes == [(5, 3), (3,), (3, 5), (5,)]
 
 
+def test_building_again_keeps_the_weights():
+    pair = random_pair()
+    before = arrays(pair.trainable_variables)
+    pair.build((None, 5))
+    for now, old in zip(arrays(pair.trainable_variables), before, strict=True):
+        np.testing.assert_array_equal(now, old)
+
+
 def test_a_pair_without_an_inverse_has_no_weights_for_one():
     pair = random_pair(inverse=False)
     assert pair.inverse_variables == []

@@ -14,7 +14,7 @@ def top_target(h, gradient, eta):
 
 def difference_target(h_below, g_h, g_t):
     """t_{i-1} = h_{i-1} - g_i(h_i) + g_i(t_i)   (Algorithm 1, the difference correction)."""
-    return h_below - g_h + g_t
+    return h_below + (g_t - g_h)  # this order rounds once near h, not twice
 
 
 def squared_error(a, b):

@@ -1,0 +1,516 @@
+"""A training run: what it returns, what it leaves, and how it ends well or badly."""
+
+import json
+import math
+import os
+import re
+import signal
+
+import keras
+import numpy as np
+import pytest
+from helpers import (
+    DETERMINISTIC,
+    TINY,
+    StopAfter,
+    arrays,
+    assert_same_arrays,
+    deterministic_run,
+    digits,
+    hidden_files,
+    invoke,
+    killed_at_the_end,
+    log_rows,
+    python,
+    refusal,
+    start,
+    train,
+    trained,
+    wait_for,
+)
+from PIL import Image
+
+import dtp_tf
+from dtp_tf import runs
+from dtp_tf.console import make_console
+from dtp_tf.data import load_data
+from dtp_tf.errors import DivergedError, SettingError, UserError
+from dtp_tf.evaluation import evaluate
+from dtp_tf.models import load_model
+from dtp_tf.network import DTPNetwork
+from dtp_tf.recipes import INITIALIZERS
+from dtp_tf.training import (
+    build_network,
+    build_rule,
+    device_name,
+    refuse_changes,
+    refuse_other_data,
+    stoppable,
+    versions,
+)
+
+STEPS = 1150 // TINY["batch_size"]  # the digits have 1,150 training images
+
+
+class Recorder(keras.callbacks.Callback):
+    """Counts the calls and keeps the trainable weights from before the training."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def on_train_begin(self, logs=None):
+        self.calls.append("train begin")
+        self.before = [variable.numpy() for variable in self.model.trainable_variables]
+
+    def on_train_end(self, logs=None):
+        self.calls.append("train end")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.calls.append(f"epoch {epoch} begin")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append(f"epoch {epoch} end")
+        self.logs = dict(logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.calls.append(f"batch {batch} begin")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls.append(f"batch {batch} end")
+
+
+class At(keras.callbacks.Callback):
+    """Does something to the network at the beginning of a batch."""
+
+    def __init__(self, epoch, batch, do):
+        super().__init__()
+        self.epoch, self.batch, self.do = epoch, batch, do
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            self.do(self.model)
+
+
+# -- what a run returns and leaves -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def three_epochs(tmp_path_factory):
+    """(model, history, the folder in which Python ran) of the call in the README."""
+    before = os.getcwd()
+    os.chdir(tmp_path_factory.mktemp("cwd"))
+    try:
+        model, history = dtp_tf.train("digits", epochs=3, console=make_console(quiet=True))
+        yield model, history, os.getcwd()
+    finally:
+        os.chdir(before)
+
+
+def test_training_from_python_returns_the_network_and_its_history(three_epochs):
+    model, history, _ = three_epochs
+    assert isinstance(model, DTPNetwork)
+    assert isinstance(history, keras.callbacks.History)
+    assert history.epoch == [0, 1, 2]
+    assert {len(values) for values in history.history.values()} == {3}
+    assert history.history["loss"][2] < history.history["loss"][0]
+    assert history.history["val_accuracy"][2] > 0.8
+
+
+def test_a_run_is_named_by_time_and_recipe_in_the_current_folder(three_epochs):
+    _, history, cwd = three_epochs
+    assert [str(path.parent) for path in (history.run_dir, history.export_path)] == [
+        "runs",
+        "exported_models/digits",
+    ]
+    assert re.fullmatch(r"\d{8}-\d{6}-digits", history.run_dir.name)
+    assert sorted(os.listdir(cwd)) == ["exported_models", "runs"]
+
+
+def test_a_run_leaves_every_file_that_is_promised_and_no_other(three_epochs):
+    _, history, _ = three_epochs
+    listed = [line for line in runs.__doc__.splitlines() if line.startswith("    ")]
+    promised = re.findall(r"[\w.]+\.\w+|tensorboard", " ".join(line[:26] for line in listed))
+    pictures = re.findall(r"\w+\.png", runs.__doc__)
+    assert {"last.keras", "best.keras", "metrics.json", "curves.png"} <= {*promised, *pictures}
+    found = sorted(path.name for path in history.run_dir.iterdir())
+    assert found == sorted({*promised, *pictures})
+
+
+def test_a_run_holds_its_resolved_recipe_and_versions(three_epochs):
+    _, history, _ = three_epochs
+    config = json.loads((history.run_dir / "config.json").read_text())
+    assert config == dtp_tf.recipe("digits", epochs=3).to_dict()
+    assert json.loads((history.run_dir / "versions.json").read_text()) == versions()
+
+
+def test_the_log_has_the_history_row_by_row(three_epochs):
+    _, history, _ = three_epochs
+    rows = log_rows(history.run_dir)
+    assert [row.pop("epoch") for row in rows] == ["1", "2", "3"]
+    for name, values in history.history.items():
+        assert [float(row[name]) for row in rows] == values
+    assert list(rows[0]) == list(history.history)
+    layers = range(1, len(dtp_tf.recipe("digits").units) + 1)
+    assert list(rows[0]) == [
+        "loss",
+        "accuracy",
+        *(f"local_loss_{i}" for i in layers),
+        *(f"inverse_loss_{i}" for i in layers[1:]),
+        "val_loss",
+        "val_accuracy",
+        *(f"val_reconstruction_error_{i}" for i in layers[1:]),
+        "images_per_second",
+        "seconds",
+    ]
+
+
+def test_metrics_have_both_splits_the_best_epoch_and_the_conditions(three_epochs):
+    _, history, _ = three_epochs
+    metrics = json.loads((history.run_dir / "metrics.json").read_text())
+    assert metrics == history.metrics
+    names = ["test", "validation", "best_epoch", "epochs", "interrupted", "seconds", "conditions"]
+    assert list(metrics) == names
+    assert (metrics["epochs"], metrics["interrupted"]) == (3, False)
+    assert metrics["seconds"] == pytest.approx(sum(history.history["seconds"]))
+    for split, images in (("test", 360), ("validation", 287)):
+        part = metrics[split]
+        assert list(part) == ["accuracy", "loss", "images", "per_class", "confusion_matrix"]
+        matrix = np.array(part["confusion_matrix"])
+        assert matrix.shape == (10, 10)
+        assert matrix.sum() == part["images"] == images
+        assert part["accuracy"] == pytest.approx(np.trace(matrix) / images)
+        shares = np.diag(matrix) / matrix.sum(axis=1)
+        assert list(part["per_class"]) == [str(i) for i in range(10)]
+        assert list(part["per_class"].values()) == pytest.approx(shares.tolist())
+        assert 0 < part["loss"] < 2
+    conditions = metrics["conditions"]
+    assert conditions["recipe"] == dtp_tf.recipe("digits", epochs=3).to_dict()
+    assert conditions["data"]["training_images"] == 1150
+    assert conditions["data"]["test_origin"] == "every fifth image"
+    assert conditions["chosen_by"] == "validation accuracy"
+    assert {name: conditions[name] for name in versions()} == versions()
+
+
+def test_the_test_accuracy_is_that_of_the_returned_and_of_the_best_network(three_epochs):
+    model, history, _ = three_epochs
+    data = load_data(dtp_tf.recipe("digits"))
+    for network in (model, load_model(history.run_dir / "best.keras").model):
+        for split in ("test", "validation"):
+            again = evaluate(network, getattr(data, split), data.class_names)
+            assert again["confusion_matrix"] == history.metrics[split]["confusion_matrix"]
+            assert again["loss"] == pytest.approx(history.metrics[split]["loss"], rel=1e-5)
+
+
+def test_the_report_agrees_with_what_was_seen_while_training(three_epochs):
+    _, history, _ = three_epochs
+    best = history.metrics["best_epoch"] - 1
+    validation = history.metrics["validation"]
+    assert validation["accuracy"] == pytest.approx(history.history["val_accuracy"][best])
+    assert validation["loss"] == pytest.approx(history.history["val_loss"][best], rel=1e-4)
+
+
+def test_the_pictures_of_a_run_can_be_opened(three_epochs):
+    _, history, _ = three_epochs
+    for name in ("curves.png", "confusion_matrix.png"):
+        with Image.open(history.run_dir / name) as picture:
+            picture.load()
+            assert min(picture.size) > 300
+
+
+def test_tensorboard_has_every_epoch_once(three_epochs):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _, history, _ = three_epochs
+    events = EventAccumulator(str(history.run_dir / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["tensors"]) == set(history.history)
+    assert [event.step for event in events.Tensors("val_accuracy")] == [1, 2, 3]
+
+
+def test_training_from_python_does_what_the_command_does(tmp_path):
+    model, history = train(tmp_path / "run", **DETERMINISTIC)
+    assert history.run_dir == tmp_path / "run"
+    for name in ("best.keras", "last.keras"):
+        assert_same_arrays(arrays(tmp_path / "run" / name), arrays(deterministic_run() / name))
+    theirs = json.loads((deterministic_run() / "metrics.json").read_text())
+    for name in ("test", "validation", "best_epoch", "epochs", "conditions"):
+        assert history.metrics[name] == theirs[name]
+    measured = ("seconds", "images_per_second")
+    for ours, row in zip(log_rows(tmp_path / "run"), log_rows(deterministic_run()), strict=True):
+        assert {name: ours[name] for name in ours if name not in measured} == {
+            name: row[name] for name in row if name not in measured
+        }
+
+
+def test_the_classifier_opens_without_the_package_and_gives_the_same_scores(tmp_path):
+    images = digits().test.images
+    np.save(tmp_path / "images.npy", images)
+    program = """
+import sys
+sys.modules["dtp_tf"] = None  # cannot be imported, even where it is installed
+import keras, numpy as np
+model = keras.saving.load_model(sys.argv[1])
+images = np.load("images.npy")
+assert images.dtype == np.uint8
+np.save("scores.npy", model.predict(images, verbose=0))
+assert not [name for name in sys.modules if name.startswith("dtp_tf.")]
+assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
+"""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    python("-I", "-c", program, trained()[0] / "classifier.keras", cwd=tmp_path, env=env)
+    expected = load_model(trained()[0] / "best.keras").model(images)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "scores.npy"), expected, rtol=1e-5, atol=1e-7
+    )
+
+
+# -- how it trains ---------------------------------------------------------------------------------
+
+
+VARIANTS = {
+    "parallel": ({"flip": True, "crop": 1, "noise_decay_epochs": 1.0}, 1, 1),
+    "alternating": ({"optimizer": "rmsprop-graves", "inverse_optimizer": "rmsprop-graves"}, 2, 1),
+    "inverse-first": ({"inverse_steps": 3, "learning_rate_schedule": "constant"}, 1, 3),
+}
+
+
+@pytest.mark.parametrize("schedule", VARIANTS)
+def test_every_schedule_moves_every_weight_and_drives_callbacks(tmp_path, schedule):
+    settings, passes, inverse_steps = VARIANTS[schedule]
+    recorder = Recorder()
+    _, history = train(
+        tmp_path / "run", schedule=schedule, epochs=1, callbacks=[recorder], **settings
+    )
+    network = load_model(tmp_path / "run" / "last.keras").model
+
+    assert len(recorder.before) == 8  # kernels and biases of f_1, f_2, f_3 and g_2
+    for before, after in zip(recorder.before, network.trainable_variables, strict=True):
+        assert (before != after.numpy()).mean() > 0.5, after.path
+
+    assert int(network.step) == STEPS * passes
+    assert int(network.optimizer.iterations) == STEPS
+    assert int(network.inverse_optimizer.iterations) == STEPS * inverse_steps
+    rate = float(network.optimizer.learning_rate)
+    cosine = settings.get("learning_rate_schedule") != "constant"
+    assert rate == pytest.approx(0 if cosine else 0.03, abs=1e-8)
+
+    batches = [
+        f"batch {i} {what}" for i in range(STEPS * passes) for what in ("begin", "end")
+    ]
+    assert recorder.calls == [
+        "train begin", "epoch 0 begin", *batches, "epoch 0 end", "train end"
+    ]  # fmt: skip
+    assert recorder.params["epochs"] == 1
+    assert recorder.params["steps"] == STEPS * passes
+    assert recorder.logs == {name: values[0] for name, values in history.history.items()}
+    for name in ("local_loss_1", "local_loss_2", "inverse_loss_2", "val_reconstruction_error_2"):
+        assert history.history[name][0] > 0
+
+
+def test_augmentation_reaches_the_training(tmp_path):
+    _, history = train(tmp_path / "run", epochs=2, flip=True, crop=2)
+    plain = float(log_rows(trained()[0])[0]["loss"])  # the same but for flip and crop
+    assert history.history["loss"][0] > plain + 0.02
+
+
+@pytest.mark.parametrize("schedule", VARIANTS)
+def test_decaying_noise_is_half_after_the_given_epochs_of_every_schedule(schedule):
+    recipe = dtp_tf.recipe(
+        "digits", schedule=schedule, noise=0.5, noise_decay_epochs=3.0, batch_size=64
+    )
+    network = build_network(recipe, digits())
+    steps_of_an_epoch = STEPS * len(network.rule.passes)
+    for epochs, expected in ((0, 0.5), (3, 0.25), (6, 0.5 / 3)):
+        assert float(network.rule.noise(steps_of_an_epoch * epochs)) == pytest.approx(expected)
+
+
+def test_constant_noise_is_the_number_of_the_recipe():
+    assert build_rule(dtp_tf.recipe("digits", noise=0.125), steps=10).noise == 0.125
+
+
+def test_validation_chooses_and_early_stopping_ends_the_training(tmp_path):
+    def spoil(network):
+        network.output_layer.kernel.assign(0 * network.output_layer.kernel)
+
+    spoilers = [At(epoch, STEPS - 1, spoil) for epoch in range(1, 9)]
+    model, history = train(
+        tmp_path / "run", epochs=9, early_stopping=2, batch_size=64, callbacks=spoilers
+    )
+    accuracies = history.history["val_accuracy"]
+    assert accuracies[0] > 0.5 > max(accuracies[1:])
+    assert history.metrics["best_epoch"] == 1
+    assert history.metrics["epochs"] == len(accuracies) == 3
+    assert history.metrics["interrupted"] is False
+    best = load_model(tmp_path / "run" / "best.keras")
+    assert len(best.about["history"]) == 1
+    assert len(load_model(tmp_path / "run" / "last.keras").about["history"]) == 3
+    for network in (model, best.model):
+        assert int(network.step) == STEPS
+        again = evaluate(network, digits().test, digits().class_names)
+        assert again["accuracy"] == history.metrics["test"]["accuracy"] > 0.5
+
+
+def test_a_callback_may_stop_the_training(tmp_path):
+    recorder = Recorder()
+    _, history = train(tmp_path / "run", epochs=9, callbacks=[StopAfter(1), recorder])
+    assert history.metrics["epochs"] == 1
+    assert history.metrics["interrupted"] is False
+    assert recorder.calls[-2:] == ["epoch 0 end", "train end"]
+
+
+# -- bad ends --------------------------------------------------------------------------------------
+
+
+def test_training_that_diverges_stops_and_keeps_the_best_checkpoint(tmp_path):
+    def poison(network):
+        kernel = network.pairs[0].forward_layer.kernel
+        kernel.assign(kernel * math.nan)
+
+    with pytest.raises(DivergedError) as caught:
+        train(tmp_path / "run", epochs=5, callbacks=[At(1, 3, poison)])
+    text = str(caught.value)
+    assert text.startswith("training diverged in epoch 2: ")
+    assert f"the best checkpoint, of epoch 1, is kept in {tmp_path / 'run' / 'best.keras'}" in text
+    assert "lower `learning_rate`" in text
+    assert len(log_rows(tmp_path / "run")) == 1
+    best = load_model(tmp_path / "run" / "best.keras").model
+    assert evaluate(best, digits().test, digits().class_names)["accuracy"] > 0.5
+    assert not hidden_files(tmp_path)
+
+
+def test_divergence_in_the_first_epoch_says_that_there_is_nothing_to_keep(tmp_path):
+    result = invoke(
+        "train", "--learning-rate", "1e20", "--units", "8,8", "--run-dir", tmp_path / "run",
+        "--export-dir", tmp_path / "exported",
+    )
+    text = refusal(result, 1)
+    assert "training diverged in epoch 1: " in text
+    assert "no epoch was finished" in text
+    assert sorted(os.listdir(tmp_path / "run")) == ["config.json", "tensorboard", "versions.json"]
+    assert not (tmp_path / "exported").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_in_the_first_epoch_leaves_a_run_that_can_be_continued(tmp_path, number):
+    before = signal.getsignal(number)
+    stop = At(0, 2, lambda network: os.kill(os.getpid(), number))
+    recorder = Recorder()
+    with pytest.raises(UserError, match="stopped before the first epoch") as caught:
+        train(tmp_path / "run", callbacks=[stop, recorder])
+    assert f"--resume {tmp_path / 'run'}" in str(caught.value)
+    assert recorder.calls[-2:] == ["batch 2 end", "train end"]
+    assert signal.getsignal(number) is before
+    if number == signal.SIGINT:
+        _, history = train(None, resume=tmp_path / "run")
+        assert history.metrics["epochs"] == TINY["epochs"]
+
+
+def test_a_second_ctrl_c_stops_at_once():
+    with pytest.raises(KeyboardInterrupt):
+        with stoppable() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.is_set()
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_a_normal_end_that_leaves_a_usable_run(tmp_path):
+    run = tmp_path / "run"
+    words = ["train", "digits", "--units", "16,12", "--batch-size", "8", "--epochs", "500"]
+    process = start(
+        *words, "--run-dir", run, "--export-dir", tmp_path / "exported", cwd=tmp_path
+    )
+    with killed_at_the_end(process):
+        wait_for(lambda: len(log_rows(run)) >= 2, process)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+    metrics = json.loads((run / "metrics.json").read_text())
+    done = metrics["epochs"]
+    assert metrics["interrupted"] is True
+    assert f"interrupted after epoch {done}; --resume {run} continues" in stdout
+    assert (tmp_path / "exported" / "digits" / "1" / "saved_model.pb").exists()
+    assert not hidden_files(tmp_path)
+
+    _, history = train(None, resume=run, callbacks=[StopAfter(done + 1)])
+    assert [row["epoch"] for row in log_rows(run)] == [str(i + 1) for i in range(done + 1)]
+    assert history.metrics["interrupted"] is False
+    assert history.metrics["conditions"]["recipe"]["epochs"] == 500
+
+
+def test_settings_are_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(SettingError, match="`epochs` must be at least 1, got 0"):
+        train(tmp_path / "run", epochs=0)
+    with pytest.raises(SettingError, match="unknown setting 'epoch'"):
+        train(tmp_path / "run", epoch=3)
+    assert not list(tmp_path.iterdir())
+
+
+# -- the parts -------------------------------------------------------------------------------------
+
+
+def test_a_changed_setting_is_refused_by_name_and_the_same_value_is_not():
+    recipe = dtp_tf.recipe("digits", epochs=4, units=(8, 8))
+    assert refuse_changes(recipe, {"epochs": 4, "units": "8,8", "recipe": "digits"}) is None
+    for name, value in (("epochs", 5), ("units", (8, 9)), ("recipe", "mnist"), ("noise", 0)):
+        with pytest.raises(SettingError, match=f"`{name}` is .* in the run, got"):
+            refuse_changes(recipe, {"batch_size": recipe.batch_size, name: value})
+
+
+def test_other_data_are_refused_by_what_differs():
+    data = digits()
+    about = {"data": {"name": data.name, "training_images": 7}}
+    with pytest.raises(UserError, match="training_images was 7, is 1150; resume with the same"):
+        refuse_other_data(about, data)
+
+
+def test_every_initializer_of_a_recipe_builds_a_network_of_finite_weights():
+    for name, inverse in zip(INITIALIZERS, reversed(INITIALIZERS), strict=True):
+        recipe = dtp_tf.recipe(
+            "digits", units=(16, 8), initializer=name, inverse_initializer=inverse
+        )
+        network = build_network(recipe, digits())
+        for variable in network.trainable_variables:
+            values = variable.numpy()
+            assert np.isfinite(values).all()
+            assert (values != 0).any() == (values.ndim == 2)  # biases start at 0
+
+
+def test_torch_uniform_is_uniform_within_one_over_the_root_of_the_inputs():
+    recipe = dtp_tf.recipe("digits", units=(300, 8), initializer="torch_uniform")
+    kernel = build_network(recipe, digits()).pairs[0].forward_layer.kernel.numpy()
+    bound = 1 / math.sqrt(64)
+    assert 0.99 * bound < np.abs(kernel).max() <= bound
+    assert kernel.std() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+
+
+def test_orthogonal_weights_have_singular_values_of_one():
+    recipe = dtp_tf.recipe("digits", units=(40, 8))
+    network = build_network(recipe, digits())
+    for pair in network.pairs:
+        values = np.linalg.svd(pair.forward_layer.kernel.numpy(), compute_uv=False)
+        np.testing.assert_allclose(values, 1, rtol=1e-5)
+
+
+def test_one_seed_gives_one_network_and_another_seed_another():
+    def kernel(seed):
+        keras.utils.set_random_seed(seed)
+        recipe = dtp_tf.recipe("digits", units=(8, 8), seed=seed)
+        return build_network(recipe, digits()).pairs[1].inverse_layer.kernel.numpy()
+
+    np.testing.assert_array_equal(kernel(4), kernel(4))
+    assert (kernel(4) != kernel(5)).all()
+
+
+def test_the_device_has_a_name():
+    assert re.match(r"CPU \(.+, \d+ cores\)|GPU \(.+\)", device_name())
+
+
+def test_an_error_in_a_callback_is_not_swallowed(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        train(tmp_path / "run", callbacks=[At(0, 1, lambda network: 1 / 0)])

@@ -162,9 +162,7 @@ def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_j
     if resume is not None:
         if run_dir is not None:
             raise click.UsageError("--run-dir and --resume exclude each other: drop one.")
-        if recipe is not None:
-            settings["recipe"] = recipe
-        settled = None
+        settled = recipe  # may only repeat the run's
     elif recipe == "custom":  # what a recipe made in Python calls itself
         settled = Recipe.from_dict(settings)
     else:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import uuid
 
@@ -31,6 +32,14 @@ def written(path):
                 shutil.rmtree(temporary)
             else:
                 temporary.unlink(missing_ok=True)
+
+
+def remove_half_written(folder):
+    """Remove the temporary files of `written` that a killed process left in a folder."""
+    for path in pathlib.Path(folder).iterdir():
+        if path.is_file() and re.fullmatch(r"\..+-[0-9a-f]{8}(\.\w+)?", path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def cannot_write(path, error):

@@ -19,7 +19,14 @@ import pathlib
 import shutil
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.files import make_folder, read_json, write_json, write_text, written
+from dtp_tf.files import (
+    make_folder,
+    read_json,
+    remove_half_written,
+    write_json,
+    write_text,
+    written,
+)
 from dtp_tf.models import load_model, save_model
 from dtp_tf.recipes import Recipe
 
@@ -106,9 +113,12 @@ class Run:
     def load_checkpoint(self):
         """Return the last state as a `SavedModel`, or None if no epoch was finished.
 
+        What a killed run left half written is removed.
+
         Raises:
             UserError: the file is damaged.
         """
+        remove_half_written(self.path)
         if not self.last.exists():
             return None
         saved = load_model(self.last)

@@ -22,6 +22,7 @@ from dtp_tf.network import DTPNetwork
 from dtp_tf.optimizers import make_optimizer
 from dtp_tf.pairs import DensePair
 from dtp_tf.preprocessing import preprocessing_layer
+from dtp_tf.recipes import Recipe
 from dtp_tf.recipes import recipe as find_recipe
 from dtp_tf.rules import DTP
 from dtp_tf.runs import Run, best_epoch
@@ -44,7 +45,7 @@ class RunHistory(keras.callbacks.History):
 
 
 def train(
-    recipe="digits",
+    recipe=None,
     *,
     resume=None,
     data_dir=None,
@@ -57,9 +58,9 @@ def train(
     """Train a network as a recipe says, and leave a run folder and an export.
 
     Args:
-        recipe: the name of a recipe, or a `Recipe`.
-        resume: the folder of a run to continue, instead of a new run; `settings` may then only
-            repeat what the run was started with, and `recipe` is not looked at.
+        recipe: the name of a recipe, or a `Recipe`; by default "digits".
+        resume: the folder of a run to continue, instead of a new run; `recipe` and `settings` may
+            then only repeat what the run was started with.
         data_dir: the folder of TensorFlow Datasets.
         run_dir: the run's folder; by default `runs/TIME-RECIPE`.
         export_dir: the folder of exported models; None for no export.
@@ -83,11 +84,14 @@ def train(
     """
     console = console or make_console()
     if resume is None:
-        settled = find_recipe(recipe, **settings)
+        settled = find_recipe("digits" if recipe is None else recipe, **settings)
         run, saved = None, None
     else:
         run = Run.open(resume)
         settled = run.recipe()
+        if recipe is not None:
+            whole = isinstance(recipe, Recipe)
+            settings = {**(recipe.to_dict() if whole else {"recipe": recipe}), **settings}
         refuse_changes(settled, settings)
         saved = run.load_checkpoint()
     keras.utils.set_random_seed(settled.seed)
@@ -436,19 +440,33 @@ def tensorboard(run, history):
 
     The epochs so far are written again, so that a resumed run has no gaps and no repeats.
     """
-    if run.tensorboard.exists():
-        tf.io.gfile.rmtree(str(run.tensorboard))
-    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    with _writing(run.tensorboard):
+        if run.tensorboard.exists():
+            tf.io.gfile.rmtree(str(run.tensorboard))
+        writer = tf.summary.create_file_writer(str(run.tensorboard))
 
     def write(epoch, logs):
-        with writer.as_default():
+        with _writing(run.tensorboard), writer.as_default():
             for name, value in logs.items():
                 tf.summary.scalar(name, value, step=epoch)
-        writer.flush()
+            writer.flush()
 
     try:
         for epoch, logs in enumerate(history, start=1):
             write(epoch, logs)
         yield write
     finally:
-        writer.close()
+        with contextlib.suppress(tf.errors.OpError):  # all that counts has been flushed
+            writer.close()
+
+
+@contextlib.contextmanager
+def _writing(path):
+    """Turn TensorFlow's errors while it writes a file into a sentence."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0].rsplit("; ", 1)[-1]
+        raise UserError(
+            f"cannot write {path}: {reason}; free some space or choose another folder."
+        ) from error

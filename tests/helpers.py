@@ -164,6 +164,12 @@ def deterministic_run():
 
 
 @functools.cache
+def deterministic_history():
+    """(model, history) of the same training from Python, in a folder of its own."""
+    return train(_folder() / "run", **DETERMINISTIC)
+
+
+@functools.cache
 def digits():
     """The digits as the shared run sees them."""
     return dtp_tf.load_data(dtp_tf.recipe("digits", **TINY))
@@ -199,6 +205,11 @@ def log_rows(run):
         return []
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def without_times(row):
+    """Return a row of a log without the numbers that differ from run to run."""
+    return {name: row[name] for name in row if name not in ("seconds", "images_per_second")}
 
 
 def arrays(path):

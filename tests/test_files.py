@@ -11,6 +11,7 @@ from dtp_tf.files import (
     cannot_write,
     make_folder,
     read_json,
+    remove_half_written,
     write_json,
     write_text,
     written,
@@ -67,6 +68,15 @@ def test_a_half_written_folder_is_removed_too(tmp_path):
             (temporary / "part").write_text("half")
             raise OSError(28, "no space")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_writer_left_can_be_removed_and_nothing_else_is(tmp_path):
+    kept = [".hidden", ".last-draft.keras", "last-0123abcd.keras", "last.keras", "log.csv"]
+    for name in [*kept, ".last-0123abcd.keras", ".config-ffffffff.json"]:
+        (tmp_path / name).touch()
+    (tmp_path / ".folder-0123abcd").mkdir()
+    remove_half_written(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, ".folder-0123abcd"])
 
 
 def test_an_os_error_becomes_a_sentence_with_the_path_the_reason_and_a_remedy(tmp_path):

@@ -108,5 +108,7 @@ def load_model(path):
     except KeyboardInterrupt:
         raise
     except Exception as error:  # zip, HDF5, JSON and Keras each have errors of their own
+        if isinstance(error, OSError) and error.strerror:  # the system's: no permission, full disk
+            raise UserError(f"model {path} cannot be read: {error.strerror}.") from None
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"model {path} is damaged or no Keras model ({reason}).") from None

@@ -11,6 +11,7 @@ import inspect
 import io
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -92,16 +93,28 @@ def refusal(result, code):
 def sentence(stderr, stdout=""):
     """Check that an error is one sentence at the end of standard error, and return it."""
     assert "Traceback" not in stderr + stdout
-    assert (stderr + stdout).count("Error: ") == 1
-    last = [line for line in stderr.splitlines() if line.strip()][-1]
-    assert last.startswith("Error: ")
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    last = lines[-1]
+    assert [line for line in lines if line.startswith("Error: ")] == [last]
     assert last[-1] in ".?"
     return last
 
 
+@contextlib.contextmanager
+def full_disk(size):
+    """Let this process write no file of more than `size` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def environment():
-    """The environment of a process that finds the package from any folder."""
-    return {**os.environ, "PYTHONPATH": str(REPO), "PYTHONUNBUFFERED": "1"}
+    """The environment of a user's process that finds the package from any folder."""
+    inherited = {name: os.environ[name] for name in os.environ if not name.startswith("TF_CPP_")}
+    return {**inherited, "PYTHONPATH": str(REPO), "PYTHONUNBUFFERED": "1"}
 
 
 def start(*words, cwd, **kwargs):
@@ -196,6 +209,21 @@ class StopAfter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 >= self.epochs:
             self.model.stop_training = True
+
+
+class At(keras.callbacks.Callback):
+    """Does something to the network at the beginning of a batch."""
+
+    def __init__(self, epoch, batch, do):
+        super().__init__()
+        self.epoch, self.batch, self.do = epoch, batch, do
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            self.do(self.model)
 
 
 def log_rows(run):

@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import resource
 import shlex
 import sys
 
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import digits, invoke, refusal, succeeded, trained
+from helpers import digits, full_disk, invoke, refusal, succeeded, trained
 from tensorflow.core.protobuf import saved_model_pb2
 
 import dtp_tf
@@ -292,13 +291,8 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_sentence(
 
 
 def test_a_full_disk_leaves_no_version_and_nothing_hidden(classifier, images, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, hard))  # bytes in a file
-    try:
-        with pytest.raises(UserError) as caught:
-            export(classifier, NAMES, tmp_path, "digits", images)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_disk(4000), pytest.raises(UserError) as caught:
+        export(classifier, NAMES, tmp_path, "digits", images)
     assert str(caught.value).startswith(f"cannot write {tmp_path / 'digits'}")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from helpers import hidden_files
+from helpers import full_disk, hidden_files
 
 from dtp_tf.errors import UserError
 from dtp_tf.files import (
@@ -94,6 +94,14 @@ def test_an_os_error_without_a_reason_of_the_system_is_said_in_its_own_words():
     assert "file write failed: errno = 28" in text
     assert "\n" not in text
     assert len(cannot_write("a.h5", OSError("x" * 1000))) < 300
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    with full_disk(1000), pytest.raises(UserError, match="cannot write .*a.txt: File too large"):
+        write_text(tmp_path / "a.txt", "new" * 1000)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_a_folder_below_a_file_cannot_be_made(tmp_path):

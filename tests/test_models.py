@@ -7,7 +7,15 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from helpers import arrays, assert_same_arrays, digits, hidden_files, python, trained
+from helpers import (
+    arrays,
+    assert_same_arrays,
+    digits,
+    full_disk,
+    hidden_files,
+    python,
+    trained,
+)
 
 import dtp_tf
 from dtp_tf.errors import UserError
@@ -218,7 +226,13 @@ def test_a_zip_file_of_other_things_is_refused(tmp_path):
 
 
 def test_a_folder_is_no_model(tmp_path):
-    assert "is damaged or no Keras model" in refusal(tmp_path)
+    assert refusal(tmp_path) == f"model {tmp_path} cannot be read: Is a directory."
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_model(best):
+    with full_disk(200):  # Keras unpacks a model into the folder for temporary files
+        assert refusal(best) == f"model {best} cannot be read: File too large."
+    assert load_model(best).class_names
 
 
 def test_a_model_that_says_nonsense_about_itself_is_refused(stock, tmp_path):

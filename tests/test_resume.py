@@ -1,5 +1,6 @@
 """Runs that are killed and continued: nothing is lost, repeated or changed."""
 
+import contextlib
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import pytest
 from helpers import (
     DETERMINISTIC,
     TINY,
+    At,
     StopAfter,
     arrays,
     assert_same_arrays,
@@ -19,6 +21,7 @@ from helpers import (
     deterministic_run,
     digits,
     flags,
+    full_disk,
     hidden_files,
     invoke,
     killed_at_the_end,
@@ -349,6 +352,35 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(tmp_path):
 def test_a_damaged_config_is_said_in_one_sentence(copy):
     (copy / "config.json").write_text('{"recipe": ')
     assert "config.json is damaged" in refusal(invoke("train", "--resume", copy), 1)
+
+
+class FullDiskAtTheStart(keras.callbacks.Callback):
+    """Fills the disk before the training begins."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+
+    def set_model(self, model):
+        self.limit.enter_context(full_disk(400))
+
+
+@pytest.mark.parametrize("what", ["tensorboard", "last.keras"])
+def test_a_disk_that_becomes_full_loses_no_checkpoint(copy, what):
+    checkpoints = {name: (copy / name).read_bytes() for name in ("last.keras", "best.keras")}
+    with contextlib.ExitStack() as limit:
+        if what == "tensorboard":
+            fill = FullDiskAtTheStart(limit)
+        else:
+            fill = At(2, 0, lambda network: limit.enter_context(full_disk(400)))
+        with pytest.raises(UserError) as caught:
+            train(None, resume=copy, callbacks=[fill])
+    text = str(caught.value)
+    assert text.startswith(f"cannot write {copy / what}: File too large; free some space")
+    assert "\n" not in text
+    assert {name: (copy / name).read_bytes() for name in checkpoints} == checkpoints
+    check_log(copy, 2)
+    assert not hidden_files(copy)
 
 
 def test_a_resumed_run_with_nothing_to_resume_to_starts_from_the_beginning(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers import (
     TINY,
+    At,
     StopAfter,
     arrays,
     assert_same_arrays,
@@ -79,21 +80,6 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.calls.append(f"batch {batch} end")
-
-
-class At(keras.callbacks.Callback):
-    """Does something to the network at the beginning of a batch."""
-
-    def __init__(self, epoch, batch, do):
-        super().__init__()
-        self.epoch, self.batch, self.do = epoch, batch, do
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if (self.now, batch) == (self.epoch, self.batch):
-            self.do(self.model)
 
 
 # -- what a run returns and leaves -----------------------------------------------------------------

@@ -4,6 +4,7 @@ Importing TensorFlow takes seconds, so commands run inside the test process (`in
 process of its own is what the test is about (`start`, `python`).
 """
 
+import atexit
 import contextlib
 import csv
 import functools
@@ -12,6 +13,7 @@ import io
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,12 +147,12 @@ def python(*words, cwd, env=None):
 
 # -- runs ------------------------------------------------------------------------------------------
 
-_folders = []  # removed when the interpreter ends
-
 
 def _folder():
-    _folders.append(tempfile.TemporaryDirectory())
-    return pathlib.Path(_folders[-1].name)
+    """Make a temporary folder that lasts as long as the interpreter."""
+    path = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return pathlib.Path(path)
 
 
 @functools.cache

@@ -51,8 +51,8 @@ class Commands(click.Group):
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            where = f" {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}:{where}.") from None
+            where = f": {error.filename}" if error.filename else ""
+            raise click.ClickException(f"{error.strerror or error}{where}.") from None
 
 
 def show_versions(ctx, param, value):

@@ -545,6 +545,22 @@ def test_a_run_folder_below_a_file_is_refused_before_the_training(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(28, "No space left on device"), "Error: No space left on device."),
+        (PermissionError(13, "Permission denied", "/a/b"), "Error: Permission denied: /a/b."),
+        (OSError("the disk is on fire"), "Error: the disk is on fire."),
+    ],
+)
+def test_any_other_error_of_the_system_is_one_sentence_too(monkeypatch, error, expected):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("dtp_tf.training.train", fail)
+    assert refusal(invoke("train"), 1) == expected
+
+
 def test_a_run_folder_in_use_is_left_alone(tmp_path):
     run = shutil.copytree(trained()[0], tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}

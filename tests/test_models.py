@@ -21,6 +21,7 @@ import dtp_tf
 from dtp_tf.errors import UserError
 from dtp_tf.models import ENTRY, SavedModel, load_model, save_model
 from dtp_tf.network import DTPNetwork
+from dtp_tf.training import build_network
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,20 @@ def test_a_checkpoint_comes_back_with_its_very_weights_and_optimizers(tmp_path):
     assert any(name.startswith("inverse_optimizer/") for name in before)
     assert any(name.startswith("optimizer/") for name in before)
     assert_same_arrays(before, after)
+
+
+def test_both_optimizers_come_back_with_their_kinds_and_settings(tmp_path):
+    recipe = dtp_tf.recipe(
+        "digits", units=(4, 4), optimizer="sgd", learning_rate=0.5, learning_rate_schedule="cosine",
+        inverse_optimizer="rmsprop-graves", inverse_learning_rate=0.25,
+    )  # fmt: skip
+    network = build_network(recipe, digits())
+    save_model(network, tmp_path / "m.keras", {})
+    again = load_model(tmp_path / "m.keras").model
+    for name, kind in (("optimizer", "SGD"), ("inverse_optimizer", "RMSprop")):
+        before, after = getattr(network, name), getattr(again, name)
+        assert type(after).__name__ == type(before).__name__ == kind
+        assert after.get_config() == before.get_config()
 
 
 def test_keras_alone_opens_a_checkpoint_after_dtp_tf_was_imported(tmp_path):

@@ -13,7 +13,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "DTPNetwork": "dtp_tf.network",
     "DensePair": "dtp_tf.pairs",
+    "Diagnostics": "dtp_tf.diagnostics",
     "Recipe": "dtp_tf.recipes",
+    "compare": "dtp_tf.comparison",
     "evaluate": "dtp_tf.evaluation",
     "export": None,
     "load_data": "dtp_tf.data",

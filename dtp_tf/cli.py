@@ -11,7 +11,16 @@ import tempfile
 import click
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.recipes import RECIPES, SETTINGS, Recipe, read_config
+from dtp_tf.plan import make_plan
+from dtp_tf.recipes import (
+    RECIPES,
+    RULE_SETTINGS,
+    SETTINGS,
+    Recipe,
+    read_config,
+    rule_settings,
+    shown,
+)
 from dtp_tf.recipes import recipe as find_recipe
 
 
@@ -69,10 +78,10 @@ def show_versions(ctx, param, value):
     ctx.exit()
 
 
-def setting_options(command):
-    """Add one option for each setting of a recipe."""
+def setting_options(command, without=("recipe",)):
+    """Add one option for each setting of a recipe but those in `without`."""
     for name, setting in reversed(SETTINGS.items()):
-        if name == "recipe":
+        if name in without:
             continue
         flag = "--" + name.replace("_", "-")
         text = setting.help
@@ -84,7 +93,7 @@ def setting_options(command):
             option = click.option(
                 flag,
                 name,
-                metavar=f"{metavar},..." if setting.many else metavar,
+                metavar=f"{metavar},..." if setting.many or setting.per_layer else metavar,
                 help=f"{text} [{limits}]" if limits else text,
             )
         command = option(command)
@@ -158,6 +167,9 @@ def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_j
         from_file = read_config(config)
         base = from_file.pop("recipe", None)
         recipe = recipe or base
+        if "rule" in from_file and settings.get("rule", from_file["rule"]) != from_file["rule"]:
+            # The file's settings of another rule mean nothing to this one.
+            from_file = {k: v for k, v in from_file.items() if k not in RULE_SETTINGS}
         settings = {**from_file, **settings}
     if resume is not None:
         if run_dir is not None:
@@ -190,6 +202,56 @@ def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_j
                 **history.metrics,
             }
         )
+
+
+def shared_setting_options(command):
+    """Add one option for each setting that the rules of a comparison may be given together."""
+    return setting_options(command, without=("recipe", "rule", "seed"))
+
+
+@main.command(epilog="Example:  python cli.py compare digits --rules bp,dtp,ldrl --seeds 2")
+@click.argument("recipe", required=False)
+@click.option(
+    "--rules", metavar="RULE,...", help="Names of rules, or FILE.py:CLASS. [default: all rules]"
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many seeds, from 0 on.",
+)
+@click.option("--out", type=click.Path(), help="The folder. [default: comparisons/RECIPE]")
+@click.option(
+    "--rule-config",
+    type=click.Path(),
+    help="JSON or YAML file of settings by rule, {rule: {setting: value}}, above the flags.",
+)
+@data_dir_option
+@json_option
+@shared_setting_options
+def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
+    """Train RECIPE (default: digits) by several learning rules and compare them in a table.
+
+    All rules of one seed have the same split, initial forward weights and order of batches. A flag
+    overrides the recipe for every rule; settings of rules go to the rules that take them. Finished
+    runs are not repeated: after Ctrl-C the same command goes on, and other rules or seeds with the
+    same --out join the table.
+    """
+    settings = {name: value for name, value in flags.items() if value is not None}
+    asked = dict(
+        recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
+    )
+    make_plan(**asked)  # refuses before TensorFlow is imported
+
+    import_tensorflow()
+    from dtp_tf.comparison import compare as run_comparison
+    from dtp_tf.console import make_console
+
+    console = make_console(stderr=as_json)
+    content = run_comparison(**asked, out=out, data_dir=data_dir, console=console)
+    if as_json:
+        print_json(content)
 
 
 @main.command(epilog="Example:  python cli.py evaluate runs/20261123-120000-digits --json")
@@ -298,12 +360,10 @@ def recipes(name, as_json):
         return
     click.echo(f"{name}: {RECIPES[name].summary}\n")
     for setting, value in settled.to_dict().items():
-        if setting == "recipe":
+        other_rules = setting in RULE_SETTINGS and setting not in rule_settings(settled.rule)
+        if setting == "recipe" or other_rules:
             continue
-        shown = ",".join(map(str, value)) if isinstance(value, list) else value
-        if isinstance(shown, bool):
-            shown = str(shown).lower()
-        click.echo(f"{setting} = {'none' if shown is None else shown}")
+        click.echo(f"{setting} = {shown(value)}")
         limits = SETTINGS[setting].range_text()
         text = SETTINGS[setting].help + (f" [{limits}]" if limits else "")
         click.echo(click.wrap_text(text, 96, "    ", "    "))

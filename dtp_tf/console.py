@@ -29,20 +29,29 @@ def show_data(console, data):
 def show_network(console, network, recipe):
     """Print the layers as pairs, with the numbers of forward and inverse weights."""
     table = Table(box=None, pad_edge=False)
-    for name in ("layer", "forward f", "weights", "inverse g", "weights"):
+    feedback = "inverse g" if network.inverted else "feedback"
+    for name in ("layer", "forward f", "weights", feedback, "weights"):
         table.add_column(name, justify="right" if name == "weights" else "left")
     inputs = network.pairs[0].forward_layer.kernel.shape[0]
-    for i, pair in enumerate(network.pairs, start=1):
-        shape = f"{inputs} -> {pair.units} {recipe.activation}"
-        back = f"{pair.units} -> {inputs} {recipe.inverse_activation}" if pair.inverse else "-"
-        forward, inverse = _count(pair.forward_variables), _count(pair.inverse_variables)
-        table.add_row(str(i), shape, f"{forward:,}", back, f"{inverse:,}" if inverse else "-")
+    total = 0
+    for i, pair in enumerate(network.layers_up):
+        is_output = pair is network.output_pair
+        shape = f"{inputs} -> {pair.units} {'softmax' if is_output else recipe.activation}"
+        back = "-"
+        if pair.inverse:
+            linear = pair.inverse_activation is keras.activations.linear
+            name = "linear" if linear else recipe.inverse_activation
+            back = f"{pair.units} -> {inputs} {name}"
+        elif i in network.feedback:
+            kernel = getattr(network.feedback[i], "kernel", None)
+            back = "own" if kernel is None else "{} -> {}".format(*kernel.shape)
+        forward, inverse = _count(pair.forward_variables), _count(network.feedback_weights(i))
+        total += inverse
+        number = "output" if is_output else str(i + 1)
+        table.add_row(number, shape, f"{forward:,}", back, f"{inverse:,}" if inverse else "-")
         inputs = pair.units
-    output = f"{inputs} -> {network.classes} softmax"
-    weights = f"{_count(network.output_layer.trainable_variables):,}"
-    table.add_row("output", output, weights, "-", "-")
-    forward, inverse = _count(network.forward_variables), _count(network.inverse_variables)
-    table.add_row("all", "", f"{forward:,}", "", f"{inverse:,}")
+    forward = _count(network.forward_variables)
+    table.add_row("all", "", f"{forward:,}", "", f"{total:,}" if total else "-")
     console.print(table)
 
 

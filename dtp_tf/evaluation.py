@@ -110,34 +110,72 @@ def draw_curves(history, path):
         history: one dict of logs per epoch.
         path: of the picture.
     """
-    from matplotlib.ticker import MaxNLocator
-
     epochs = range(1, len(history) + 1)
     figure, axes = _figure(2, 3, 15, 8)
+    inverse = _named(history, "inverse_loss_")
+    # L-DRL's loss falls below 0.
+    lowest = min((logs[name] for logs in history for name in inverse), default=1)
     panels = [
         ("loss (nats)", ["loss", "val_loss"], "linear"),
         ("accuracy", ["accuracy", "val_accuracy"], "linear"),
         ("local loss", _named(history, "local_loss_"), "log"),
-        ("inverse loss", _named(history, "inverse_loss_"), "log"),
+        ("inverse loss", inverse, "log" if lowest > 0 else "linear"),
         ("relative reconstruction error", _named(history, "val_reconstruction_error_"), "log"),
     ]
     for axis, (title, names, scale) in zip(axes.flat, panels, strict=False):
         for name in names:
             axis.plot(epochs, [logs[name] for logs in history], label=_label(name), marker=".")
         axis.set(title=title, xlabel="epoch", yscale=scale)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.3)
-        if names:
-            axis.legend(fontsize=8)
-        else:
-            axis.text(0.5, 0.5, "no inverses", ha="center", transform=axis.transAxes)
+        _finish_panel(axis)
     for axis in list(axes.flat)[len(panels) :]:
         axis.axis("off")
     _save(figure, path)
 
 
+def draw_diagnostics(history, path):
+    """Draw what `dtp_tf.diagnostics` measured over the epochs; nothing if it did not.
+
+    Args:
+        history: one dict of logs per epoch.
+        path: of the picture.
+    """
+    panels = [
+        ("angle between update and backprop's (degrees)", "angle_bp_", "linear"),
+        ("length of update / backprop's", "norm_ratio_bp_", "log"),
+        ("angle between target and Gauss-Newton target (degrees)", "angle_gn_", "linear"),
+        ("angle between Jacobians of g and f, transposed (degrees)", "angle_jacobian_", "linear"),
+        ("target difference (root mean square)", "target_difference_", "log"),
+        ("relative reconstruction error", "val_reconstruction_error_", "log"),
+    ]
+    if not _named(history, "angle_bp_"):
+        return
+    figure, axes = _figure(2, 3, 15, 8)
+    for axis, (title, prefix, scale) in zip(axes.flat, panels, strict=True):
+        for name in _named(history, prefix):
+            points = [(epoch, logs[name]) for epoch, logs in enumerate(history, 1) if name in logs]
+            axis.plot(*zip(*points, strict=True), label=_label(name), marker=".")
+        axis.set(title=title, xlabel="epoch", yscale=scale)
+        if "angle" in prefix:
+            axis.set_ylim(0, 100)
+            axis.axhline(90, color="black", linestyle=":", linewidth=1)
+        _finish_panel(axis)
+    _save(figure, path)
+
+
+def _finish_panel(axis):
+    from matplotlib.ticker import MaxNLocator
+
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.grid(alpha=0.3)
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize=8)
+    else:
+        axis.text(0.5, 0.5, "no inverses", ha="center", transform=axis.transAxes)
+
+
 def _named(history, prefix):
-    return [name for name in history[0] if name.startswith(prefix)]
+    names = dict.fromkeys(name for logs in history for name in logs)
+    return [name for name in names if name.startswith(prefix)]
 
 
 def _label(name):

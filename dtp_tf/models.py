@@ -9,7 +9,8 @@ import keras
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import written
 from dtp_tf.network import DTPNetwork
-from dtp_tf.recipes import Recipe
+from dtp_tf.recipes import RULES, Recipe
+from dtp_tf.rules import find_rule
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
 
@@ -98,14 +99,19 @@ def load_model(path):
 
     Raises:
         UserError: a file that is missing, damaged or no Keras model.
+        SettingError: a user's own learning rule that is not where it was.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             about = json.loads(archive.read(ENTRY)) if ENTRY in archive.namelist() else {}
+            config = json.loads(archive.read("config.json"))
+        rule = about.get("recipe", {}).get("rule", "dtp")
+        if rule not in RULES and config["class_name"] == DTPNetwork.__name__:
+            find_rule(rule)  # registers a user's own with Keras
         return SavedModel(keras.saving.load_model(path), about)
     except FileNotFoundError:
         raise UserError(f"model {path} does not exist.") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SettingError):
         raise
     except Exception as error:  # zip, HDF5, JSON and Keras each have errors of their own
         if isinstance(error, OSError) and error.strerror:  # the system's: no permission, full disk

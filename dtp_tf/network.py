@@ -1,13 +1,86 @@
 """`DTPNetwork`: a stack of layer pairs, an output layer and a learning rule."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
+from dtp_tf import activations  # noqa: F401  (registers them with Keras)
 from dtp_tf.errors import SettingError
-from dtp_tf.pairs import DensePair  # noqa: F401  (registers it with Keras)
-from dtp_tf.rules import DTP, Rule
-from dtp_tf.rules.base import FORWARD, INVERSE
-from dtp_tf.rules.dtp import squared_error
+from dtp_tf.pairs import DensePair
+from dtp_tf.rules import DTP, Rule, TargetRule
+from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
+
+
+class Batch:
+    """What a learning rule sees of a batch: activations and the loss at the output.
+
+    All but `outputs` is held constant, so that no loss can move another layer's weights.
+
+    Attributes:
+        h: [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits; each
+            `(batch, units)`.
+        outputs: [h_1, .., h_M], each as a function of its own layer's weights.
+        labels: the one-hot labels, `(batch, classes)`.
+        probabilities: softmax of the logits, `(batch, classes)`.
+        tape: has recorded all of this, and goes on with `with batch.tape:`.
+        scores, loss: the probabilities and C (a mean over the global batch), as functions of the
+            output layer's weights.
+    """
+
+    def __init__(self, network, x, y, weights=None):
+        self._y, self._inputs, self._pre_activations, self.outputs = y, [], [], []
+        self.tape = tf.GradientTape(persistent=True)
+        with self.tape:
+            h = x if network.preprocessing is None else network.preprocessing(x)
+            for layer in network.layers_up:
+                held = tf.stop_gradient(h)
+                if self._inputs:  # nothing is below the first layer
+                    self.tape.watch(held)
+                pre_activation = layer.pre_activation(held)
+                h = layer.activate(pre_activation)
+                self._inputs.append(held)
+                self._pre_activations.append(pre_activation)
+                self.outputs.append(h)
+            self.scores = network.probabilities(h)
+            self.loss = network.compute_loss(x, y, self.scores, weights)
+            # Targets do not depend on the examples' weights.
+            self._mean = self.loss if weights is None else network.compute_loss(x, y, self.scores)
+        self.h = [tf.stop_gradient(tensor) for tensor in [self._inputs[0], *self.outputs]]
+        self.probabilities = tf.stop_gradient(self.scores)
+
+    @property
+    def labels(self):
+        classes = self.probabilities.shape[-1]
+        if len(self._y.shape) == 2 and self._y.shape[-1] == classes:
+            return tf.cast(self._y, self.probabilities.dtype)
+        return tf.one_hot(
+            tf.cast(tf.reshape(self._y, (-1,)), tf.int32), classes, dtype=self.probabilities.dtype
+        )
+
+    def output_gradient(self):
+        """dC/dh_M, the logits' gradient of each example's own loss: `(batch, classes)`."""
+        return self._loss_gradient(self.outputs[-1])
+
+    def top_gradient(self):
+        """dC/dh_{M-1} of each example's own loss: `(batch, units)`."""
+        return self._loss_gradient(self._inputs[-1])
+
+    def pull_back(self, layer, signal):
+        """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`."""
+        return self.tape.gradient(
+            self.outputs[layer], self._inputs[layer], output_gradients=signal
+        )
+
+    def pre_activation_gradient(self, layer, signal):
+        """Take a gradient for `h[layer + 1]` to what goes into that layer's nonlinearity."""
+        return self.tape.gradient(
+            self.outputs[layer], self._pre_activations[layer], output_gradients=signal
+        )
+
+    def _loss_gradient(self, source):
+        # The loss is a mean over the global batch; targets move along each example's own gradient.
+        return self.tape.gradient(self._mean, source) * _global_batch_size(source)
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -83,29 +156,29 @@ class DTPNetwork(keras.Model):
         self.preprocessing = preprocessing
         self.output_initializer = keras.initializers.get(output_initializer)
         self.seed = seed
-        self.output_layer = keras.layers.Dense(
-            classes, "softmax", kernel_initializer=self.output_initializer, name="output"
+        # An activation that comes first in g answers to that of f, and the logits have none.
+        first = pairs[-1].inverse_first
+        self.output_pair = DensePair(
+            classes,
+            activation="linear",
+            inverse_activation="linear" if first else pairs[-1].inverse_activation,
+            inverse_first=first,
+            kernel_initializer=self.output_initializer,
+            inverse_kernel_initializer=pairs[-1].inverse_kernel_initializer,
+            name="output",
         )
-        self._inverted = [i for i in range(len(pairs)) if rule.uses_inverse(i, len(pairs))]
-        for i, pair in enumerate(pairs):
-            if i not in self._inverted and not pair.built:
+        rule.check(self.layers_up)
+        self.inverted = [i for i in range(len(pairs) + 1) if rule.uses_inverse(i, len(pairs) + 1)]
+        for i, pair in enumerate(self.layers_up):
+            if i not in self.inverted and not pair.built:
                 pair.inverse = False
-            elif i in self._inverted and not pair.inverse:
+            elif i in self.inverted and not pair.inverse:
                 raise SettingError(
                     f"pair {i + 1} has no inverse (`inverse=False`), but {type(rule).__name__} "
                     "needs it; leave the argument out."
                 )
         self.inverse_optimizer = None
         self._phase = rule.passes[0]
-        self._local_losses = [
-            keras.metrics.Mean(name=f"local_loss_{i + 1}") for i in range(len(pairs))
-        ]
-        self._inverse_losses = {
-            str(i): keras.metrics.Mean(name=f"inverse_loss_{i + 1}") for i in self._inverted
-        }
-        self._reconstruction_errors = {
-            str(i): keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in self._inverted
-        }
 
     def build(self, input_shape):
         if self.built:
@@ -120,8 +193,9 @@ class DTPNetwork(keras.Model):
             if not pair.built:
                 pair.build(shape)
             shape = pair.compute_output_shape(shape)
-        if not self.output_layer.built:
-            self.output_layer.build(shape)
+        if not self.output_pair.built:
+            self.output_pair.build(shape)
+        self._build_feedback()
         # Counts training steps; the noise depends on nothing else but the seed, so that a resumed
         # run draws the very numbers of the uninterrupted one.
         self.step = self.add_weight(
@@ -135,8 +209,39 @@ class DTPNetwork(keras.Model):
         self.built = True
         self._build_optimizers()
 
+    def _build_feedback(self):
+        """Make the rule's feedback weights, and a metric for each loss that a rule has."""
+        rule = self.rule
+        feedback = rule.feedback_layers(self.layers_up)
+        self.feedback_layers = list(feedback.values())
+        self.feedback = dict(zip(feedback, self.feedback_layers, strict=True))
+        for i in self.inverted:
+            self.layers_up[i].inverse_layer.trainable = rule.trains_feedback
+        own = sorted({*self.inverted, *feedback}) if rule.trains_feedback else []
+        self.trained_feedback = own
+        if own:
+            rule.check_lists(len(own))
+        layers = range(len(self.pairs)) if isinstance(rule, TargetRule) else ()
+        self._local_losses = [keras.metrics.Mean(name=f"local_loss_{i + 1}") for i in layers]
+        self._inverse_losses = [keras.metrics.Mean(name=f"inverse_loss_{i + 1}") for i in own]
+        self._reconstruction_errors = [
+            keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in self.inverted
+        ]
+
     def call(self, inputs):
-        return self.output_layer(self._activations(inputs)[-1])
+        return self.probabilities(self.activations(inputs)[-1])
+
+    def activations(self, inputs):
+        """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits."""
+        h = [inputs if self.preprocessing is None else self.preprocessing(inputs)]
+        for layer in self.layers_up:
+            h.append(layer(h[-1]))
+        return h
+
+    @staticmethod
+    def probabilities(logits):
+        """Return softmax(logits), the answer."""
+        return keras.activations.softmax(logits)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -153,7 +258,8 @@ class DTPNetwork(keras.Model):
 
         Args:
             optimizer: of the forward layers: a Keras optimizer or its name.
-            inverse_optimizer: of the inverses; one of its own.
+            inverse_optimizer: of the inverses or other feedback weights; one of its own, or a list
+                with one for each trained feedback layer, from the input on.
             loss: C, of the class probabilities.
             metrics: as in `keras.Model.compile`.
             jit_compile: whether XLA compiles the whole step. By default it compiles the optimizer
@@ -161,13 +267,21 @@ class DTPNetwork(keras.Model):
             **kwargs: the other arguments of `keras.Model.compile`.
 
         Raises:
-            SettingError: one optimizer object for both paths, or a loss that is no mean over the
-                batch: the targets move along the gradient of each example's own loss.
+            SettingError: one optimizer object used twice, a list that has not one for each trained
+                feedback layer, or a loss that is no mean over the batch: the targets move along
+                the gradient of each example's own loss.
         """
-        inverse_optimizer = keras.optimizers.get(inverse_optimizer)
-        if inverse_optimizer is optimizer:
+        many = isinstance(inverse_optimizer, (list, tuple))
+        if many:
+            inverse_optimizer = [keras.optimizers.get(one) for one in inverse_optimizer]
+        else:
+            inverse_optimizer = keras.optimizers.get(inverse_optimizer)
+        every = [optimizer, *as_list(inverse_optimizer)]
+        if len({id(one) for one in every if not isinstance(one, str)}) < len(
+            [one for one in every if not isinstance(one, str)]
+        ):
             raise SettingError(
-                "`optimizer` and `inverse_optimizer` must be two objects, got one for both."
+                "`optimizer` and `inverse_optimizer` must be different objects, got one twice."
             )
         if getattr(loss, "reduction", "mean") in ("sum", "none", None):
             raise SettingError(
@@ -209,55 +323,53 @@ class DTPNetwork(keras.Model):
         if not self.built:
             self(x)
         rule = self.rule
-        with tf.GradientTape(persistent=True) as tape:
-            h = self._activations(x)
-            top = tf.stop_gradient(h[-1])
-            tape.watch(top)
-            scores = self.output_layer(top)
-            output_loss = self.compute_loss(x, y, scores, weights)
-            mean_loss = output_loss if weights is None else self.compute_loss(x, y, scores)
-        held = [tf.stop_gradient(activation) for activation in h]
-
+        batch = Batch(self, x, y, weights)
         if INVERSE in self._phase and rule.schedule == "inverse-first":
-            for k in range(rule.inverse_steps):
-                self._update_inverses(held, weights, k)
+            for k in range(max(as_list(rule.inverse_steps))):
+                self._update_feedback(batch, weights, k)
         if FORWARD in self._phase:
-            # `mean_loss` is a mean over the global batch; the target moves along the gradient of
-            # each example's own loss.
-            top_gradient = tape.gradient(mean_loss, top) * _global_batch_size(top)
-            targets = rule.targets(self, held, top_gradient)
-            with tape:
-                local_losses = [squared_error(a, t) for a, t in zip(h[1:], targets, strict=True)]
-                total = tf.add_n([output_loss, *(_mean(loss, weights) for loss in local_losses)])
-            # The stop_gradients leave each loss its own layer's weights and no others.
-            gradients = tape.gradient(total, self.forward_variables)
-            for metric, loss in zip(self._local_losses, local_losses, strict=True):
-                metric.update_state(loss)
+            gradients, local_losses = self.forward_gradients(batch, weights)
         if INVERSE in self._phase and rule.schedule != "inverse-first":
-            self._update_inverses(held, weights, 0)
+            self._update_feedback(batch, weights, 0)
         if FORWARD in self._phase:
-            self._apply(self.optimizer, gradients, self.forward_variables)
+            self._apply([(self.optimizer, gradients, self.forward_variables)])
         self.step.assign_add(1)
 
-        self._track_scores(x, y, scores, output_loss, weights)
+        self._track_scores(x, y, batch.scores, batch.loss, weights)
         metrics = self._score_metrics()
         if FORWARD in self._phase:
+            if self._local_losses:
+                for metric, loss in zip(self._local_losses, local_losses, strict=True):
+                    metric.update_state(loss)
             metrics += self._local_losses
         if INVERSE in self._phase:
-            metrics += self._inverse_losses.values()
+            metrics += self._inverse_losses
         return _results(metrics)
+
+    def forward_gradients(self, batch, weights=None, rule=None):
+        """Return what a rule descends, for each of `forward_variables`, and its local losses.
+
+        Each layer's input is held constant, so a local loss moves its own layer's weights only.
+        `rule` is the network's own by default.
+        """
+        rule = rule or self.rule
+        taught = [tf.stop_gradient(one) for one in rule.teach(self, batch)]
+        with batch.tape:
+            losses = [
+                rule.local_loss(output, one)
+                for output, one in zip(batch.outputs[:-1], taught, strict=True)
+            ]
+            total = tf.add_n([batch.loss, *(_mean(loss, weights) for loss in losses)])
+        return batch.tape.gradient(total, self.forward_variables), losses
 
     def test_step(self, data):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        h = self._activations(x)
-        scores = self.output_layer(h[-1])
+        h = self.activations(x)
+        scores = self.probabilities(h[-1])
         self._track_scores(x, y, scores, self.compute_loss(x, y, scores, weights), weights)
-        for i, metric in self._reconstruction_errors.items():
-            below, above = h[int(i)], h[int(i) + 1]
-            error = squared_error(self.pairs[int(i)](above, reverse=True), below)
-            metric.update_state(error / (tf.reduce_sum(tf.square(below), axis=-1) + 1e-12))
-        metrics = [*self._score_metrics(), *self._reconstruction_errors.values()]
-        return _results(metrics)
+        for i, metric in zip(self.inverted, self._reconstruction_errors, strict=True):
+            metric.update_state(self.reconstruction_error(i, h))
+        return _results([*self._score_metrics(), *self._reconstruction_errors])
 
     def fit(
         self,
@@ -288,49 +400,92 @@ class DTPNetwork(keras.Model):
 
     # -- the parts of a step ----------------------------------------------------------------------
 
-    def _activations(self, x):
-        """Return [h_0, .., h_{M-1}]; each layer's input is held constant."""
-        h = [x if self.preprocessing is None else self.preprocessing(x)]
-        for pair in self.pairs:
-            h.append(pair(tf.stop_gradient(h[-1])))
-        return h
+    def reconstruction_error(self, layer, h):
+        """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`."""
+        above = h[layer + 1]
+        if layer == len(self.pairs) and self.rule.inverts_probabilities:
+            above = self.probabilities(above)
+        error = squared_error(self.layers_up[layer](above, reverse=True), h[layer])
+        return error / (tf.reduce_sum(tf.square(h[layer]), axis=-1) + 1e-12)
 
-    def _update_inverses(self, held, weights, k):
-        """One update of the inverses with fresh noise; `k` counts the updates on this batch."""
-        if not self.inverse_variables:
+    def _update_feedback(self, batch, weights, k):
+        """One update of the feedback with fresh noise; `k` counts the updates on this batch."""
+        layers = [
+            layer
+            for position, layer in enumerate(self.trained_feedback)
+            if k < self.rule.steps(position)
+        ]
+        if not layers:
             return
-
-        def noise(layer, like):
-            return tf.cast(_normal(tf.shape(like), self.seed, self.step, layer, k), like.dtype)
-
         with tf.GradientTape() as tape:
-            losses = self.rule.inverse_losses(self, held, noise)
-            total = tf.add_n([_mean(loss, weights) for loss in losses.values()])
-        gradients = tape.gradient(total, self.inverse_variables)
-        self._apply(self.inverse_optimizer, gradients, self.inverse_variables)
-        for layer, loss in losses.items():
-            self._inverse_losses[str(layer)].update_state(loss)
+            losses = [
+                self.rule.inverse_loss(self, batch, layer, self._noise(layer, k))
+                for layer in layers
+            ]
+            total = tf.add_n([_mean(loss, weights) for loss in losses])
+        variables = [self.feedback_variables(layer) for layer in layers]
+        gradients = tape.gradient(total, variables)
+        if isinstance(self.inverse_optimizer, (list, tuple)):
+            positions = [self.trained_feedback.index(layer) for layer in layers]
+            optimizers = [self.inverse_optimizer[position] for position in positions]
+            self._apply(list(zip(optimizers, gradients, variables, strict=True)))
+        else:
+            flat = [list(itertools.chain.from_iterable(many)) for many in (gradients, variables)]
+            self._apply([(self.inverse_optimizer, *flat)])
+        for layer, loss in zip(layers, losses, strict=True):
+            self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
 
-    def _apply(self, optimizer, gradients, variables):
-        """Apply an optimizer's update, compiled by XLA where that is possible.
+    def _noise(self, layer, k):
+        """Return a function of a tensor that gives standard normal numbers of its shape."""
+        draws = itertools.count()
+
+        def noise(like):
+            numbers = _normal(tf.shape(like), self.seed, self.step, layer, k, next(draws))
+            return tf.cast(numbers, like.dtype)
+
+        return noise
+
+    def _apply(self, updates):
+        """Apply `(optimizer, gradients, variables)` each, compiled by XLA where that is possible.
 
         An update is dozens of element-wise operations a weight; fused, they pass over memory once.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if self.run_eagerly or replicas > 1:
-            optimizer.apply(gradients, variables)
+            for optimizer, gradients, variables in updates:
+                optimizer.apply(gradients, variables)
             return
-        key = id(optimizer)
+        key = tuple(id(optimizer) for optimizer, _, _ in updates)
         if key not in self._apply_functions:
-            self._apply_functions[key] = tf.function(
-                lambda gradients: optimizer.apply(gradients, variables), jit_compile=True
-            )
-        self._apply_functions[key](gradients)
+
+            def apply(every):
+                for (optimizer, _, variables), gradients in zip(updates, every, strict=True):
+                    optimizer.apply(gradients, variables)
+
+            self._apply_functions[key] = tf.function(apply, jit_compile=True)
+        self._apply_functions[key]([gradients for _, gradients, _ in updates])
 
     def _build_optimizers(self):
-        if self.compiled and self.built:
-            self.optimizer.build(self.forward_variables)
+        if not (self.compiled and self.built):
+            return
+        self.optimizer.build(self.forward_variables)
+        if not isinstance(self.inverse_optimizer, (list, tuple)):
+            steps = {self.rule.steps(i) for i in range(len(self.trained_feedback))}
+            if len(steps) > 1:
+                raise SettingError(
+                    "`inverse_steps` differ from layer to layer, so each needs an optimizer of its "
+                    "own: give `inverse_optimizer` as a list, one for each trained feedback layer."
+                )
             self.inverse_optimizer.build(self.inverse_variables)
+            return
+        if len(self.inverse_optimizer) != len(self.trained_feedback):
+            raise SettingError(
+                f"`inverse_optimizer` has {len(self.inverse_optimizer)} optimizers, but "
+                f"{type(self.rule).__name__} trains the feedback of {len(self.trained_feedback)} "
+                "layers; give one for all, or one for each."
+            )
+        for optimizer, layer in zip(self.inverse_optimizer, self.trained_feedback, strict=True):
+            optimizer.build(self.feedback_variables(layer))
 
     def _track_scores(self, x, y, scores, loss, weights):
         self.compute_metrics(x, y, scores, sample_weight=weights)
@@ -345,8 +500,8 @@ class DTPNetwork(keras.Model):
             id(metric)
             for metrics in (
                 self._local_losses,
-                self._inverse_losses.values(),
-                self._reconstruction_errors.values(),
+                self._inverse_losses,
+                self._reconstruction_errors,
             )
             for metric in metrics
         }
@@ -355,15 +510,31 @@ class DTPNetwork(keras.Model):
     # -- views ------------------------------------------------------------------------------------
 
     @property
+    def layers_up(self):
+        """The layers f_1 .. f_M: the pairs and the output layer."""
+        return [*self.pairs, self.output_pair]
+
+    @property
     def forward_variables(self):
         """The trainable variables of f_1 .. f_M, from the input on."""
-        variables = [variable for pair in self.pairs for variable in pair.forward_variables]
-        return variables + self.output_layer.trainable_variables
+        return [variable for pair in self.layers_up for variable in pair.forward_variables]
 
     @property
     def inverse_variables(self):
-        """The trainable variables of the inverses that the rule uses."""
-        return [v for i in self._inverted for v in self.pairs[i].inverse_variables]
+        """The trainable variables of the inverses, or other feedback weights, of the rule."""
+        return [v for layer in self.trained_feedback for v in self.feedback_variables(layer)]
+
+    def feedback_variables(self, layer):
+        """The trainable variables among `feedback_weights(layer)`."""
+        return [weight for weight in self.feedback_weights(layer) if weight.trainable]
+
+    def feedback_weights(self, layer):
+        """All weights of the feedback of layer `layer`: of its inverse, or of what the rule has in
+        its place; empty where there is none."""
+        pair = self.layers_up[layer]
+        if layer in self.feedback:
+            return self.feedback[layer].weights
+        return pair.inverse_layer.weights if pair.inverse else []
 
     def classifier(self, dtype="float32", name="classifier"):
         """Return the forward network alone as a Keras functional model of stock layers.
@@ -381,9 +552,10 @@ class DTPNetwork(keras.Model):
         if not self.built:
             raise ValueError("build the network first: call it, or `fit` it, on some data.")
         layers = [] if self.preprocessing is None else self._preprocessing_layers()
-        layers += [layer for pair in self.pairs for layer in pair.stock_layers()]
+        layers += [layer for pair in self.layers_up for layer in pair.stock_layers()]
+        layers.append(keras.layers.Softmax(name="probabilities"))
         inputs = outputs = keras.Input(self.example_shape, dtype=dtype, name="inputs")
-        for layer in [*layers, self.output_layer]:
+        for layer in layers:
             outputs = layer(outputs)
         shared = keras.Model(inputs, outputs, name=name)
         copy = keras.models.clone_model(shared)

@@ -7,7 +7,7 @@ import keras
 class DensePair(keras.layers.Layer):
     """A Dense layer f and a Dense inverse g: `pair(h)` and `pair(h, reverse=True)`.
 
-        f(h) = s(h W + b),   g(t) = r(t V + c)
+        f(h) = s(h W + b),   g(t) = r(t V + c)   or, with `inverse_first`,   g(t) = r(t) V + c
 
     A network leaves out the inverses that its learning rule does not use (in difference target
     propagation that of the first pair, for it would map to pixels).
@@ -19,6 +19,8 @@ class DensePair(keras.layers.Layer):
         kernel_initializer: of W; by default orthogonal, all singular values 1.
         inverse_kernel_initializer: of V.
         inverse: whether there is a g at all.
+        inverse_first: whether r comes before the weights of g, as Ernoult et al. (2022) have it,
+            and not after them, as Lee et al. (2015).
         **kwargs: `name` and the other arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -45,6 +47,8 @@ class DensePair(keras.layers.Layer):
 
     References:
         Lee, Zhang, Fischer, Bengio, "Difference Target Propagation", 2015, arXiv 1412.7525.
+        Ernoult et al., "Towards Scaling Difference Target Propagation by Learning Backprop
+        Targets", 2022, arXiv 2201.13415.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class DensePair(keras.layers.Layer):
         kernel_initializer="orthogonal",
         inverse_kernel_initializer="orthogonal",
         inverse=True,
+        inverse_first=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,12 +76,12 @@ class DensePair(keras.layers.Layer):
         self.inverse_kernel_initializer = keras.initializers.get(inverse_kernel_initializer)
         self.forward_layer = keras.layers.Dense(
             units,
-            self.activation,
             kernel_initializer=self.kernel_initializer,
             name=f"{self.name}_forward",
             dtype=self.dtype_policy,
         )
         self.inverse = inverse
+        self.inverse_first = inverse_first
 
     def build(self, input_shape):
         if self.built:
@@ -91,7 +96,6 @@ class DensePair(keras.layers.Layer):
         if self.inverse:
             self.inverse_layer = keras.layers.Dense(
                 input_shape[-1],
-                self.inverse_activation,
                 kernel_initializer=self.inverse_kernel_initializer,
                 name=f"{self.name}_inverse",
                 dtype=self.dtype_policy,
@@ -101,10 +105,20 @@ class DensePair(keras.layers.Layer):
 
     def call(self, inputs, reverse=False):
         if not reverse:
-            return self.forward_layer(inputs)
+            return self.activate(self.pre_activation(inputs))
         if not self.inverse:
             raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")
-        return self.inverse_layer(inputs)
+        if self.inverse_first:
+            return self.inverse_layer(self.inverse_activation(inputs))
+        return self.inverse_activation(self.inverse_layer(inputs))
+
+    def pre_activation(self, inputs):
+        """Return h W + b, the part of f before its nonlinearity: `(batch, units)`."""
+        return self.forward_layer(inputs)
+
+    def activate(self, pre_activation):
+        """Return s(a), the nonlinearity of f."""
+        return self.activation(pre_activation)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)
@@ -125,7 +139,10 @@ class DensePair(keras.layers.Layer):
 
     def stock_layers(self):
         """Return f as stock Keras layers that share its weights and do not need `dtp_tf`."""
-        return [self.forward_layer]
+        if self.activation is keras.activations.linear:
+            return [self.forward_layer]
+        name = f"{self.name}_activation"
+        return [self.forward_layer, keras.layers.Activation(self.activation, name=name)]
 
     def get_config(self):
         return {
@@ -138,4 +155,5 @@ class DensePair(keras.layers.Layer):
                 self.inverse_kernel_initializer
             ),
             "inverse": self.inverse,
+            "inverse_first": self.inverse_first,
         }

@@ -17,13 +17,59 @@ ACTIVATIONS = (
 )
 INITIALIZERS = (
     "orthogonal glorot_uniform glorot_normal he_uniform he_normal lecun_uniform lecun_normal "
-    "torch_uniform"
+    "torch_uniform small_uniform"
 ).split()
 LEARNING_RATE_SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adam", "sgd", "rmsprop", "rmsprop-graves", "rmsprop-torch")
 PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
-RULES = ("dtp",)
 SCHEDULES = ("parallel", "alternating", "inverse-first")
+
+_TARGET_STEP = {"target_step": 0.00327736332653}
+_INVERSES = {
+    "inverse_activation": "tanh",
+    "inverse_first": False,
+    "inverse_initializer": "orthogonal",
+}
+_TRAINED = {
+    "schedule": "parallel",
+    "inverse_steps": 1,
+    "noise": 0.359829566008,
+    "noise_decay_epochs": None,
+    "inverse_initializer": "orthogonal",
+    "inverse_optimizer": "adam",
+    "inverse_learning_rate": 1e-3,
+    "inverse_learning_rate_schedule": "constant",
+}
+
+# The settings that each learning rule takes, with their defaults. A recipe refuses the others.
+RULES = {
+    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
+    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
+    "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
+    "drl": {
+        **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
+        "schedule": "inverse-first",
+    },
+    "ddtp_linear": {**_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0},
+    "ldrl": {
+        **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
+        "inverse_steps": 5, "inverse_first": True, "inverse_activation": "matched",
+        "inverse_learning_rate_schedule": "cosine",
+    },
+    "fwdtp": {**_TARGET_STEP, **_INVERSES, "inverse_initializer": "small_uniform"},
+    "bp": {},
+    "fa": {"inverse_initializer": "orthogonal"},
+    "dfa": {"inverse_initializer": "orthogonal"},
+}
+# A user's own rule may take any of them; what its class has a default for is left to the class.
+OF_CLASS = ("target_step", "noise", "schedule", "inverse_steps", "inverse_l2")
+_OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
+RULE_SETTINGS = tuple(_OWN_RULE)
+
+
+def rule_settings(rule):
+    """Return the settings that a rule takes, with their defaults."""
+    return RULES.get(rule, _OWN_RULE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +82,8 @@ class Setting:
         choices: the allowed values, if they are few.
         low, high: the closed range of a number; `open_low`/`open_high` leave the bound itself out.
         many: a list of values; on the command line they are separated by commas.
+        per_layer: one value, or a list with one for each layer.
+        other: values that contain this are allowed beside the choices.
         optional: whether `None` is a value ("none" on the command line).
     """
 
@@ -47,7 +95,9 @@ class Setting:
     open_low: bool = False
     open_high: bool = False
     many: bool = False
+    per_layer: bool = False
     optional: bool = False
+    other: str = ""
 
     def parse(self, name, value):
         """Return `value`, from Python, a config file or the command line, in the setting's type."""
@@ -55,7 +105,9 @@ class Setting:
             if self.optional:
                 return None
             raise SettingError(f"`{name}` must have a value, got none.")
-        if not self.many:
+        if self.per_layer and isinstance(value, str) and "," not in value:
+            return self._parse_one(name, value)
+        if not self.many and not (self.per_layer and isinstance(value, (str, list, tuple))):
             return self._parse_one(name, value)
         if isinstance(value, str):
             value = [part.strip() for part in value.split(",") if part.strip()]
@@ -67,7 +119,7 @@ class Setting:
 
     def _parse_one(self, name, value):
         parsed = self._convert(name, value)
-        if self.choices and parsed not in self.choices:
+        if self.choices and parsed not in self.choices and not self._is_other(parsed):
             raise SettingError(
                 f"`{name}` must be one of {', '.join(self.choices)}; got {value!r}."
                 + did_you_mean(str(value), self.choices)
@@ -75,6 +127,9 @@ class Setting:
         if self.kind in (int, float) and not self._in_range(parsed):
             raise SettingError(f"`{name}` must be {self.range_text()}, got {value}.")
         return parsed
+
+    def _is_other(self, value):
+        return bool(self.other) and self.other in value
 
     def _convert(self, name, value):
         if self.kind is bool:
@@ -181,44 +236,59 @@ class Recipe:
     activation: str = _setting(
         "tanh", str, "Activation of the forward layers f.", choices=tuple(ACTIVATIONS)
     )
-    inverse_activation: str = _setting(
-        "tanh", str, "Activation of the inverses g.", choices=tuple(ACTIVATIONS)
-    )
     initializer: str = _setting(
         "orthogonal", str, "Initial weights of the forward layers (orthogonal: all singular "
         "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.",
         choices=tuple(INITIALIZERS),
     )
-    inverse_initializer: str = _setting(
-        "orthogonal", str, "Initial weights of the inverses.", choices=tuple(INITIALIZERS)
+    # rule; each takes some of these settings, and none = what the rule does not take
+    rule: str = _setting(
+        "dtp", str, "Learning rule; also FILE.py:CLASS for one of your own.",
+        choices=tuple(RULES), other=".py:",
     )
-
-    # rule
-    rule: str = _setting("dtp", str, "Learning rule.", choices=RULES)
-    schedule: str = _setting(
-        "parallel", str,
+    schedule: str | None = _setting(
+        None, str,
         "parallel = inverses and forward layers on every batch; alternating = in each epoch one "
         "pass for the inverses, then one for the forward layers; inverse-first = `inverse_steps` "
         "updates of the inverses, then one of the forward layers, on every batch.",
-        choices=SCHEDULES,
+        choices=SCHEDULES, optional=True,
     )
-    inverse_steps: int = _setting(
-        1, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only).",
-        low=1,
+    inverse_steps: int | tuple | None = _setting(
+        None, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only); "
+        "one number, or one for each layer with an inverse, from the input on.",
+        low=1, per_layer=True, optional=True,
     )
-    target_step: float = _setting(
-        0.00327736332653, float,
-        "eta: step of the top target along each example's own loss gradient. (Lee's value is for "
-        "the gradient of a mean over 100 examples: divide it by 100.)",
-        low=0, open_low=True,
+    target_step: float | None = _setting(
+        None, float,
+        "eta (or beta): step of the top target along each example's own loss gradient. (Lee's "
+        "value is for the gradient of a mean over 100 examples: divide it by 100.)",
+        low=0, open_low=True, optional=True,
     )
-    noise: float = _setting(
-        0.359829566008, float, "sigma: standard deviation of the noise that the inverses are "
-        "trained with, in units of the activations.", low=0,
+    noise: float | tuple | None = _setting(
+        None, float, "sigma: standard deviation of the noise that the inverses are trained with, "
+        "in units of the activations; one number, or one for each layer with an inverse.",
+        low=0, per_layer=True, optional=True,
     )
     noise_decay_epochs: float | None = _setting(
         None, float, "Let the noise fall as sigma / (1 + epoch / this); none = constant.",
         low=0, open_low=True, optional=True,
+    )
+    inverse_l2: float | None = _setting(
+        None, float, "Weight of the squared weights of the inverses in their loss.",
+        low=0, optional=True,
+    )
+    inverse_activation: str | None = _setting(
+        None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
+        "whose slope is that of f's activation, so that g can have f's Jacobian transposed).",
+        choices=(*ACTIVATIONS, "matched"), optional=True,
+    )
+    inverse_first: bool | None = _setting(
+        None, bool, "Whether an inverse applies its activation before its weights, "
+        "g(t) = r(t) V + c, and not after them, g(t) = r(t V + c).", optional=True,
+    )
+    inverse_initializer: str | None = _setting(
+        None, str, "Initial weights of the inverses, or of other feedback weights (small_uniform: "
+        "between -0.001 and 0.001).", choices=tuple(INITIALIZERS), optional=True,
     )
 
     # optimizers
@@ -236,14 +306,16 @@ class Recipe:
         "Course of the forward learning rate; cosine falls to 0 at the last epoch.",
         choices=LEARNING_RATE_SCHEDULES,
     )
-    inverse_optimizer: str = _setting(
-        "adam", str, "Optimizer of the inverses.", choices=OPTIMIZERS
+    inverse_optimizer: str | None = _setting(
+        None, str, "Optimizer of the inverses.", choices=OPTIMIZERS, optional=True,
     )
-    inverse_learning_rate: float = _setting(
-        1e-3, float, "Learning rate of the inverses.", low=0, open_low=True
+    inverse_learning_rate: float | tuple | None = _setting(
+        None, float, "Learning rate of the inverses; one number, or one for each layer with an "
+        "inverse, from the input on.", low=0, open_low=True, per_layer=True, optional=True,
     )
-    inverse_learning_rate_schedule: str = _setting(
-        "constant", str, "Course of the inverses' learning rate.", choices=LEARNING_RATE_SCHEDULES
+    inverse_learning_rate_schedule: str | None = _setting(
+        None, str, "Course of the inverses' learning rate.", choices=LEARNING_RATE_SCHEDULES,
+        optional=True,
     )
 
     # training
@@ -255,6 +327,14 @@ class Recipe:
     early_stopping: int | None = _setting(
         None, int, "Stop after this many epochs without a better validation accuracy.",
         low=1, optional=True,
+    )
+    diagnostics_every: int | None = _setting(
+        None, int, "Epochs between measurements of the angles to backpropagation and Gauss-Newton "
+        "(also after the first and the last epoch); none = no measurements.",
+        low=1, optional=True,
+    )
+    diagnostics_images: int = _setting(
+        100, int, "Training images that are measured on, always the same.", low=1,
     )
     seed: int = _setting(
         0, int, "Seed of the split, the initial weights, the order of images and the noise.",
@@ -271,15 +351,43 @@ class Recipe:
             raise SettingError(
                 f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
             )
-        if self.inverse_steps > 1 and self.schedule != "inverse-first":
+        self._settle_rule()
+
+    def _settle_rule(self):
+        """Fill in what the rule takes, and refuse what it does not."""
+        taken = rule_settings(self.rule)
+        for name in RULE_SETTINGS:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, taken.get(name))
+            elif name not in taken:
+                takes = ", ".join(f"`{one}`" for one in taken) or "none of the rules' settings"
+                raise SettingError(
+                    f"`{name}` has no place in the rule {self.rule}, which takes {takes}."
+                )
+        if self.inverse_activation == "matched" and not self.inverse_first:
             raise SettingError(
-                f"`inverse_steps` {self.inverse_steps} needs `schedule` inverse-first, "
-                f"got {self.schedule}."
+                "`inverse_activation` matched needs `inverse_first` true, got false: it belongs "
+                "before the weights of an inverse."
             )
+        steps = self.inverse_steps
+        if steps is not None and self.schedule not in ("inverse-first", None):
+            if max(steps if isinstance(steps, tuple) else (steps,)) > 1:
+                raise SettingError(
+                    f"`inverse_steps` {shown(steps)} needs `schedule` inverse-first, "
+                    f"got {self.schedule}."
+                )
 
     def replace(self, **changes):
-        """Return a recipe with some settings changed; unknown names are errors."""
+        """Return a recipe with some settings changed; unknown names are errors.
+
+        Another rule starts from its own settings.
+        """
         check_names(changes)
+        rule = changes.get("rule", self.rule)
+        if rule != self.rule:
+            named = RECIPES.get(self.recipe)
+            own = named.rules.get(rule, {}) if named else {}
+            changes = {**dict.fromkeys(RULE_SETTINGS), **own, **changes}
         return dataclasses.replace(self, **changes)
 
     def to_dict(self):
@@ -299,6 +407,15 @@ class Recipe:
 SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Recipe)}
 
 
+def shown(value):
+    """Return a setting's value as a person writes it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
+
+
 def check_names(settings):
     """Raise `SettingError` for the first name that is no setting."""
     for name in settings:
@@ -311,10 +428,18 @@ def check_names(settings):
 
 @dataclasses.dataclass(frozen=True)
 class NamedRecipe:
-    """A recipe in the table: what it is for, and its settings."""
+    """A recipe in the table.
+
+    Args:
+        summary: what it is for.
+        settings: all but the rules' own.
+        rules: the settings of its own that a rule has here beside its defaults; the first rule is
+            the recipe's.
+    """
 
     summary: str
     settings: dict
+    rules: dict
 
 
 _MNIST_LAYERS = (240,) * 7
@@ -326,14 +451,15 @@ RECIPES = {
             dataset="digits", units=(256,) * 3, batch_size=32, epochs=40, learning_rate=2e-3,
             learning_rate_schedule="cosine",
         ),
+        {"dtp": {}},
     ),
     "cifar10": NamedRecipe(
         "CIFAR-10, 3072-1000-1000-1000-10 tanh: the network of Lee et al., settings of our own.",
         dict(
             dataset="cifar10", units=(1000,) * 3, preprocessing="center", flip=True, crop=4,
-            noise=0.3, batch_size=128, epochs=50, learning_rate=5e-4,
-            learning_rate_schedule="cosine", inverse_learning_rate=2e-3,
+            batch_size=128, epochs=75, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
+        {"dtp": dict(noise=0.3, inverse_learning_rate=2e-3)},
     ),
     "cifar10-notebook": NamedRecipe(
         "CIFAR-10 with the settings of the PyTorch notebook that this project ports, its defects "
@@ -341,13 +467,17 @@ RECIPES = {
         "nonlinearity, losses per example.",
         dict(
             dataset="cifar10", units=(1000,) * 3, preprocessing="imagenet", batch_size=1024,
-            epochs=30, optimizer="rmsprop-torch", learning_rate=0.01,
-            inverse_optimizer="rmsprop-torch", inverse_learning_rate=0.01,
-            initializer="torch_uniform", inverse_initializer="torch_uniform",
-            # On the mean over 1024 examples; the noise is the constant's half, as the notebook
-            # computes it.
-            target_step=0.327736332653 / 1024, noise=0.359829566008 / 2,
+            epochs=30, optimizer="rmsprop-torch", learning_rate=0.01, initializer="torch_uniform",
         ),
+        {
+            "dtp": dict(
+                inverse_optimizer="rmsprop-torch", inverse_learning_rate=0.01,
+                inverse_initializer="torch_uniform",
+                # On the mean over 1024 examples; the noise is the constant's half, as the notebook
+                # computes it.
+                target_step=0.327736332653 / 1024, noise=0.359829566008 / 2,
+            )
+        },
     ),
     "mnist": NamedRecipe(
         "MNIST, 784-240x7-10 tanh: the paper's network, settings of our own.",
@@ -355,16 +485,41 @@ RECIPES = {
             dataset="mnist", units=_MNIST_LAYERS, crop=2, batch_size=100, epochs=40,
             learning_rate=3e-4, learning_rate_schedule="cosine",
         ),
+        {"dtp": {}},
     ),
     "mnist-paper": NamedRecipe(
         "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",
         dict(
             dataset="mnist", units=_MNIST_LAYERS, batch_size=100, epochs=100,
-            validation_fraction=1 / 6, schedule="alternating",
-            target_step=0.327736332653 / 100, noise=0.359829566008,
-            optimizer="rmsprop-graves", learning_rate=0.0148893490317,
-            inverse_optimizer="rmsprop-graves", inverse_learning_rate=0.00501149118237,
+            validation_fraction=1 / 6, optimizer="rmsprop-graves", learning_rate=0.0148893490317,
         ),
+        {
+            "dtp": dict(
+                schedule="alternating", target_step=0.327736332653 / 100, noise=0.359829566008,
+                inverse_optimizer="rmsprop-graves", inverse_learning_rate=0.00501149118237,
+            ),
+        },
+    ),
+    "mnist-compare": NamedRecipe(
+        "MNIST, 784-256x5-10 tanh: the network on which Bartunov et al. compare rules.",
+        dict(
+            dataset="mnist", units=(256,) * 5, batch_size=100, epochs=30, learning_rate=3e-4,
+            learning_rate_schedule="cosine",
+        ),
+        {
+            "dtp": dict(schedule="alternating"),
+        },
+    ),
+    "cifar10-compare": NamedRecipe(
+        "CIFAR-10, 3072-1024x3-10 tanh: the network on which Bartunov et al. and Meulemans et al. "
+        "compare rules.",
+        dict(
+            dataset="cifar10", units=(1024,) * 3, preprocessing="center", flip=True, crop=4,
+            batch_size=128, epochs=25, learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {
+            "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
+        },
     ),
 }
 
@@ -387,7 +542,10 @@ def recipe(name="digits", **changes):
             + did_you_mean(str(name), RECIPES)
         )
     check_names(changes)
-    return Recipe(**{"recipe": name, **RECIPES[name].settings, **changes})
+    named = RECIPES[name]
+    rule = changes.get("rule", next(iter(named.rules)))
+    own = named.rules.get(rule, {})
+    return Recipe(**{"recipe": name, **named.settings, "rule": rule, **own, **changes})
 
 
 def read_config(path):
@@ -395,6 +553,20 @@ def read_config(path):
 
     Raises:
         SettingError: a file that cannot be read, is no mapping, or has unknown settings.
+    """
+    settings = read_mapping(path)
+    try:
+        check_names(settings)
+    except SettingError as error:
+        raise SettingError(f"config file {path}: {error}") from None
+    return settings
+
+
+def read_mapping(path):
+    """Return the content of a JSON or YAML file, which must be a mapping.
+
+    Raises:
+        SettingError: a file that cannot be read, or is no mapping.
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
@@ -416,8 +588,4 @@ def read_config(path):
             raise SettingError(f"config file {path} is not valid JSON: {error}.") from None
     if not isinstance(settings, dict):
         raise SettingError(f"config file {path} must hold settings by name, got {text[:40]!r}.")
-    try:
-        check_names(settings)
-    except SettingError as error:
-        raise SettingError(f"config file {path}: {error}") from None
     return settings

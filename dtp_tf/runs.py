@@ -8,7 +8,7 @@
     log.csv               a row per epoch
     tensorboard/          the same for TensorBoard
     metrics.json          the report on the best network
-    curves.png, confusion_matrix.png
+    curves.png, confusion_matrix.png; diagnostics.png where angles were measured
 """
 
 import csv
@@ -50,6 +50,7 @@ class Run:
         self.metrics = self.path / "metrics.json"
         self.curves = self.path / "curves.png"
         self.confusion_matrix = self.path / "confusion_matrix.png"
+        self.diagnostics = self.path / "diagnostics.png"
 
     @classmethod
     def create(cls, recipe, path=None, parent="runs"):
@@ -140,7 +141,9 @@ class Run:
     def write_log(self, history):
         """Write `log.csv` from the logs of all epochs so far."""
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, ["epoch", *history[0]], lineterminator="\n")
+        # What is not measured in every epoch has empty places.
+        names = dict.fromkeys(name for logs in history for name in logs)
+        writer = csv.DictWriter(text, ["epoch", *names], lineterminator="\n")
         writer.writeheader()
         for epoch, logs in enumerate(history, start=1):
             writer.writerow({"epoch": epoch, **logs})
@@ -148,9 +151,17 @@ class Run:
 
 
 def best_epoch(history):
-    """Return the first epoch (from 1) with the highest validation accuracy."""
-    accuracies = [logs["val_accuracy"] for logs in history]
-    return accuracies.index(max(accuracies)) + 1
+    """Return the epoch (from 1) with the highest validation accuracy.
+
+    Of several with the same, that with the lowest validation loss: small validation sets know few
+    accuracies.
+    """
+
+    def merit(epoch):
+        logs = history[epoch - 1]
+        return logs["val_accuracy"], -logs["val_loss"]
+
+    return max(range(1, len(history) + 1), key=merit)
 
 
 def open_model(path):

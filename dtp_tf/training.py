@@ -1,6 +1,7 @@
 """One training run: data, network, loop, checkpoints, report, export."""
 
 import contextlib
+import inspect
 import math
 import os
 import platform
@@ -11,10 +12,12 @@ import time
 import keras
 import tensorflow as tf
 
+from dtp_tf.activations import matched
 from dtp_tf.console import Display, make_console, show_data, show_network, show_report
 from dtp_tf.data import TrainingBatches, load_data
+from dtp_tf.diagnostics import Diagnostics, rounding_warning
 from dtp_tf.errors import DivergedError, SettingError, UserError
-from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, evaluate
+from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, draw_diagnostics, evaluate
 from dtp_tf.export import export, serve_command
 from dtp_tf.files import write_json
 from dtp_tf.models import load_model, save_model
@@ -22,14 +25,16 @@ from dtp_tf.network import DTPNetwork
 from dtp_tf.optimizers import make_optimizer
 from dtp_tf.pairs import DensePair
 from dtp_tf.preprocessing import preprocessing_layer
-from dtp_tf.recipes import Recipe
+from dtp_tf.recipes import OF_CLASS, Recipe
 from dtp_tf.recipes import recipe as find_recipe
-from dtp_tf.rules import DTP
+from dtp_tf.rules import find_rule
+from dtp_tf.rules.base import as_list, at_layer
 from dtp_tf.runs import Run, best_epoch
 
 
 class RunHistory(keras.callbacks.History):
-    """Keras's history (`.history`: a list per log, `.epoch`) and where the run is.
+    """Keras's history (`.history`: a list per log, None where an epoch has none; `.epoch`) and
+    where the run is.
 
     Attributes:
         run_dir: the run's folder.
@@ -40,7 +45,8 @@ class RunHistory(keras.callbacks.History):
     def __init__(self, logs, run_dir, metrics, export_path):
         super().__init__()
         self.epoch = list(range(len(logs)))
-        self.history = {name: [one[name] for one in logs] for name in logs[0]}
+        names = dict.fromkeys(name for one in logs for name in one)
+        self.history = {name: [one.get(name) for one in logs] for name in names}
         self.run_dir, self.metrics, self.export_path = run_dir, metrics, export_path
 
 
@@ -98,11 +104,11 @@ def train(
     console.print(f"device     {device_name()}", markup=False)
     data = load_data(settled, data_dir)
     show_data(console, data)
+    network = build_network(settled, data) if saved is None else saved.model
     if run is None:
         run = Run.create(settled, run_dir)
     console.print(f"run        {run.path}", markup=False)
 
-    network = build_network(settled, data) if saved is None else saved.model
     history = [] if saved is None else saved.about["history"]
     if saved is not None:
         refuse_other_data(saved.about, data)
@@ -151,6 +157,9 @@ class Loop:
             "data": fingerprint(data),
             "versions": versions(),
         }
+        probe = slice(0, recipe.diagnostics_images)
+        self._diagnostics = Diagnostics(network, data.train.images[probe], data.train.labels[probe])
+        self._warned = False
         self._display = Display(console)
         self._callbacks = keras.callbacks.CallbackList(
             [self._display, *callbacks],
@@ -193,7 +202,7 @@ class Loop:
         start, batches_done, logs = time.perf_counter(), 0, {}
         for passage, phase in enumerate(self._passes):
             self.network.reset_metrics()
-            self._batches.select(epoch, passage)
+            self._select(epoch, passage)
             function = self._functions[phase]
             for batch in self._training:
                 self._callbacks.on_train_batch_begin(batches_done)
@@ -206,7 +215,27 @@ class Loop:
         seconds = time.perf_counter() - start
         images = self._batches.steps * self._batches.size
         logs |= {f"val_{name}": value for name, value in self._validate().items()}
-        return {**logs, "images_per_second": images / seconds, "seconds": seconds}
+        logs |= {"images_per_second": images / seconds, "seconds": seconds}
+        return {**logs, **self._diagnose(epoch + 1)}
+
+    def _select(self, epoch, passage):
+        """Choose the order of the images in a pass of an epoch.
+
+        The forward layers, which the last pass updates, see the same order by every schedule.
+        """
+        self._batches.select(epoch, len(self._passes) - 1 - passage)
+
+    def _diagnose(self, epoch):
+        """Return the diagnostics after an epoch that is due for them."""
+        every = self.recipe.diagnostics_every
+        if every is None or (epoch % every and epoch not in (1, self.recipe.epochs)):
+            return {}
+        measured = self._diagnostics.measure()
+        warning = rounding_warning(measured)
+        if warning is not None and not self._warned:
+            self._display.console.print(f"warning: {warning}", markup=False)
+            self._warned = True
+        return measured
 
     def _validate(self):
         self.network.reset_metrics()
@@ -250,9 +279,12 @@ class Loop:
                 if self.history
                 else "no epoch was finished"
             )
+            rates = "`learning_rate`"
+            if self.network.trained_feedback:
+                rates += " or `inverse_learning_rate`"
             raise DivergedError(
                 f"training diverged in epoch {len(self.history) + 1}: {bad[0]} is "
-                f"{logs[bad[0]]}; {kept}; lower `learning_rate` or `inverse_learning_rate`."
+                f"{logs[bad[0]]}; {kept}; lower {rates}."
             )
 
 
@@ -278,6 +310,7 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False):
     about = {name: saved.about[name] for name in ("recipe", "class_names", "versions")}
     save_model(classifier, run.classifier, about)
     draw_curves(history, run.curves)
+    draw_diagnostics(history, run.diagnostics)
     draw_confusion_matrix(metrics["test"], run.confusion_matrix)
     write_json(run.metrics, metrics)
     run.write_log(history)
@@ -300,58 +333,95 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False):
 def build_network(recipe, data):
     """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
     preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images)
+    rule = build_rule(recipe, len(data.train) // min(recipe.batch_size, len(data.train)))
+    # A rule without inverses says nothing of them; the pairs then have none.
+    inverse = recipe.inverse_initializer or "orthogonal"
+    inverse_activation = recipe.inverse_activation
+    if inverse_activation == "matched":
+        inverse_activation = matched(recipe.activation)
     pairs = [
         DensePair(
             units,
             recipe.activation,
-            recipe.inverse_activation,
+            inverse_activation,
             kernel_initializer=initializer(recipe.initializer),
-            inverse_kernel_initializer=initializer(recipe.inverse_initializer),
+            inverse_kernel_initializer=initializer(inverse),
+            inverse_first=bool(recipe.inverse_first),
             name=f"pair_{i}",
         )
         for i, units in enumerate(recipe.units, start=1)
     ]
-    steps = len(data.train) // min(recipe.batch_size, len(data.train))
     network = DTPNetwork(
         pairs,
         len(data.class_names),
-        rule=build_rule(recipe, steps),
+        rule=rule,
         preprocessing=preprocessing,
         output_initializer=initializer(recipe.initializer),
         seed=recipe.seed,
         name="network",
     )
-    updates = recipe.epochs * steps
-    network.compile(
-        make_optimizer(
-            recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
-        ),
-        make_optimizer(
-            recipe.inverse_optimizer,
-            recipe.inverse_learning_rate,
-            recipe.inverse_learning_rate_schedule,
-            updates * recipe.inverse_steps,
-        ),
-    )
     network.build((None, *data.image_shape))
+    compile_network(network, recipe, data)
     return network
+
+
+def compile_network(network, recipe, data):
+    """Give a built network its optimizers."""
+    updates = recipe.epochs * (len(data.train) // min(recipe.batch_size, len(data.train)))
+    optimizer = make_optimizer(
+        recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
+    )
+    trained = len(network.trained_feedback)
+    if not trained:
+        network.compile(optimizer)
+        return
+    rates = recipe.inverse_learning_rate
+    if isinstance(rates, tuple) and len(rates) != trained:
+        raise SettingError(
+            f"`inverse_learning_rate` has {len(rates)} values, but the rule {recipe.rule} trains "
+            f"the feedback of {trained} layers; give one value for all, or {trained}."
+        )
+
+    def inverse_optimizer(position):
+        return make_optimizer(
+            recipe.inverse_optimizer,
+            at_layer(rates, position),
+            recipe.inverse_learning_rate_schedule,
+            updates * network.rule.steps(position),
+        )
+
+    if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):
+        network.compile(optimizer, [inverse_optimizer(i) for i in range(trained)])
+    else:
+        network.compile(optimizer, inverse_optimizer(0))
 
 
 def build_rule(recipe, steps):
     """Return the learning rule of a recipe; `steps` are the updates of one pass."""
-    noise = recipe.noise
-    if recipe.noise_decay_epochs is not None:
-        passes = 2 if recipe.schedule == "alternating" else 1
-        noise = keras.optimizers.schedules.InverseTimeDecay(
-            noise, recipe.noise_decay_epochs * steps * passes, 1.0, staircase=False
-        )
-    return DTP(recipe.target_step, noise, recipe.schedule, recipe.inverse_steps)
+    rule = find_rule(recipe.rule)
+    taken = inspect.signature(rule).parameters
+    given = {name: getattr(recipe, name) for name in OF_CLASS}
+    given = {name: value for name, value in given.items() if name in taken and value is not None}
+    if recipe.noise_decay_epochs is not None and "noise" in given:
+        schedule = given.get("schedule", getattr(taken.get("schedule"), "default", None))
+        decay_steps = recipe.noise_decay_epochs * steps * (2 if schedule == "alternating" else 1)
+        decaying = [
+            keras.optimizers.schedules.InverseTimeDecay(sigma, decay_steps, 1.0, staircase=False)
+            for sigma in as_list(given["noise"])
+        ]
+        given["noise"] = decaying if isinstance(given["noise"], tuple) else decaying[0]
+    try:
+        return rule(**given)
+    except TypeError as error:  # the class of a user's own rule
+        raise SettingError(f"`rule` {recipe.rule!r} cannot be made: {error}.") from error
 
 
 def initializer(name):
     """Return a new Keras initializer by a recipe's name for it."""
     if name == "torch_uniform":  # U(-1/sqrt(inputs), 1/sqrt(inputs))
         return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+    if name == "small_uniform":
+        return keras.initializers.RandomUniform(-0.001, 0.001)
     return keras.initializers.get(name)
 
 

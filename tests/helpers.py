@@ -29,6 +29,7 @@ from click.testing import CliRunner
 import dtp_tf
 from dtp_tf.cli import main
 from dtp_tf.console import make_console
+from dtp_tf.recipes import RULE_SETTINGS, rule_settings
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
 # Small networks; all that matters is said here, so that the recipes may be tuned.
@@ -41,6 +42,13 @@ TINY = {
     "inverse_learning_rate": 0.01,
     "target_step": 0.1,
 }
+
+
+def tiny(rule):
+    """Return those of the settings TINY that a rule takes."""
+    others = set(RULE_SETTINGS) - set(rule_settings(rule))
+    return {name: value for name, value in TINY.items() if name not in others}
+
 
 # Everything that a resumed run must find again has a course: both learning rates, the noise, the
 # order of the images, their augmentation, and Adam's moments.
@@ -191,14 +199,18 @@ def digits():
 
 
 def train(run_dir, **settings):
-    """Train a tiny network on the digits without an export, from Python."""
+    """Train a tiny network on the digits without an export, from Python.
+
+    Of TINY, a rule gets what it takes.
+    """
     given = {name: settings.pop(name) for name in ("callbacks", "resume") if name in settings}
     quiet = make_console(quiet=True)
     if "resume" in given:
         return dtp_tf.train(export_dir=None, console=quiet, **given)
     return dtp_tf.train(
-        "digits", run_dir=run_dir, export_dir=None, console=quiet, **given, **{**TINY, **settings}
-    )
+        "digits", run_dir=run_dir, export_dir=None, console=quiet, **given,
+        **{**tiny(settings.get("rule", "dtp")), **settings},
+    )  # fmt: skip
 
 
 class StopAfter(keras.callbacks.Callback):

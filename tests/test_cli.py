@@ -1,5 +1,6 @@
 """The command line: it explains itself, says what is wrong in one sentence, and speaks JSON."""
 
+import dataclasses
 import json
 import os
 import resource
@@ -33,6 +34,7 @@ from helpers import (
     sentence,
     start,
     succeeded,
+    tiny,
     train,
     trained,
 )
@@ -43,7 +45,7 @@ from dtp_tf.cli import main
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
 from dtp_tf.models import load_model
-from dtp_tf.recipes import RECIPES, SETTINGS
+from dtp_tf.recipes import RECIPES, RULE_SETTINGS, RULES, SETTINGS
 from dtp_tf.training import versions
 
 COMMANDS = sorted(main.commands)
@@ -71,7 +73,7 @@ def picture(path, pixels, **kwargs):
 
 
 def test_there_are_these_commands():
-    assert COMMANDS == ["evaluate", "export", "predict", "recipes", "train"]
+    assert COMMANDS == ["compare", "evaluate", "export", "predict", "recipes", "train"]
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -172,7 +174,7 @@ def test_recipes_explains_every_setting_of_a_recipe(name):
     settled = dtp_tf.recipe(name).to_dict()
     words = " ".join(text.split())
     for setting, value in settled.items():
-        if setting == "recipe":
+        if setting == "recipe" or (setting in RULE_SETTINGS and setting not in RULES["dtp"]):
             continue
         (line,) = [line for line in text.splitlines() if line.startswith(f"{setting} = ")]
         shown = line.split(" = ")[1]
@@ -180,6 +182,17 @@ def test_recipes_explains_every_setting_of_a_recipe(name):
         assert " ".join(SETTINGS[setting].help.split()) in words
         assert value is not None or shown == "none"
     assert text.startswith(f"{name}: {RECIPES[name].summary}")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_recipes_shows_only_those_settings_of_rules_that_the_rule_takes(rule, monkeypatch):
+    named = RECIPES["digits"]
+    monkeypatch.setitem(RECIPES, "digits", dataclasses.replace(named, rules={rule: {}}))
+    lines = succeeded(invoke("recipes", "digits")).splitlines()
+    shown = [line.split(" = ")[0] for line in lines if " = " in line and line[0] != " "]
+    assert set(shown) == set(SETTINGS) - {"recipe"} - (set(RULE_SETTINGS) - set(RULES[rule]))
+    assert len(shown) == len(set(shown))
+    assert f"rule = {rule}" in lines
 
 
 def test_recipes_speak_json():
@@ -240,6 +253,38 @@ def test_a_config_file_may_name_its_recipe_and_the_command_may_name_another(aske
     assert asked["recipe"] == dtp_tf.recipe("cifar10", epochs=5)
 
 
+def test_the_config_of_a_run_may_be_had_with_another_rule(asked, tmp_path):
+    """What it says of its own rule is left out; all else stays."""
+    first = dtp_tf.recipe("digits", noise=0.25, schedule="alternating", epochs=3, units=(8, 9))
+    write_json(tmp_path / "config.json", first.to_dict())
+    for rule in RULES:
+        refusal(invoke("train", "--config", tmp_path / "config.json", "--rule", rule), 1)
+        expected = dtp_tf.recipe("digits", rule=rule, epochs=3, units=(8, 9))
+        assert asked["recipe"] == (first if rule == "dtp" else expected)
+    words = ("--config", tmp_path / "config.json", "--rule", "drl", "--noise", "0.5")
+    refusal(invoke("train", *words), 1)
+    assert asked["recipe"] == dtp_tf.recipe(
+        "digits", rule="drl", epochs=3, units=(8, 9), noise=0.5
+    )
+
+
+def test_what_a_config_file_says_of_no_rule_by_name_is_not_left_out(asked, tmp_path):
+    (tmp_path / "c.json").write_text('{"noise": 0.25}')
+    refusal(invoke("train", "--config", tmp_path / "c.json", "--rule", "drl"), 1)
+    assert asked["recipe"] == dtp_tf.recipe("digits", rule="drl", noise=0.25)
+    text = refusal(invoke("train", "--config", tmp_path / "c.json", "--rule", "bp"), 2)
+    assert "`noise` has no place in the rule bp" in text
+
+
+def test_lists_of_the_layers_come_as_numbers_with_commas(asked):
+    words = ("--rule", "ldrl", "--noise", "0.1,0.2,0.3", "--inverse-steps", "1,2,3")
+    refusal(invoke("train", *words, "--inverse-learning-rate", "1e-3,2e-3,3e-3"), 1)
+    assert asked["recipe"] == dtp_tf.recipe(
+        "digits", rule="ldrl", noise=(0.1, 0.2, 0.3), inverse_steps=(1, 2, 3),
+        inverse_learning_rate=(0.001, 0.002, 0.003),
+    )  # fmt: skip
+
+
 def test_the_config_of_a_run_of_a_recipe_made_in_python_is_understood(asked, tmp_path):
     recipe = dtp_tf.Recipe(units=(8, 9), epochs=5)
     write_json(tmp_path / "config.json", recipe.to_dict())
@@ -257,6 +302,35 @@ def test_the_config_of_a_run_reproduces_the_run(tmp_path):
     assert_same_arrays(
         arrays(tmp_path / "run" / "last.keras"), arrays(deterministic_run() / "last.keras")
     )
+
+
+# -- every rule ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_trains_evaluates_predicts_and_exports(rule, tmp_path):
+    settings = {**tiny(rule), "rule": rule, "batch_size": 32, "epochs": 1}
+    run, exported = tmp_path / "run", tmp_path / "exported"
+    text = succeeded(
+        invoke("train", "digits", *flags(settings), "--run-dir", run, "--export-dir", exported)
+    )
+    assert "epoch 1/1  loss" in text
+    assert read_json(run / "config.json") == dtp_tf.recipe("digits", **settings).to_dict()
+    metrics = read_json(run / "metrics.json")
+    assert metrics["test"]["accuracy"] > 0.15  # guesses are right in 10 %
+    assert (run / "curves.png").is_file()
+    result = json.loads(succeeded(invoke("evaluate", run, "--json")))
+    assert result["confusion_matrix"] == metrics["test"]["confusion_matrix"]
+
+    image = picture(tmp_path / "digit.png", digits().test.images[7, ..., 0])
+    (answer,) = json.loads(succeeded(invoke("predict", run, image, "--json")))
+    served = tf.saved_model.load(str(exported / "digits" / "1")).signatures["serving_default"]
+    (scores,) = served(images=tf.constant(digits().test.images[7:8]))["probabilities"].numpy()
+    assert answer["scores"] == pytest.approx(sorted(scores)[:-4:-1], rel=1e-4)
+    assert "resumed after epoch 1 of 1" in succeeded(
+        invoke("train", "--resume", run, "--no-export")
+    )
+    assert read_json(run / "metrics.json")["test"] == metrics["test"]
 
 
 # -- JSON ------------------------------------------------------------------------------------------
@@ -429,6 +503,8 @@ WRONG_SETTINGS = {
     "seed": (["--seed", "-1"], "`seed` must be at least 0"),
     "fraction": (["--validation-fraction", "1"], "`validation_fraction` must be above 0"),
     "steps": (["--inverse-steps", "3"], "`inverse_steps` 3 needs `schedule` inverse-first"),
+    "rule": (["--rule", "dpt"], "`rule` must be one of tp, dtp, sdtp"),
+    "place": (["--rule", "bp", "--noise", "1"], "`noise` has no place in the rule bp, which takes"),
     "image size": (["--image-size", "8"], "`image_size` must be height,width"),
     "crop": (["--crop", "-1"], "`crop` must be at least 0"),
     "no config": (["--config", "missing.json"], "config file missing.json cannot be read"),
@@ -445,6 +521,28 @@ def test_a_wrong_setting_is_a_matter_of_usage(case, tmp_path, monkeypatch):
     assert result.stdout == ""
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert expected in line
+    assert not list(tmp_path.iterdir())
+
+
+WRONG_FOR_THE_NETWORK = {
+    "noise": (["--noise", "1,2,3"], "`noise` has 3 values, but DTP trains the feedback of 2 layer"),
+    "steps": (
+        ["--rule", "ldrl", "--inverse-steps", "1,2"],
+        "`inverse_steps` has 2 values, but LDRL trains the feedback of 3 layers",
+    ),
+    "rates": (
+        ["--rule", "ddtp_linear", "--inverse-learning-rate", "1,2"],
+        "`inverse_learning_rate` has 2 values, but the rule ddtp_linear trains the feedback of 3",
+    ),
+    "no noise": (["--rule", "drl", "--noise", "0"], "`noise` must be above 0, got 0.0"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FOR_THE_NETWORK)
+def test_a_setting_that_the_rule_refuses_is_a_matter_of_usage_too(case, tmp_path):
+    words, expected = WRONG_FOR_THE_NETWORK[case]
+    result = invoke("train", "digits", *words, "--run-dir", tmp_path / "run")
+    assert expected in refusal(result, 2)
     assert not list(tmp_path.iterdir())
 
 

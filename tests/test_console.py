@@ -129,6 +129,31 @@ def test_forward_and_inverse_weights_are_counted_pair_by_pair():
     assert len(lines) == 6
 
 
+def test_a_rule_without_inverses_is_told_with_its_feedback_weights_or_none():
+    lines = shown(show_network, *network_of(units=(20, 12), rule="ddtp_linear")).splitlines()
+    assert lines[0].split() == ["layer", "forward", "f", "weights", "feedback", "weights"]
+    assert lines[1].split() == "1 64 -> 20 tanh 1,300 10 -> 20 200".split()
+    assert lines[2].split() == "2 20 -> 12 tanh 252 10 -> 12 120".split()
+    assert lines[3].split() == "output 12 -> 10 softmax 130 - -".split()
+    assert lines[4].split() == ["all", "1,682", "320"]
+    fixed = shown(show_network, *network_of(units=(20, 12), rule="dfa")).splitlines()
+    assert fixed[1].split() == "1 64 -> 20 tanh 1,300 10 -> 20 200".split()
+    none = shown(show_network, *network_of(units=(20, 12), rule="bp")).splitlines()
+    assert none[2].split() == "2 20 -> 12 tanh 252 - -".split()
+    assert none[4].split() == ["all", "1,682", "-"]
+
+
+def test_the_inverse_of_the_output_layer_is_told_and_counted_where_there_is_one():
+    lines = shown(show_network, *network_of(units=(20, 12), rule="sdtp")).splitlines()
+    assert lines[3].split() == "output 12 -> 10 softmax 130 10 -> 12 tanh 132".split()
+    assert lines[4].split() == ["all", "1,682", "392"]
+
+
+def test_an_epoch_without_local_losses_says_so():
+    logs = {name: value for name, value in LOGS.items() if not name.startswith("local")}
+    assert "local -  inverse 12.3  " in epoch_line(1, 2, logs)
+
+
 def test_the_network_is_told_with_both_activations():
     settings = {"units": (4, 4), "activation": "relu", "inverse_activation": "linear"}
     text = shown(show_network, *network_of(**settings))

@@ -152,6 +152,18 @@ def test_the_curves_become_a_picture(tmp_path, epochs):
     assert width > 800 and height > 500
 
 
+@pytest.mark.parametrize("values", [(-0.04, -0.09), (0.2, -0.09)])
+def test_inverse_losses_below_0_have_curves_too(tmp_path, values):
+    draw_curves([{**LOGS, "inverse_loss_2": value} for value in values], tmp_path / "curves.png")
+    assert picture_size(tmp_path / "curves.png")
+
+
+def test_a_network_that_learns_by_no_local_losses_has_curves_too(tmp_path):
+    logs = {name: value for name, value in LOGS.items() if name[-1] not in "12"}
+    draw_curves([logs, logs], tmp_path / "curves.png")
+    assert picture_size(tmp_path / "curves.png")
+
+
 def test_a_network_without_inverses_has_curves_too(tmp_path):
     logs = {name: value for name, value in LOGS.items() if not name.endswith("_2")}
     draw_curves([logs, logs], tmp_path / "curves.png")

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 import dtp_tf
 from dtp_tf.errors import SettingError
+from dtp_tf.network import Batch
 from dtp_tf.rules import DTP
 from dtp_tf.rules.base import FORWARD, INVERSE
 
@@ -77,8 +78,8 @@ def step(network, *data):
 def fixed_noise(monkeypatch, rows=slice(None)):
     """Every example keeps its own noise, whatever the batch it is in."""
 
-    def normal(shape, seed, step, layer, k):
-        noise = np.random.default_rng(layer).normal(size=(BATCH, shape[1]))[rows]
+    def normal(shape, seed, step, layer, k, draw):
+        noise = np.random.default_rng((layer, draw)).normal(size=(BATCH, shape[1]))[rows]
         return tf.constant(noise, "float32")
 
     monkeypatch.setattr("dtp_tf.network._normal", normal)
@@ -112,20 +113,59 @@ def different(found, expected):
 
 
 def test_a_local_loss_has_a_gradient_in_its_own_layer_only():
-    network, (x, _) = build(), examples()
-    with tf.GradientTape(persistent=True) as tape:
-        h = network._activations(tf.constant(x))
+    network, (x, y) = build(), examples()
+    batch = Batch(network, tf.constant(x), tf.constant(y))
+    with batch.tape:
         # Any constants serve as targets.
-        losses = [tf.reduce_sum((activation - 0.5) ** 2) for activation in h[1:]]
-    for i, loss in enumerate(losses):
-        others = network.inverse_variables + network.output_layer.trainable_variables
-        assert all(gradient is None for gradient in tape.gradient(loss, others))
-        for j, pair in enumerate(network.pairs):
-            for gradient in tape.gradient(loss, pair.forward_variables):
-                if i == j:
+        losses = [tf.reduce_sum((output - 0.5) ** 2) for output in batch.outputs]
+    for i, loss in enumerate([*losses, batch.loss]):
+        own = min(i, 3)  # the last layer's h is the logits, which the loss C is made of, too
+        inverse = batch.tape.gradient(loss, network.inverse_variables)
+        assert all(gradient is None for gradient in inverse)
+        for j, layer in enumerate(network.layers_up):
+            for gradient in batch.tape.gradient(loss, layer.forward_variables):
+                if j == own:
                     assert np.all(gradient != 0)
                 else:
                     assert gradient is None
+
+
+def test_what_a_rule_reads_of_a_batch_is_constant():
+    network, (x, y) = build(), examples()
+    batch = Batch(network, tf.constant(x), tf.constant(y))
+    with batch.tape:
+        read = [*batch.h, batch.probabilities, batch.labels]
+        total = tf.add_n([tf.reduce_sum(one) for one in read])
+    gradients = batch.tape.gradient(total, network.trainable_variables)
+    assert all(gradient is None for gradient in gradients)
+
+
+def test_a_batch_holds_the_activations_the_probabilities_and_the_labels():
+    network, (x, y) = build(), examples()
+    one_hot = np.eye(CLASSES, dtype="float32")[y]
+    for labels in (y, y[:, None], one_hot):
+        given = tf.constant(labels)
+        if labels is one_hot:
+            network.compile("sgd", "sgd", loss="categorical_crossentropy", run_eagerly=True)
+        batch = Batch(network, tf.constant(x), given)
+        near(batch.h, network.activations(tf.constant(x)))
+        near(batch.outputs, batch.h[1:])
+        near([batch.probabilities, batch.scores], [network(x)] * 2)
+        assert np.array_equal(batch.labels, one_hot)
+
+
+def test_the_targets_of_an_example_do_not_depend_on_the_size_or_the_weights_of_its_batch():
+    network, (x, y) = build(), examples()
+    weights = np.linspace(0, 2, BATCH).astype("float32")
+    whole = Batch(network, tf.constant(x), tf.constant(y))
+    weighted = Batch(network, tf.constant(x), tf.constant(y), tf.constant(weights))
+    half = Batch(network, tf.constant(x[:4]), tf.constant(y[:4]))
+    for gradient in ("output_gradient", "top_gradient"):
+        expected = getattr(whole, gradient)()
+        near([getattr(weighted, gradient)()], [expected])
+        near([getattr(half, gradient)()], [expected[:4]])
+    # p - onehot
+    near([whole.output_gradient()], [whole.probabilities - whole.labels])
 
 
 def test_hidden_layers_with_targets_at_their_activations_stay_exactly_where_they_are():
@@ -169,7 +209,7 @@ def test_the_top_hidden_and_the_output_layer_learn_without_any_inverse():
 def test_the_inverses_learn_without_the_layers_above_them():
     _, inverse = step(build(), *examples())
     network = build()
-    for variable in (*network.output_layer.trainable_variables, *network.inverse_variables[2:]):
+    for variable in (*network.output_pair.forward_variables, *network.inverse_variables[2:]):
         variable.assign(variable + 1)
     for variable in network.pairs[2].forward_variables:
         variable.assign(2 * variable)
@@ -441,7 +481,10 @@ def test_the_preprocessing_comes_first():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     plain = dtp_tf.DTPNetwork(network.pairs, CLASSES)
     plain.build((None, 16))
-    plain.output_layer.set_weights(network.output_layer.get_weights())
+    for own, other in zip(
+        plain.output_pair.forward_variables, network.output_pair.forward_variables, strict=True
+    ):
+        own.assign(other)
     flat = images.reshape(6, 16).astype("float32") / 255
     np.testing.assert_allclose(plain(flat), probabilities, rtol=1e-5)
 

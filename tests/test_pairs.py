@@ -137,6 +137,7 @@ def test_a_pair_is_made_again_from_its_configuration():
         kernel_initializer="he_normal",
         inverse_kernel_initializer=keras.initializers.Orthogonal(gain=0.5, seed=3),
         inverse=False,
+        inverse_first=True,
         name="middle",
     )
     again = DensePair.from_config(pair.get_config())
@@ -145,6 +146,7 @@ def test_a_pair_is_made_again_from_its_configuration():
     assert again.activation is keras.activations.sigmoid
     assert again.inverse_activation is keras.activations.linear
     assert again.inverse_kernel_initializer.gain == 0.5
+    assert again.inverse_first is True
 
 
 def test_a_saved_model_with_a_pair_predicts_the_same(tmp_path):
@@ -169,6 +171,31 @@ def test_the_stock_layers_compute_the_same_and_are_plain_keras():
 
 def test_the_stock_layers_share_the_weights_of_the_pair():
     pair = random_pair()
-    (layer,) = pair.stock_layers()
+    layer, activation = pair.stock_layers()
     pair.forward_variables[0].assign(np.zeros((5, 3)))
     assert not arrays(layer.trainable_variables)[0].any()
+    assert activation.weights == []
+
+
+def test_a_linear_pair_needs_no_stock_layer_for_its_activation():
+    pair = random_pair(activation="linear")
+    (layer,) = pair.stock_layers()
+    np.testing.assert_array_equal(layer(batch(5)), pair(batch(5)))
+
+
+def test_forward_is_the_activation_of_the_pre_activation():
+    pair = random_pair(activation="tanh")
+    weight, bias = arrays(pair.forward_variables)
+    before = pair.pre_activation(batch(5))
+    np.testing.assert_allclose(before, batch(5) @ weight + bias, rtol=1e-5)
+    np.testing.assert_allclose(pair.activate(before), np.tanh(before), rtol=1e-5)
+    np.testing.assert_array_equal(pair.activate(before), pair(batch(5)))
+
+
+def test_the_activation_of_an_inverse_may_come_before_its_weights():
+    pair = random_pair(activation="tanh", inverse_activation="sigmoid", inverse_first=True)
+    weight, bias = arrays(pair.inverse_variables)
+    found = pair(batch(3), reverse=True)
+    np.testing.assert_allclose(found, sigmoid(batch(3)) @ weight + bias, rtol=1e-5)
+    assert pair(keras.Input((3,)), reverse=True).shape == (None, 5)
+    assert np.abs(found).max() > 1  # beyond what the activation gives

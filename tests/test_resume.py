@@ -157,6 +157,32 @@ def test_two_deterministic_runs_of_one_seed_are_bit_identical():
     assert log_rows(history.run_dir)[0]["seconds"] != log_rows(deterministic_run())[0]["seconds"]
 
 
+# Rules without inverses, with maps in their place, and with an optimizer of each inverse.
+RULES = {
+    "bp": {},
+    "ddtp_linear": {"noise_decay_epochs": 2.0},
+    "drl": {
+        "inverse_learning_rate": (0.01, 0.02), "inverse_learning_rate_schedule": "cosine",
+        "inverse_steps": (2, 1), "noise": (0.1, 0.2), "noise_decay_epochs": 2.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_deterministic_run_of_every_kind_of_rule_is_resumed_bit_by_bit(tmp_path, rule):
+    settings = {"rule": rule, "epochs": 3, "deterministic": True, **RULES[rule]}
+    _, whole = train(tmp_path / "whole", **settings)
+    train(tmp_path / "run", callbacks=[StopAfter(1)], **settings)
+    _, resumed = train(None, resume=tmp_path / "run")
+    for name in ("last.keras", "best.keras"):
+        assert_same_arrays(arrays(tmp_path / "run" / name), arrays(tmp_path / "whole" / name))
+    for ours, theirs in zip(
+        log_rows(tmp_path / "run"), log_rows(tmp_path / "whole"), strict=True
+    ):
+        assert without_times(ours) == without_times(theirs)
+    assert resumed.metrics["test"] == whole.metrics["test"]
+
+
 # -- what a resumed run finds ----------------------------------------------------------------------
 
 
@@ -271,6 +297,9 @@ def test_a_finished_run_is_reported_again_without_more_training(tmp_path):
         ("--deterministic",),
         ("--dataset", "mnist"),
         ("--target-step", "0.2"),
+        ("--noise", "0.1,0.2"),
+        ("--rule", "bp"),
+        ("--rule", "drl"),
     ],
     ids=lambda change: change[0],
 )

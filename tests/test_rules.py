@@ -1,4 +1,4 @@
-"""The library against `reference.py`, and facts of the equations that hold for any weights."""
+"""Every learning rule of the library against `reference`, and the settings of the rules."""
 
 import json
 
@@ -7,487 +7,445 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from rule_networks import (
+    ETA,
+    FORWARD_RATE,
+    FROM_OUTPUT,
+    INVERSE_RATE,
+    SIGMA,
+    STEPPED,
+    TRAINED,
+    all_close,
+    an_epoch,
+    batch_of,
+    close,
+    feedback_weights,
+    flat,
+    give_noise,
+    given,
+    library,
+    random_batch,
+    random_net,
+    random_noise,
+    updates,
+    values,
+)
 
 import dtp_tf
+from dtp_tf import rules
 from dtp_tf.errors import SettingError
-from dtp_tf.rules import DTP
+from dtp_tf.rules import BY_NAME
 
-BATCH, INPUTS, WIDTHS, CLASSES = 8, 5, (6, 4, 7, 5), 3
-# A large step: in float32, differences of targets and activations need to stand out of rounding.
-ETA, SIGMA = 4.0, 0.3
-FORWARD_RATE, INVERSE_RATE = 0.7, 0.4
-NETS = [
-    pytest.param(depth, s, r, id=f"{depth}-{s}-{r}")
-    for depth in (1, 2, 3, 4)
-    for s, r in (("tanh", "tanh"), ("sigmoid", "linear"), ("linear", "sigmoid"))
-]
+# The activations of the layers and of their inverses, and whether the latter come first.
+SHAPES = (("tanh", "tanh", False), ("sigmoid", "linear", False), ("elu", "elu", True))
 
 
-def float32(array):
-    """The nearest float32 numbers, so that library and reference start from equal weights."""
-    return np.asarray(array, "float32").astype("float64")
-
-
-def random_net(depth, s="tanh", r="tanh", sizes=None):
-    rng = np.random.default_rng(depth)
-    sizes = sizes or (INPUTS, *WIDTHS[:depth], CLASSES)
-
-    def dense(inputs, outputs):
-        weight = rng.normal(size=(inputs, outputs)) / np.sqrt(inputs)
-        return float32(weight), float32(0.3 * rng.normal(size=outputs))
-
-    f = {i: dense(sizes[i - 1], sizes[i]) for i in range(1, depth + 2)}
-    g = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, depth + 1)}
-    return reference.Net(f, g, s, r)
-
-
-def random_batch():
-    rng = np.random.default_rng(7)
-    return float32(rng.normal(size=(BATCH, INPUTS))), rng.integers(CLASSES, size=BATCH)
-
-
-def random_noise(net, updates=1):
-    """`updates` times {i: one array for the inverse of layer i}."""
-    rng = np.random.default_rng(11)
-    shapes = {i: (BATCH, len(net.f[i][0])) for i in net.g}
-    return [{i: float32(rng.normal(size=shapes[i])) for i in shapes} for _ in range(updates)]
-
-
-def flat(layers):
-    return [array for i in sorted(layers) for array in layers[i]]
-
-
-def library(net, loss="sparse_categorical_crossentropy", metrics=("accuracy",), **settings):
-    """The library's network with the weights of a reference net, trained by plain SGD."""
-    pairs = [
-        dtp_tf.DensePair(len(net.f[i][1]), net.s, inverse_activation=net.r)
-        for i in range(1, net.top + 1)
-    ]
-    settings = {"target_step": ETA, "noise": SIGMA, **settings}
-    network = dtp_tf.DTPNetwork(pairs, len(net.f[net.top + 1][1]), rule=DTP(**settings))
-    network.compile(
-        keras.optimizers.SGD(FORWARD_RATE),
-        keras.optimizers.SGD(INVERSE_RATE),
-        loss=loss,
-        metrics=metrics,
-        run_eagerly=True,
-    )
-    network.build((None, len(net.f[1][0])))
-    give(network.forward_variables, flat(net.f))
-    give(network.inverse_variables, flat(net.g))
-    return network
-
-
-def give(variables, values):
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-
-
-def values(variables):
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-def close(actual, expected, rtol=1e-5):
-    """Equal up to `rtol` of the largest entry."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert actual.shape == expected.shape
-    atol = rtol * np.abs(expected).max()
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
-
-
-def all_close(actual, expected, rtol=1e-5):
-    for one, other in zip(actual, expected, strict=True):
-        close(one, other, rtol)
-
-
-def tensors(arrays):
-    return [tf.constant(array, "float32") for array in arrays]
-
-
-def given_noise(eps):
-    return lambda layer, like: tf.constant(eps[layer + 1], "float32")
-
-
-def give_noise(monkeypatch, eps):
-    """Let training draw `eps[k]` for the k-th update of the inverses on a batch."""
-    monkeypatch.setattr(
-        "dtp_tf.network._normal",
-        lambda shape, seed, step, layer, k: tf.constant(eps[k][layer + 1], "float32"),
+def nets(names, depths=(1, 2, 3)):
+    """Parameters (rule, depth, s, r, inverse_first); a fourth layer for DTP alone."""
+    return pytest.mark.parametrize(
+        ("rule", "depth", "s", "r", "inverse_first"),
+        [
+            pytest.param(rule, depth, *shape, id=f"{rule}-{depth}-{'-'.join(map(str, shape))}")
+            for rule in names
+            for depth in (*depths, *((4,) if rule == "dtp" else ()))
+            for shape in SHAPES
+        ],
     )
 
 
-def an_epoch(network, x, y):
-    """All passes over the data of one epoch, the data being a single batch."""
-    for phase in network.rule.passes:
-        network.set_phase(phase)
-        logs = network.train_step((tf.constant(x, "float32"), tf.constant(y)))
-    return logs
+def tensor(array):
+    return tf.constant(array, "float32")
 
 
 # -- the library equals the reference -------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("depth", "s", "r"), NETS)
-def test_probabilities_equal_the_reference(depth, s, r):
-    net, (x, _) = random_net(depth, s, r), random_batch()
+@nets(["dtp"])
+def test_probabilities_equal_the_reference(rule, depth, s, r, inverse_first):
+    net, (x, _) = random_net(rule, depth, s, r, inverse_first), random_batch()
     h = reference.activations(net, x)
-    close(library(net)(x), reference.probabilities(net, h[-1]), rtol=1e-6)
-
-
-@pytest.mark.parametrize(("depth", "s", "r"), NETS)
-def test_targets_equal_the_reference(depth, s, r):
-    net, (x, y) = random_net(depth, s, r), random_batch()
-    h = reference.activations(net, x)
-    gradient = reference.top_gradient(net, h[-1], y)
     network = library(net)
-    found = network.rule.targets(network, tensors(h), tf.constant(gradient, "float32"))
-    expected = reference.targets(net, h, y, ETA)
+    close(network(x), reference.probabilities(h[-1]), rtol=1e-6)
+    all_close(network.activations(tensor(x)), h, rtol=1e-6)
+
+
+@nets(reference.TARGETS)
+def test_targets_equal_the_reference(rule, depth, s, r, inverse_first):
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    h = reference.activations(net, x)
+    network = library(net, rule)
+    found = network.rule.targets(network, batch_of(network, x, y))
+    expected = reference.TARGETS[rule](net, h, y, ETA)
+    assert sorted(expected) == list(range(1, depth + 1))
     assert len(found) == depth
     for i, target in enumerate(found, start=1):
         close(target - h[i], expected[i] - h[i], rtol=5e-5)
 
 
-@pytest.mark.parametrize(("depth", "s", "r"), NETS)
-def test_inverse_losses_and_their_gradients_equal_the_reference(depth, s, r):
-    net, (x, _) = random_net(depth, s, r), random_batch()
+@nets(reference.SIGNALS)
+def test_signals_equal_the_reference(rule, depth, s, r, inverse_first):
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    network = library(net, rule)
+    found = network.rule.signals(network, batch_of(network, x, y))
+    expected = reference.SIGNALS[rule](net, reference.activations(net, x), y)
+    assert sorted(expected) == list(range(1, depth + 1))
+    all_close(found, [expected[i] for i in sorted(expected)])
+
+
+@nets(BY_NAME)
+def test_local_losses_and_their_gradients_equal_the_reference(rule, depth, s, r, inverse_first):
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
     h = reference.activations(net, x)
-    (eps,) = random_noise(net)
-    network = library(net)
-    with tf.GradientTape() as tape:
-        found = network.rule.inverse_losses(network, tensors(h), given_noise(eps))
-        total = sum(tf.reduce_mean(loss) for loss in found.values())
-    gradients = tape.gradient(total, network.inverse_variables) if found else []
-    expected = reference.inverse_losses(net, h, SIGMA, eps)
-    assert {layer + 1 for layer in found} == set(expected)
-    for layer, loss in found.items():
-        close(loss, expected[layer + 1])
-    all_close(gradients, flat(reference.inverse_gradients(net, h, SIGMA, eps)))
+    network = library(net, rule)
+    gradients, losses = network.forward_gradients(batch_of(network, x, y))
+    expected = reference.local_losses(rule, net, h, y, ETA)
+    all_close(losses, [expected[i] for i in range(1, depth + 1)], rtol=5e-5)
+    all_close(gradients, flat(reference.forward_gradients(rule, net, h, y, ETA)), rtol=5e-5)
 
 
-@pytest.mark.parametrize(("depth", "s", "r"), NETS)
+@nets(TRAINED)
+def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s, r, inverse_first):
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    h = reference.activations(net, x)
+    (eps,) = random_noise(rule, net)
+    network = library(net, rule)
+    assert [layer + 1 for layer in network.trained_feedback] == sorted(eps)
+    losses = reference.feedback_losses(rule, net, h, SIGMA, eps)
+    gradients = reference.feedback_gradients(rule, net, h, SIGMA, eps)
+    for layer in network.trained_feedback:
+        variables = network.feedback_variables(layer)
+        batch = batch_of(network, x, y)
+        with tf.GradientTape() as tape:
+            loss = network.rule.inverse_loss(network, batch, layer, given(eps[layer + 1]))
+            mean = tf.reduce_mean(loss)
+        close(loss, losses[layer + 1], rtol=3e-5)
+        all_close(tape.gradient(mean, variables), gradients[layer + 1], rtol=5e-5)
+
+
 @pytest.mark.parametrize("schedule", reference.SCHEDULES)
-def test_an_epoch_moves_every_weight_as_the_reference_does(monkeypatch, schedule, depth, s, r):
-    net, (x, y) = random_net(depth, s, r), random_batch()
-    updates = 3 if schedule == "inverse-first" else 1
-    eps = random_noise(net, updates)
+@nets(TRAINED, depths=(3,))
+def test_an_epoch_moves_every_weight_as_the_reference_does(
+    monkeypatch, rule, depth, s, r, inverse_first, schedule
+):
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    count = 3 if schedule == "inverse-first" else 1
+    eps = random_noise(rule, net, count)
     give_noise(monkeypatch, eps)
-    network = library(net, schedule=schedule, inverse_steps=updates)
+    network = library(net, rule, schedule=schedule, inverse_steps=count)
     an_epoch(network, x, y)
+    rates = dict.fromkeys(eps[0], INVERSE_RATE)
     step = reference.SCHEDULES[schedule]
-    after = step(net, x, y, ETA, SIGMA, eps, FORWARD_RATE, INVERSE_RATE)
-    for variables, old, new in (
-        (network.forward_variables, net.f, after.f),
-        (network.inverse_variables, net.g, after.g),
-    ):
-        # The updates, for they are smaller than the weights and so tell more of a mistake.
-        found = [now - before for now, before in zip(values(variables), flat(old), strict=True)]
-        wanted = [now - before for now, before in zip(flat(new), flat(old), strict=True)]
-        all_close(found, wanted, rtol=5e-5)
+    moved_as(network, net, step(rule, net, x, y, ETA, SIGMA, eps, FORWARD_RATE, rates))
 
 
-def test_logged_losses_equal_the_reference(monkeypatch):
-    net, (x, y) = random_net(3), random_batch()
-    eps = random_noise(net)
-    give_noise(monkeypatch, eps)
-    logs = an_epoch(library(net), x, y)
-    h = reference.activations(net, x)
-    local = reference.forward_losses(h, reference.targets(net, h, y, ETA))
-    inverse = reference.inverse_losses(net, h, SIGMA, eps[0])
-    expected = {
-        "loss": reference.output_loss(net, h[-1], y),
-        "accuracy": np.mean(reference.probabilities(net, h[-1]).argmax(axis=1) == y),
-        **{f"local_loss_{i}": loss.mean() for i, loss in local.items()},
-        **{f"inverse_loss_{i}": loss.mean() for i, loss in inverse.items()},
-    }
-    assert {name: float(value) for name, value in logs.items()} == pytest.approx(expected, 1e-5)
-
-
-def test_validation_logs_the_relative_error_of_each_inverse():
-    net, (x, y) = random_net(3), random_batch()
-    logs = library(net).test_step((tf.constant(x, "float32"), tf.constant(y)))
-    h = reference.activations(net, x)
-    for i in net.g:
-        error = ((reference.g(net, i, h[i]) - h[i - 1]) ** 2).sum(1) / (h[i - 1] ** 2).sum(1)
-        assert float(logs[f"reconstruction_error_{i}"]) == pytest.approx(error.mean(), 1e-5)
-
-
-# -- numbers that a person can verify -------------------------------------------------------------
-
-
-def hand_network():
-    """One unit a layer, everything linear, and numbers that float32 holds exactly.
-
-    x = 2, h_1 = 2 * 0.5 = 1, h_2 = 1 * 2 = 2; scores 2 * (1, -1) + (-2, 2) = (0, 0), so that
-    p = (0.5, 0.5).
-    """
-    net = reference.Net(
-        f={
-            1: ([[0.5]], [0.0]),
-            2: ([[2.0]], [0.0]),
-            3: ([[1.0, -1.0]], [-2.0, 2.0]),
-        },
-        g={2: ([[0.25]], [0.5])},
-        s="linear",
-        r="linear",
-    )
-    return library(net, target_step=0.5, noise=0.5)
-
-
-def test_targets_by_hand():
-    # Label 0: p - onehot = (-0.5, 0.5); dC/dh_2 = -0.5 * 1 + 0.5 * -1 = -1.
-    # t_2 = 2 - 0.5 * -1 = 2.5
-    # g(h_2) = 0.25 * 2 + 0.5 = 1; g(t_2) = 0.25 * 2.5 + 0.5 = 1.125
-    # t_1 = 1 - 1 + 1.125 = 1.125
-    network = hand_network()
-    h = tensors([[[2.0]], [[1.0]], [[2.0]]])
-    targets = network.rule.targets(network, h, tf.constant([[-1.0]]))
-    assert [target.numpy().tolist() for target in targets] == [[[1.125]], [[2.5]]]
-
-
-def test_one_step_by_hand(monkeypatch):
-    # With t_1 = 1.125 and t_2 = 2.5 (the test above):
-    #   local losses (1 - 1.125)^2 = 0.015625 and (2 - 2.5)^2 = 0.25
-    #   dW_1 = 2 (1 - 1.125) * 2 = -0.5   db_1 = -0.25
-    #   dW_2 = 2 (2 - 2.5) * 1   = -1     db_2 = -1
-    #   dW_3 = 2 * (-0.5, 0.5) = (-1, 1)  db_3 = (-0.5, 0.5)
-    # With eps = 1: h~ = 1 + 0.5 * 1 = 1.5, f_2(h~) = 3, g_2(3) = 0.25 * 3 + 0.5 = 1.25
-    #   inverse loss (1.25 - 1.5)^2 = 0.0625
-    #   dV_2 = 2 * -0.25 * 3 = -1.5       dc_2 = -0.5
-    # Forward rate 0.5, inverse rate 0.25.
-    give_noise(monkeypatch, [{2: [[1.0]]}])
-    network = hand_network()
-    network.optimizer.learning_rate = 0.5
-    network.inverse_optimizer.learning_rate = 0.25
-    logs = an_epoch(network, [[2.0]], [0])
-    assert float(logs["loss"]) == pytest.approx(0.693147, abs=1e-6)  # -ln 0.5
-    assert float(logs["local_loss_1"]) == 0.015625
-    assert float(logs["local_loss_2"]) == 0.25
-    assert float(logs["inverse_loss_2"]) == 0.0625
-    assert [value.tolist() for value in values(network.forward_variables)] == [
-        [[0.75]],  # W_1 = 0.5 + 0.5 * 0.5
-        [0.125],  # b_1 = 0.5 * 0.25
-        [[2.5]],  # W_2 = 2 + 0.5 * 1
-        [0.5],  # b_2 = 0.5 * 1
-        [[1.5, -1.5]],  # W_3 = (1, -1) + 0.5 * (1, -1)
-        [-1.75, 1.75],  # b_3 = (-2, 2) + 0.5 * (0.5, -0.5)
-    ]
-    assert [value.tolist() for value in values(network.inverse_variables)] == [
-        [[0.625]],  # V_2 = 0.25 + 0.25 * 1.5
-        [0.625],  # c_2 = 0.5 + 0.25 * 0.5
-    ]
-
-
-# -- facts that hold for any weights --------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("s", "r"), [("tanh", "tanh"), ("sigmoid", "linear")])
-def test_a_zero_step_leaves_every_target_at_its_activation(s, r):
-    net, (x, _) = random_net(4, s, r), random_batch()
-    h = tensors(reference.activations(net, x))
-    network = library(net)
-    targets = network.rule.targets(network, h, tf.zeros_like(h[-1]))
-    for target, activation in zip(targets, h[1:], strict=True):
-        np.testing.assert_allclose(target, activation, rtol=0, atol=5e-7)
-
-
-def test_without_a_top_gradient_the_hidden_layers_do_not_move_at_all():
-    # Whole halves and linear layers: float32 holds every number here exactly.
-    rng = np.random.default_rng(3)
-
-    def halves(array):
-        return rng.integers(-2, 3, size=np.shape(array)) / 2
-
-    net = random_net(3, "linear", "linear")
-    net.f = {i: tuple(halves(array) for array in net.f[i]) for i in net.f}
-    net.g = {i: tuple(halves(array) for array in net.g[i]) for i in net.g}
-    x, y = random_batch()
-    # dC/dh_{M-1} = (p - onehot) W_M^T = 0
-    net.f[4] = (np.zeros_like(net.f[4][0]), net.f[4][1])
-    network = library(net)
-    an_epoch(network, halves(x), y)
-    *hidden, output_kernel, output_bias = values(network.forward_variables)
-    for found, before in zip(hidden, flat(net.f)[:-2], strict=True):
-        assert found.tolist() == before.tolist()
-    assert np.all(output_kernel != 0)
-    assert np.all(output_bias != net.f[4][1])
-
-
-def test_constant_inverses_leave_the_targets_at_the_activations():
-    net, (x, y) = random_net(4), random_batch()
-    net.g = {i: (0 * weight, bias) for i, (weight, bias) in net.g.items()}
-    h = reference.activations(net, x)
-    network = library(net)
-    gradient = tf.constant(reference.top_gradient(net, h[-1], y), "float32")
-    *below, top = network.rule.targets(network, tensors(h), gradient)
-    for target, activation in zip(below, h[1:-1], strict=True):
-        np.testing.assert_allclose(target, activation, rtol=0, atol=5e-7)
-    assert np.abs(top - h[-1]).max() > 0.01
-
-
-def test_with_exact_inverses_the_difference_correction_vanishes():
-    net, (x, y) = random_net(4, "linear", "linear", sizes=(5, 5, 5, 5, 5, 3)), random_batch()
-    for i in net.g:
-        # Well conditioned, so that the float32 inverse is still exact to float32 accuracy.
-        weight = 2 * np.linalg.qr(net.f[i][0])[0]
-        net.f[i] = (weight, net.f[i][1])
-        net.g[i] = (np.linalg.inv(weight), -net.f[i][1] @ np.linalg.inv(weight))
-    h = reference.activations(net, x)
-    gradient = reference.top_gradient(net, h[-1], y)
-    plain = {net.top: h[net.top] - ETA * gradient}
-    for i in range(net.top, 1, -1):
-        plain[i - 1] = reference.g(net, i, plain[i])  # target propagation: t_{i-1} = g_i(t_i)
-    network = library(net)
-    found = network.rule.targets(network, tensors(h), tf.constant(gradient, "float32"))
-    all_close(found, [plain[i] for i in sorted(plain)], rtol=1e-6)
-
-
-@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "squared"])
-def test_with_transposed_weights_linear_layers_learn_as_by_backpropagation(loss):
-    net, (x, y) = random_net(4, "linear", "linear"), random_batch()
-    net.g = {i: (net.f[i][0].T, bias) for i, (_, bias) in net.g.items()}
-    if loss == "squared":
-        loss, y = keras.losses.MeanSquaredError(), np.eye(CLASSES, dtype="float32")[y]
-    network = library(net, loss=loss, metrics=None)
-    plain, criterion = network.classifier(), keras.losses.get(loss)
-    with tf.GradientTape() as tape:
-        mean = tf.reduce_mean(criterion(tf.constant(y), plain(tf.constant(x, "float32"))))
-    *hidden, output_kernel, output_bias = tape.gradient(mean, plain.trainable_variables)
+@nets([name for name in BY_NAME if name not in TRAINED])
+def test_a_step_without_feedback_to_train_moves_the_layers_as_the_reference_does(
+    rule, depth, s, r, inverse_first
+):
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    network = library(net, rule)
     an_epoch(network, x, y)
-    moved = [
-        now - before
-        for now, before in zip(values(network.forward_variables), flat(net.f), strict=True)
-    ]
-    # h_i - t_i = eta dC/dh_i, and the local loss || h_i - t_i ||^2 doubles it.
-    all_close(moved[:-2], [-FORWARD_RATE * 2 * ETA * gradient for gradient in hidden], 5e-5)
-    all_close(moved[-2:], [-FORWARD_RATE * output_kernel, -FORWARD_RATE * output_bias], 5e-5)
+    moved_as(network, net, reference.forward_step(rule, net, x, y, ETA, FORWARD_RATE))
 
 
-def test_with_pseudo_inverses_the_targets_take_gauss_newton_steps():
-    net, (x, y) = random_net(4, "linear", "linear"), random_batch()
-    net.g = {i: (np.linalg.pinv(net.f[i][0]), bias) for i, (_, bias) in net.g.items()}
+@pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ddtp_linear", "ldrl"])
+def test_each_layer_may_have_its_own_number_of_steps_noise_and_optimizer(monkeypatch, rule):
+    net, (x, y) = random_net(rule, 3), random_batch()
+    layers = sorted(net.q if rule == "ddtp_linear" else net.g)
+    counts = dict(zip(layers, (2, 4, 1), strict=False))
+    sigma = dict(zip(layers, (0.3, 0.2, 0.5), strict=False))
+    rates = dict(zip(layers, (0.04, 0.02, 0.03), strict=False))
+    eps = random_noise(rule, net, counts)
+    give_noise(monkeypatch, eps)
+    network = library(
+        net,
+        rule,
+        schedule="inverse-first",
+        inverse_steps=list(counts.values()),
+        noise=list(sigma.values()),
+        inverse_optimizer=[keras.optimizers.SGD(rate) for rate in rates.values()],
+    )
+    an_epoch(network, x, y)
+    assert [int(one.iterations) for one in network.inverse_optimizer] == list(counts.values())
+    step = reference.SCHEDULES["inverse-first"]
+    moved_as(network, net, step(rule, net, x, y, ETA, sigma, eps, FORWARD_RATE, rates))
+
+
+@pytest.mark.parametrize("schedule", ["parallel", "inverse-first"])
+def test_a_list_of_optimizers_moves_as_one_optimizer_does(monkeypatch, schedule):
+    net, (x, y) = random_net("ldrl"), random_batch()
+    give_noise(monkeypatch, random_noise("ldrl", net))
+    one, many = (
+        library(net, "ldrl", schedule=schedule, inverse_steps=1, inverse_optimizer=optimizer)
+        for optimizer in (None, [keras.optimizers.SGD(INVERSE_RATE) for _ in net.g])
+    )
+    for network in (one, many):
+        an_epoch(network, x, y)
+    all_close(values(many.trainable_variables), values(one.trainable_variables), 1e-6)
+
+
+@pytest.mark.parametrize("rule", ["drl", "ddtp_linear"])
+def test_the_penalty_is_on_the_kernels_and_not_on_the_biases(monkeypatch, rule):
+    net, (x, y) = random_net(rule), random_batch()
+    eps = random_noise(rule, net)
+    give_noise(monkeypatch, eps)
+    network = library(net, rule, inverse_l2=0.7)
+    logs = an_epoch(network, x, y)
+    h, rates = reference.activations(net, x), dict.fromkeys(eps[0], INVERSE_RATE)
+    for i, loss in reference.feedback_losses(rule, net, h, SIGMA, eps[0], 0.7).items():
+        assert float(logs[f"inverse_loss_{i}"]) == pytest.approx(loss.mean(), 1e-5)
+    step = reference.SCHEDULES[network.rule.schedule]
+    moved_as(network, net, step(rule, net, x, y, ETA, SIGMA, eps, FORWARD_RATE, rates, 0.7))
+
+
+def moved_as(network, net, after):
+    """Check the updates, for they are smaller than the weights and so tell more of a mistake."""
+    for variables, old, new in (
+        (network.forward_variables, flat(net.f), flat(after.f)),
+        (feedback_weights(network), flat(net.g) + flat(net.q), flat(after.g) + flat(after.q)),
+    ):
+        wanted = [now - before for now, before in zip(new, old, strict=True)]
+        all_close(updates(variables, old), wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rule", BY_NAME)
+def test_logged_losses_equal_the_reference(monkeypatch, rule):
+    net, (x, y) = random_net(rule), random_batch()
+    (eps,) = random_noise(rule, net)
+    give_noise(monkeypatch, [eps])
+    settings = {"schedule": "parallel", "inverse_steps": 1} if rule in TRAINED else {}
+    logs = an_epoch(library(net, rule, **settings), x, y)
     h = reference.activations(net, x)
-    gradient = reference.top_gradient(net, h[-1], y)
-    network = library(net)
-    targets = network.rule.targets(network, tensors(h), tf.constant(gradient, "float32"))
-    wanted = -ETA * gradient
-    close(targets[-1] - h[-1], wanted)
-    for i in range(net.top, 1, -1):
-        # The smallest step d below whose effect d W_i is nearest to the step that is wanted above.
-        wanted = np.linalg.lstsq(net.f[i][0].T, wanted.T)[0].T
-        close(targets[i - 2] - h[i - 1], wanted)
+    expected = {
+        "loss": reference.output_loss(h, y),
+        "accuracy": np.mean(h[-1].argmax(axis=1) == y),
+    }
+    if rule in reference.TARGETS:  # < signal, h > tells nobody anything
+        local = reference.local_losses(rule, net, h, y, ETA)
+        expected |= {f"local_loss_{i}": loss.mean() for i, loss in local.items()}
+    if rule in TRAINED:
+        feedback = reference.feedback_losses(rule, net, h, SIGMA, eps)
+        expected |= {f"inverse_loss_{i}": loss.mean() for i, loss in feedback.items()}
+    assert {name: float(value) for name, value in logs.items()} == pytest.approx(expected, 1e-4)
 
 
-def test_targets_are_held_constant():
-    net, (x, y) = random_net(3), random_batch()
-    network = library(net)
-    with tf.GradientTape() as tape:
-        h = [tf.constant(x, "float32")]
-        for pair in network.pairs:
-            h.append(pair(h[-1]))
-        gradient = tf.constant(reference.top_gradient(net, h[-1].numpy(), y), "float32")
-        targets = network.rule.targets(network, h, gradient)
-        total = sum(tf.reduce_sum(target) for target in targets)
-    gradients = tape.gradient(total, network.trainable_variables)
-    assert all(gradient is None for gradient in gradients)
+@pytest.mark.parametrize("rule", BY_NAME)
+def test_validation_logs_the_relative_error_of_each_inverse(rule):
+    net, (x, y) = random_net(rule), random_batch()
+    logs = library(net, rule).test_step((tf.constant(x, "float32"), tf.constant(y)))
+    h = reference.activations(net, x)
+    for i in net.g:
+        above = reference.probabilities(h[i]) if rule == "sdtp" and i == net.last else h[i]
+        error = reference.g(net, i, above) - h[i - 1]
+        relative = (error**2).sum(axis=1) / (h[i - 1] ** 2).sum(axis=1)
+        assert float(logs[f"reconstruction_error_{i}"]) == pytest.approx(relative.mean(), 1e-5)
+    assert set(logs) == {"loss", "accuracy", *(f"reconstruction_error_{i}" for i in net.g)}
 
 
-def test_an_inverse_loss_moves_its_own_inverse_and_nothing_else():
-    net, (x, _) = random_net(4), random_batch()
-    network = library(net)
-    (eps,) = random_noise(net)
-    with tf.GradientTape(persistent=True) as tape:
-        h = [tf.constant(x, "float32")]
-        for pair in network.pairs:
-            h.append(pair(h[-1]))
-        losses = network.rule.inverse_losses(network, h, given_noise(eps))
-    for layer, loss in losses.items():
-        for gradient in tape.gradient(loss, network.forward_variables):
-            assert gradient is None
-        for other, pair in enumerate(network.pairs):
-            for gradient in tape.gradient(loss, pair.inverse_variables):
-                if other == layer:
-                    assert np.all(gradient != 0)
-                else:
-                    assert gradient is None
+# -- the reference's derivatives ------------------------------------------------------------------
+
+
+@nets(TRAINED, depths=(2,))
+def test_the_reference_gradients_equal_finite_differences(rule, depth, s, r, inverse_first):
+    # The hand-made derivatives are worth nothing if they are wrong in the same way as the losses.
+    net, (x, _) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    h, (eps,) = reference.activations(net, x), random_noise(rule, net)
+    l2 = 0.3 if rule in ("drl", "ddtp_linear") else 0.0
+    gradients = reference.feedback_gradients(rule, net, h, SIGMA, eps, l2)
+    for i, by_hand in gradients.items():
+        weights = (net.q if rule == "ddtp_linear" else net.g)[i]
+        for weight, gradient in zip(weights, by_hand, strict=True):
+            found, scale = np.zeros_like(weight), np.abs(by_hand[0]).max()
+            for index in np.ndindex(weight.shape):
+                kept, ends = weight[index], []
+                for change in (1e-6, -1e-6):
+                    weight[index] = kept + change
+                    loss = reference.feedback_losses(rule, net, h, SIGMA, eps, l2)[i]
+                    ends.append(loss.mean())
+                weight[index] = kept
+                found[index] = (ends[0] - ends[1]) / 2e-6
+            close(found, gradient, 1e-6, scale)
+
+
+# -- what a rule uses -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", BY_NAME)
+def test_a_rule_has_the_inverses_and_the_feedback_of_its_equations(rule):
+    network = library(random_net(rule, 3), rule)
+    hidden, output = [1, 2], [3]
+    inverted = {
+        **dict.fromkeys(("tp", "dtp", "fwdtp"), hidden),
+        **dict.fromkeys(FROM_OUTPUT, hidden + output),
+    }.get(rule, [])
+    direct = {"ddtp_linear": [0, 1, 2], "fa": [1, 2, 3], "dfa": [0, 1, 2]}.get(rule, [])
+    assert network.inverted == inverted
+    assert [pair.inverse for pair in network.layers_up] == [i in inverted for i in range(4)]
+    assert sorted(network.feedback) == direct
+    assert network.trained_feedback == ((inverted or direct) if rule in TRAINED else [])
 
 
 # -- settings -------------------------------------------------------------------------------------
 
+BAD = [
+    ("target_step", {"target_step": 0}, STEPPED),
+    ("target_step", {"target_step": -0.1}, STEPPED),
+    ("target_step", {"target_step": float("nan")}, STEPPED),
+    ("target_step", {"target_step": "large"}, STEPPED),
+    ("noise", {"noise": -0.1}, TRAINED),
+    ("noise", {"noise": float("nan")}, TRAINED),
+    ("noise", {"noise": [0.1, -0.1]}, TRAINED),
+    ("noise", {"noise": "loud"}, TRAINED),
+    ("noise", {"noise": 0}, ("drl", "ddtp_linear", "ldrl")),
+    ("noise", {"noise": [0.1, 0.0]}, ("drl", "ddtp_linear", "ldrl")),
+    ("inverse_l2", {"inverse_l2": -0.1}, ("drl", "ddtp_linear")),
+    ("inverse_l2", {"inverse_l2": float("nan")}, ("drl", "ddtp_linear")),
+    ("schedule", {"schedule": "sideways"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": 0, "schedule": "inverse-first"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": -1, "schedule": "inverse-first"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": 1.5, "schedule": "inverse-first"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": True, "schedule": "inverse-first"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": [2, 0], "schedule": "inverse-first"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": [], "schedule": "inverse-first"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": 2, "schedule": "parallel"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": 2, "schedule": "alternating"}, TRAINED),
+    ("inverse_steps", {"inverse_steps": [1, 2], "schedule": "parallel"}, TRAINED),
+]
+
 
 @pytest.mark.parametrize(
-    ("settings", "argument"),
+    ("rule", "argument", "settings"),
     [
-        ({"target_step": 0}, "target_step"),
-        ({"target_step": -0.1}, "target_step"),
-        ({"target_step": float("nan")}, "target_step"),
-        ({"noise": -0.1}, "noise"),
-        ({"noise": float("nan")}, "noise"),
-        ({"schedule": "sideways"}, "schedule"),
-        ({"inverse_steps": 0}, "inverse_steps"),
-        ({"inverse_steps": -1}, "inverse_steps"),
-        ({"inverse_steps": 1.5}, "inverse_steps"),
-        ({"inverse_steps": True}, "inverse_steps"),
-        ({"inverse_steps": 2}, "inverse_steps"),
-        ({"inverse_steps": 2, "schedule": "alternating"}, "inverse_steps"),
+        pytest.param(rule, argument, settings, id=f"{rule}-{settings}")
+        for argument, settings, names in BAD
+        for rule in names
     ],
 )
-def test_an_impossible_setting_is_refused_by_its_name(settings, argument):
+def test_an_impossible_setting_is_refused_by_its_name(rule, argument, settings):
     with pytest.raises(SettingError, match=f"`{argument}`") as caught:
-        DTP(**settings)
+        BY_NAME[rule](**settings)
     assert str(settings[argument]) in str(caught.value)
 
 
-def test_several_inverse_steps_need_the_inverse_first_schedule():
-    assert DTP(schedule="inverse-first", inverse_steps=2).inverse_steps == 2
+@pytest.mark.parametrize("rule", TRAINED)
+def test_several_inverse_steps_need_the_inverse_first_schedule(rule):
+    assert BY_NAME[rule](schedule="inverse-first", inverse_steps=2).inverse_steps == 2
     with pytest.raises(SettingError, match="inverse-first"):
-        DTP(schedule="parallel", inverse_steps=2)
+        BY_NAME[rule](schedule="parallel", inverse_steps=2)
 
 
-def test_a_rule_is_made_again_from_its_configuration():
-    rule = DTP(target_step=0.25, noise=0.125, schedule="inverse-first", inverse_steps=3)
-    config = rule.get_config()
-    assert config == {
-        "target_step": 0.25,
-        "noise": 0.125,
-        "schedule": "inverse-first",
-        "inverse_steps": 3,
-    }
-    again = DTP.from_config(json.loads(json.dumps(config)))
-    assert isinstance(again, DTP)
-    assert again.get_config() == config
+@pytest.mark.parametrize("rule", ["tp", "dtp", "sdtp"])
+def test_the_denoising_rules_take_no_noise_at_all_too(rule):
+    net, (x, y) = random_net(rule, 2), random_batch()
+    (eps,) = random_noise(rule, net)
+    network = library(net, rule, noise=0)
+    expected = reference.feedback_losses(rule, net, reference.activations(net, x), 0, eps)
+    for layer in network.trained_feedback:
+        loss = network.rule.inverse_loss(
+            network, batch_of(network, x, y), layer, given(eps[layer + 1])
+        )
+        close(loss, expected[layer + 1])
 
 
-def test_a_noise_schedule_survives_the_configuration():
-    noise = keras.optimizers.schedules.InverseTimeDecay(0.5, decay_steps=10, decay_rate=1.0)
-    saved = json.loads(json.dumps(keras.saving.serialize_keras_object(DTP(noise=noise))))
+@pytest.mark.parametrize("rule", TRAINED)
+@pytest.mark.parametrize("argument", ["noise", "inverse_steps"])
+def test_a_list_that_has_not_one_value_for_each_trained_layer_is_refused(rule, argument):
+    value = [0.1] * 7 if argument == "noise" else [2] * 7
+    made = BY_NAME[rule](schedule="inverse-first", **{argument: value})
+    network = dtp_tf.DTPNetwork([dtp_tf.DensePair(4), dtp_tf.DensePair(4)], 3, rule=made)
+    with pytest.raises(SettingError, match=f"`{argument}` has 7 values.*{type(made).__name__}"):
+        network.build((None, 5))
+
+
+def test_steps_that_differ_need_a_list_of_optimizers():
+    with pytest.raises(SettingError, match="`inverse_steps` differ.*`inverse_optimizer`"):
+        library(random_net(), schedule="inverse-first", inverse_steps=[1, 2])
+    # Equal numbers in a list do not.
+    library(random_net(), schedule="inverse-first", inverse_steps=[2, 2])
+
+
+@pytest.mark.parametrize("rule", TRAINED)
+def test_a_list_of_optimizers_of_the_wrong_length_is_refused(rule):
+    optimizers = [keras.optimizers.SGD(0.1) for _ in range(5)]
+    with pytest.raises(SettingError, match="`inverse_optimizer` has 5 optimizers"):
+        library(random_net(rule), rule, inverse_optimizer=optimizers)
+
+
+@pytest.mark.parametrize("rule", BY_NAME)
+def test_a_layer_that_is_refused_its_inverse_is_named(rule):
+    pairs = [dtp_tf.DensePair(4), dtp_tf.DensePair(4, inverse=False)]
+    if rule in ("tp", "dtp", "fwdtp", *FROM_OUTPUT):
+        with pytest.raises(SettingError, match=f"pair 2 has no inverse.*{BY_NAME[rule].__name__}"):
+            dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule]())
+    else:
+        dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule]())
+
+
+SETTINGS = {
+    "target_step": 0.25,
+    "noise": 0.125,
+    "inverse_l2": 0.5,
+    "schedule": "inverse-first",
+    "inverse_steps": 3,
+}
+
+
+def taken(rule):
+    """The names of the settings that a rule takes."""
+    steps = {"target_step"} if rule in STEPPED else set()
+    feedback = {"noise", "schedule", "inverse_steps"} if rule in TRAINED else set()
+    return steps | feedback | ({"inverse_l2"} if rule in ("drl", "ddtp_linear") else set())
+
+
+@pytest.mark.parametrize("rule", BY_NAME)
+def test_a_rule_is_made_again_from_its_configuration(rule):
+    settings = {name: SETTINGS[name] for name in taken(rule)}
+    made = BY_NAME[rule](**settings)
+    assert made.get_config() == settings
+    again = BY_NAME[rule].from_config(json.loads(json.dumps(made.get_config())))
+    assert type(again) is BY_NAME[rule]
+    assert again.get_config() == settings
+    saved = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
     again = keras.saving.deserialize_keras_object(saved)
-    assert isinstance(again, DTP)
-    assert isinstance(again.noise, keras.optimizers.schedules.InverseTimeDecay)
-    assert float(again.noise(10)) == 0.25  # 0.5 / (1 + 10/10)
+    assert type(again) is BY_NAME[rule]
+    assert again.get_config() == settings
 
 
-def test_a_noise_schedule_follows_the_training_step(monkeypatch):
-    net, (x, y) = random_net(2), random_batch()
-    eps = random_noise(net)
-    give_noise(monkeypatch, eps)
+@pytest.mark.parametrize("rule", TRAINED)
+def test_lists_and_noise_schedules_survive_the_configuration(rule):
+    noise = keras.optimizers.schedules.InverseTimeDecay(0.5, decay_steps=10, decay_rate=1.0)
+    for given_noise in (noise, [0.25, noise]):
+        made = BY_NAME[rule](noise=given_noise, schedule="inverse-first", inverse_steps=[3, 1])
+        saved = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
+        again = keras.saving.deserialize_keras_object(saved)
+        assert list(again.inverse_steps) == [3, 1]
+        *before, last = again.noise if isinstance(given_noise, list) else [again.noise]
+        assert before == given_noise[:-1] if isinstance(given_noise, list) else before == []
+        assert isinstance(last, keras.optimizers.schedules.InverseTimeDecay)
+        assert float(last(10)) == 0.25  # 0.5 / (1 + 10/10)
+
+
+@pytest.mark.parametrize("rule", TRAINED)
+def test_a_noise_schedule_follows_the_training_step(monkeypatch, rule):
+    net, (x, y) = random_net(rule, 2), random_batch()
+    (eps,) = random_noise(rule, net)
+    give_noise(monkeypatch, [eps])
     # 1, 1/2, 1/3, .. at the steps 0, 1, 2, ..
     noise = keras.optimizers.schedules.InverseTimeDecay(1.0, decay_steps=1, decay_rate=1.0)
-    network = library(net, noise=noise)
+    network = library(net, rule, noise=noise, schedule="parallel", inverse_steps=1)
     network.optimizer.learning_rate = 0.0
     network.inverse_optimizer.learning_rate = 0.0
     h = reference.activations(net, x)
     for sigma in (1, 1 / 2, 1 / 3):
-        expected = reference.inverse_losses(net, h, sigma, eps[0])[2].mean()
+        expected = reference.feedback_losses(rule, net, h, sigma, eps)
         network.reset_metrics()
         logs = an_epoch(network, x, y)
-        assert float(logs["inverse_loss_2"]) == pytest.approx(expected, 1e-5)
+        for i, loss in expected.items():
+            assert float(logs[f"inverse_loss_{i}"]) == pytest.approx(loss.mean(), 1e-4)
     assert int(network.step) == 3
 
 
-def test_without_noise_the_inverses_learn_from_the_activations_themselves():
-    net, (x, _) = random_net(2), random_batch()
-    h = reference.activations(net, x)
-    (eps,) = random_noise(net)
-    network = library(net, noise=0)
-    losses = network.rule.inverse_losses(network, tensors(h), given_noise(eps))
-    close(losses[1], reference.inverse_losses(net, h, 0, eps)[2])
+def test_every_rule_says_what_it_is_and_where_it_comes_from():
+    for name, rule in BY_NAME.items():
+        assert issubclass(rule, rules.Rule)
+        assert "References:" in rule.__doc__, name

@@ -150,14 +150,22 @@ def test_a_file_is_opened_as_it_is(run):
 # checkpoints
 
 
-def history(*accuracies):
-    return [{"loss": 1.5, "val_accuracy": accuracy} for accuracy in accuracies]
+def history(*accuracies, losses=()):
+    losses = losses or [1.5] * len(accuracies)
+    return [
+        {"loss": 1.5, "val_accuracy": accuracy, "val_loss": loss}
+        for accuracy, loss in zip(accuracies, losses, strict=True)
+    ]
 
 
-def test_the_best_epoch_is_the_first_with_the_highest_validation_accuracy():
+def test_the_best_epoch_has_the_highest_validation_accuracy():
     assert best_epoch(history(0.1)) == 1
-    assert best_epoch(history(0.1, 0.3, 0.2)) == 2
-    assert best_epoch(history(0.1, 0.3, 0.3)) == 2
+    assert best_epoch(history(0.1, 0.3, 0.2, losses=[1.0, 3.0, 2.0])) == 2
+
+
+def test_among_epochs_of_the_same_accuracy_the_best_has_the_lowest_validation_loss():
+    assert best_epoch(history(0.3, 0.3, 0.3, losses=[3.0, 1.0, 2.0])) == 2
+    assert best_epoch(history(0.1, 0.3, 0.3)) == 2  # the first of equals
 
 
 def test_the_best_network_changes_only_when_it_is_told(run):
@@ -216,9 +224,15 @@ def test_a_model_that_is_no_checkpoint_cannot_be_continued(run):
 
 def test_the_log_has_a_row_for_each_epoch(tmp_path):
     made = Run.create(RECIPE, tmp_path / "run")
-    made.write_log(history(0.25, 0.5, 0.75))
+    made.write_log([{"loss": 1.5, "val_accuracy": accuracy} for accuracy in (0.25, 0.5, 0.75)])
     text = made.log.read_text()
     assert text == "epoch,loss,val_accuracy\n1,1.5,0.25\n2,1.5,0.5\n3,1.5,0.75\n"
+
+
+def test_what_is_measured_in_some_epochs_only_leaves_empty_places_in_the_log(tmp_path):
+    made = Run.create(RECIPE, tmp_path / "run")
+    made.write_log([{"loss": 1.5}, {"loss": 1.25, "angle_bp_1": 30.0}])
+    assert made.log.read_text() == "epoch,loss,angle_bp_1\n1,1.5,\n2,1.25,30.0\n"
 
 
 @pytest.mark.parametrize("left", ["", "epoch,loss", "epoch,loss\n1,1.5\n3,0.2\n3,0.2\n7,"])

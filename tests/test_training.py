@@ -1,5 +1,6 @@
 """A training run: what it returns, what it leaves, and how it ends well or badly."""
 
+import inspect
 import json
 import math
 import os
@@ -40,7 +41,8 @@ from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.evaluation import evaluate
 from dtp_tf.models import load_model
 from dtp_tf.network import DTPNetwork
-from dtp_tf.recipes import INITIALIZERS
+from dtp_tf.recipes import INITIALIZERS, RECIPES, RULES
+from dtp_tf.rules import BY_NAME
 from dtp_tf.training import (
     build_network,
     build_rule,
@@ -124,7 +126,8 @@ def test_a_run_leaves_every_file_that_is_promised_and_no_other(three_epochs):
     pictures = re.findall(r"\w+\.png", runs.__doc__)
     assert {"last.keras", "best.keras", "metrics.json", "curves.png"} <= {*promised, *pictures}
     found = sorted(path.name for path in history.run_dir.iterdir())
-    assert found == sorted({*promised, *pictures})
+    # Diagnostics are drawn only where a run measured them.
+    assert found == sorted({*promised, *pictures} - {"diagnostics.png"})
 
 
 def test_a_run_holds_its_resolved_recipe_and_versions(three_epochs):
@@ -315,9 +318,179 @@ def test_constant_noise_is_the_number_of_the_recipe():
     assert build_rule(dtp_tf.recipe("digits", noise=0.125), steps=10).noise == 0.125
 
 
+def test_noise_of_each_layer_decays_from_its_own_value():
+    recipe = dtp_tf.recipe("digits", noise=(0.5, 0.25), noise_decay_epochs=3.0)
+    noise = build_rule(recipe, steps=10).noise
+    assert [float(one(0)) for one in noise] == [0.5, 0.25]
+    assert [float(one(30)) for one in noise] == pytest.approx([0.25, 0.125])
+    assert build_rule(recipe.replace(noise_decay_epochs=None), steps=10).noise == (0.5, 0.25)
+
+
+# -- every rule ------------------------------------------------------------------------------------
+
+
+# Hidden layers of 64-16-12-14-10 with feedback that learns, from 0; the output is layer 3.
+TRAINED = {
+    "tp": [1, 2], "dtp": [1, 2], "sdtp": [1, 2, 3], "drl": [1, 2, 3], "ddtp_linear": [0, 1, 2],
+    "ldrl": [1, 2, 3], "fwdtp": [], "bp": [], "fa": [], "dfa": [],
+}  # fmt: skip
+# The inputs and outputs of the feedback of each layer, learned or not.
+SHAPES = {
+    "tp": {1: (12, 16), 2: (14, 12)},
+    "dtp": {1: (12, 16), 2: (14, 12)},
+    "sdtp": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "drl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "ddtp_linear": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+    "ldrl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "fwdtp": {1: (12, 16), 2: (14, 12)},
+    "bp": {},
+    "fa": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "dfa": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+}
+UNITS = (16, 12, 14)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_recipe_builds_the_network_of_its_rule(rule):
+    network = build_network(dtp_tf.recipe("digits", rule=rule, units=UNITS), digits())
+    assert type(network.rule) is BY_NAME[rule]
+    assert network.trained_feedback == TRAINED[rule]
+    kernels = {i: network.feedback_weights(i) for i in range(len(UNITS) + 1)}
+    shapes = {i: tuple(weights[0].shape) for i, weights in kernels.items() if weights}
+    assert shapes == SHAPES[rule]
+    for name, argument in inspect.signature(BY_NAME[rule]).parameters.items():
+        assert getattr(network.rule, name) == RULES[rule][name] == argument.default
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_named_recipe_builds_a_network_with_every_rule(rule):
+    """Of few units, for the recipes' own take seconds to draw."""
+    for name in RECIPES:
+        recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits")
+        network = build_network(recipe, digits())
+        assert len(network.trained_feedback) == len(TRAINED[rule])
+
+
+def test_inverses_of_a_recipe_have_its_activation_its_order_and_its_initializer():
+    network = build_network(
+        dtp_tf.recipe(
+            "digits", rule="ldrl", units=(8, 8), inverse_activation="relu",
+            inverse_initializer="small_uniform",
+        ),
+        digits(),
+    )  # fmt: skip
+    assert network.pairs[1].inverse_activation is keras.activations.relu
+    # What comes first in the output's inverse answers to the logits, which have no activation.
+    assert network.output_pair.inverse_activation is keras.activations.linear
+    for pair in network.layers_up[1:]:
+        assert pair.inverse_first is True
+        assert 0 < np.abs(pair.inverse_layer.kernel.numpy()).max() <= 0.001
+    assert not network.layers_up[0].inverse
+
+
+@pytest.mark.parametrize("rule", ["fwdtp", "bp", "fa", "dfa"])
+def test_feedback_that_does_not_learn_is_no_trainable_weight(rule):
+    network = build_network(dtp_tf.recipe("digits", rule=rule, units=UNITS), digits())
+    assert len(network.trainable_variables) == 8
+    assert network.inverse_variables == []
+
+
+def rates(optimizers, step):
+    """Return the learning rates of optimizers at an update."""
+    found = []
+    for optimizer in optimizers:
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    return found
+
+
+def test_one_learning_rate_makes_one_optimizer_of_all_inverses():
+    recipe = dtp_tf.recipe("digits", units=UNITS, inverse_learning_rate=0.25, batch_size=115)
+    network = build_network(recipe, digits())
+    assert rates([network.inverse_optimizer], 7) == [0.25]
+    assert len(network.inverse_optimizer.variables) >= 2 * len(network.inverse_variables)
+
+
+def test_learning_rates_of_the_layers_make_an_optimizer_of_each_with_its_own_weights():
+    recipe = dtp_tf.recipe(
+        "digits", rule="drl", units=UNITS, inverse_learning_rate=(0.5, 0.25, 0.125),
+        inverse_optimizer="rmsprop-graves",
+    )  # fmt: skip
+    network = build_network(recipe, digits())
+    assert isinstance(network.inverse_optimizer, list)
+    assert rates(network.inverse_optimizer, 7) == [0.5, 0.25, 0.125]
+    assert {type(one).__name__ for one in network.inverse_optimizer} == {"RMSprop"}
+    for optimizer, layer in zip(network.inverse_optimizer, (1, 2, 3), strict=True):
+        shapes = {tuple(variable.shape) for variable in optimizer.variables} - {()}
+        assert shapes == {tuple(v.shape) for v in network.feedback_variables(layer)}
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("schedule", ["parallel", "alternating", "inverse-first"])
+def test_a_cosine_rate_of_the_inverses_ends_with_their_last_update(schedule, steps):
+    if steps > 1 and schedule != "inverse-first":
+        return
+    recipe = dtp_tf.recipe(
+        "digits", units=UNITS, schedule=schedule, inverse_steps=steps, batch_size=115, epochs=3,
+        inverse_learning_rate=0.5, inverse_learning_rate_schedule="cosine",
+    )  # fmt: skip
+    network = build_network(recipe, digits())
+    updates = 3 * 10 * steps  # 1,150 images are ten batches of 115
+    for step, rate in ((0, 0.5), (updates // 2, 0.25), (updates, 0.0)):
+        assert rates([network.inverse_optimizer], step) == pytest.approx([rate], abs=1e-6)
+    assert float(network.optimizer.learning_rate) == pytest.approx(2e-3)
+    network.optimizer.iterations.assign(30)  # forward layers are updated once a batch
+    assert float(network.optimizer.learning_rate) == pytest.approx(0, abs=1e-8)
+
+
+def test_a_cosine_rate_of_each_layer_ends_with_the_last_update_of_that_layer():
+    recipe = dtp_tf.recipe(
+        "digits", rule="drl", units=UNITS, inverse_steps="1,2,4", batch_size=115, epochs=3,
+        inverse_learning_rate=0.5, inverse_learning_rate_schedule="cosine",
+    )  # fmt: skip
+    optimizers = build_network(recipe, digits()).inverse_optimizer
+    assert len(optimizers) == 3
+    for optimizer, updates in zip(optimizers, (30, 60, 120), strict=True):
+        assert rates([optimizer], updates // 2) == pytest.approx([0.25], rel=1e-5)
+        assert rates([optimizer], updates) == pytest.approx([0], abs=1e-8)
+
+
+def test_each_layer_makes_as_many_updates_as_it_is_told(tmp_path):
+    train(
+        tmp_path / "run", rule="ldrl", epochs=1, inverse_steps=(3, 1), batch_size=115,
+        inverse_learning_rate=(0.01, 0.02), inverse_learning_rate_schedule="constant",
+    )  # fmt: skip
+    network = load_model(tmp_path / "run" / "last.keras").model
+    assert [int(one.iterations) for one in network.inverse_optimizer] == [30, 10]
+    assert [one.get_config()["learning_rate"] for one in network.inverse_optimizer] == [
+        pytest.approx(0.01), pytest.approx(0.02)
+    ]  # fmt: skip
+    assert int(network.optimizer.iterations) == 10
+
+
+@pytest.mark.parametrize("name", ["noise", "inverse_steps", "inverse_learning_rate"])
+@pytest.mark.parametrize(("rule", "layers"), [("dtp", 2), ("drl", 3), ("ddtp_linear", 3)])
+def test_a_list_of_the_wrong_length_is_refused_before_a_run_is_made(tmp_path, name, rule, layers):
+    with pytest.raises(SettingError) as caught:
+        train(
+            tmp_path / "run", rule=rule, units=UNITS, schedule="inverse-first",
+            **{name: (1,) * (layers + 1)},
+        )  # fmt: skip
+    assert f"`{name}` has {layers + 1} values, but " in str(caught.value)
+    assert str(caught.value).endswith(f"{layers} layers; give one value for all, or {layers}.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_rule_that_refuses_its_settings_leaves_no_run(tmp_path):
+    with pytest.raises(SettingError, match="`noise` must be above 0, got 0.0: DRL learns"):
+        train(tmp_path / "run", rule="drl", noise=0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_validation_chooses_and_early_stopping_ends_the_training(tmp_path):
     def spoil(network):
-        network.output_layer.kernel.assign(-network.output_layer.kernel)
+        kernel = network.output_pair.forward_layer.kernel
+        kernel.assign(-kernel)
 
     spoilers = [At(epoch, STEPS - 1, spoil) for epoch in range(1, 9)]
     model, history = train(

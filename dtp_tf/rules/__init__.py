@@ -1,6 +1,47 @@
-"""Learning rules: how targets and inverse losses are computed. One class a file."""
+"""Learning rules: how hidden layers are taught and feedback learns. One class a file."""
 
-from dtp_tf.rules.base import Rule
+from dtp_tf.rules.base import FeedbackRule, Rule, TargetRule
+from dtp_tf.rules.bp import BP, SignalRule
+from dtp_tf.rules.ddtp_linear import DDTPLinear
+from dtp_tf.rules.dfa import DFA
+from dtp_tf.rules.drl import DRL
 from dtp_tf.rules.dtp import DTP
+from dtp_tf.rules.fa import FA
+from dtp_tf.rules.fwdtp import FWDTP
+from dtp_tf.rules.ldrl import LDRL
+from dtp_tf.rules.own import load_own_rule
+from dtp_tf.rules.sdtp import SDTP
+from dtp_tf.rules.tp import TP
 
-__all__ = ["DTP", "Rule"]
+#: The rules by the names that recipes use.
+BY_NAME = {
+    "tp": TP,
+    "dtp": DTP,
+    "sdtp": SDTP,
+    "drl": DRL,
+    "ddtp_linear": DDTPLinear,
+    "ldrl": LDRL,
+    "fwdtp": FWDTP,
+    "bp": BP,
+    "fa": FA,
+    "dfa": DFA,
+}
+
+
+def find_rule(name):
+    """Return the class of a rule by its name in recipes, or that of FILE.py:CLASS.
+
+    Raises:
+        SettingError: there is none, or the file does not hold one.
+    """
+    return BY_NAME[name] if name in BY_NAME else load_own_rule(name)
+
+
+__all__ = [
+    *(rule.__name__ for rule in BY_NAME.values()),
+    "FeedbackRule",
+    "Rule",
+    "SignalRule",
+    "TargetRule",
+    "find_rule",
+]

@@ -1,6 +1,9 @@
 """What every learning rule answers to `DTPNetwork`."""
 
+import numbers
+
 import keras
+import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 
@@ -13,62 +16,211 @@ PASSES = {
     "alternating": ((INVERSE,), (FORWARD,)),
 }
 
+# Lee's constants for MNIST; his eta 0.3277 is for the gradient of a mean over 100 examples.
+TARGET_STEP, NOISE = 0.00327736332653, 0.359829566008
+
+
+def squared_error(a, b):
+    """|| a - b ||^2 of each example: the sum over a layer's units, shape `(batch,)`."""
+    return inner_product(a - b, a - b)
+
+
+def inner_product(a, b):
+    """< a, b > of each example: the sum over a layer's units, shape `(batch,)`."""
+    return tf.reduce_sum(a * b, axis=-1)
+
 
 class Rule:
-    """A learning rule: which inverses it uses, their losses, and the targets of the hidden layers.
+    """A learning rule: a local loss for every hidden layer, and how feedback weights learn.
 
-    Subclasses override the three methods below. Inside them `network.pairs` are the layer pairs;
-    `activations` is the list h_0 .. h_{M-1}, each `(batch, units)` and held constant.
+    The network numbers its layers 0 .. M-1 from the input on: `network.layers_up[i]` maps the
+    activations `batch.h[i]` to `batch.h[i + 1]`. The last one is the output layer, whose
+    `batch.h[M]` are the logits, and which always learns from the classification loss itself. See
+    `dtp_tf.network.Batch` for what else a rule can read; everything in it is held constant.
 
-    Args:
-        schedule: "parallel", "alternating" or "inverse-first".
-        inverse_steps: updates of the inverses per batch, with "inverse-first".
-
-    Raises:
-        SettingError: an unknown schedule, or `inverse_steps` that the schedule has no place for.
+    A rule that teaches by targets extends `TargetRule`; one that also trains inverses or other
+    feedback weights, `FeedbackRule`. Arguments of `__init__` that have the name of a recipe's
+    setting (`target_step`, `noise`, `schedule`, `inverse_steps`, `inverse_l2`) get its value.
     """
 
-    def __init__(self, schedule="parallel", inverse_steps=1):
+    @property
+    def passes(self):
+        """The passes over the data of one epoch, as tuples of what each pass updates."""
+        return ((FORWARD,),)
+
+    #: Whether the feedback weights learn.
+    trains_feedback = False
+    #: Whether the output layer's inverse takes class probabilities, not logits.
+    inverts_probabilities = False
+
+    def uses_inverse(self, layer, layers):
+        """Whether the rule uses the inverse of layer `layer` (0 .. layers - 1)."""
+        return False
+
+    def feedback_layers(self, layers):
+        """Return `{layer: a built Keras layer}`: feedback weights that are no inverses.
+
+        `layers` are the network's, built.
+        """
+        return {}
+
+    def check(self, layers):
+        """Raise `SettingError` if the rule does not fit these layers (not yet built)."""
+
+    def teach(self, network, batch):
+        """Return what each hidden layer is taught, from the first on: each `(batch, units)`."""
+        raise NotImplementedError
+
+    def local_loss(self, output, taught):
+        """Return the local loss of a hidden layer of each example, shape `(batch,)`.
+
+        Args:
+            output: h_i as a function of the layer's own weights: all that the loss may move.
+            taught: what `teach` says of this layer, held constant.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+
+class TargetRule(Rule):
+    """A rule that gives every hidden layer a target: its local loss is || h_i - t_i ||^2.
+
+    Args:
+        target_step: the step of the first target along the gradient of each example's own loss;
+            above 0. None for rules that take none.
+
+    Raises:
+        SettingError: a value out of its range.
+    """
+
+    def __init__(self, target_step=TARGET_STEP):
+        if target_step is not None and not (_is_number(target_step) and target_step > 0):
+            raise SettingError(f"`target_step` must be above 0, got {target_step!r}.")
+        self.target_step = target_step
+
+    def targets(self, network, batch):
+        """Return the targets t_1 .. t_{M-1} of the hidden layers, each `(batch, units)`."""
+        raise NotImplementedError
+
+    def teach(self, network, batch):
+        return self.targets(network, batch)
+
+    def local_loss(self, output, taught):
+        return squared_error(output, taught)
+
+    def get_config(self):
+        own = {} if self.target_step is None else {"target_step": self.target_step}
+        return {**super().get_config(), **own}
+
+
+class FeedbackRule(TargetRule):
+    """A target rule whose inverses, or other feedback weights, learn from a loss of their own.
+
+    Args:
+        target_step: see `TargetRule`.
+        noise: sigma, at least 0: a number, a `keras.optimizers.schedules.LearningRateSchedule` of
+            the training step, or a list with one of these for each trained feedback layer, from
+            the input on.
+        schedule: "parallel", "alternating" or "inverse-first".
+        inverse_steps: updates of the feedback weights per batch, with "inverse-first": a number, or
+            a list with one for each trained feedback layer.
+
+    Raises:
+        SettingError: an unknown schedule, a value out of its range, or `inverse_steps` that the
+            schedule has no place for.
+    """
+
+    trains_feedback = True
+
+    def __init__(
+        self, target_step=TARGET_STEP, noise=NOISE, schedule="parallel", inverse_steps=1
+    ):
+        super().__init__(target_step)
         if schedule not in PASSES:
-            raise SettingError(
-                f"`schedule` must be one of {', '.join(PASSES)}; got {schedule!r}."
-            )
-        whole = isinstance(inverse_steps, int) and not isinstance(inverse_steps, bool)
-        if not whole or inverse_steps < 1:
+            raise SettingError(f"`schedule` must be one of {', '.join(PASSES)}; got {schedule!r}.")
+        steps = as_list(inverse_steps)
+        whole = [isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in steps]
+        if not steps or not all(whole):
             raise SettingError(f"`inverse_steps` must be at least 1, got {inverse_steps!r}.")
-        if inverse_steps > 1 and schedule != "inverse-first":
+        if max(steps) > 1 and schedule != "inverse-first":
             raise SettingError(
                 f"`inverse_steps` {inverse_steps} needs `schedule` inverse-first, got {schedule}."
             )
+        if not as_list(noise):
+            raise SettingError("`noise` needs at least one value, got an empty list.")
+        for sigma in as_list(noise):
+            if not callable(sigma) and not (_is_number(sigma) and sigma >= 0):
+                raise SettingError(f"`noise` must be at least 0, got {noise!r}.")
+        self.noise = noise
         self.schedule = schedule
         self.inverse_steps = inverse_steps
 
     @property
     def passes(self):
-        """The passes over the data of one epoch, as tuples of what each pass updates."""
         return PASSES[self.schedule]
 
-    def uses_inverse(self, layer, layers):
-        """Whether the rule uses the inverse of pair `layer` (0 .. layers - 1)."""
-        raise NotImplementedError
+    def inverse_loss(self, network, batch, layer, noise):
+        """Return the loss of the feedback weights of `layer`, one per example: shape `(batch,)`.
 
-    def inverse_losses(self, network, activations, noise):
-        """Return `{layer: loss of its inverse}`, one loss per example: shape `(batch,)`.
-
-        `noise(layer, like)` gives standard normal numbers of the shape of `like`.
+        `noise(like)` gives standard normal numbers of the shape of `like`, fresh at each call.
         """
         raise NotImplementedError
 
-    def targets(self, network, activations, top_gradient):
-        """Return the targets t_1 .. t_{M-1}, one `(batch, units)` for each pair.
+    def sigma(self, network, layer):
+        """The noise of a feedback layer at this training step."""
+        noise = at_layer(self.noise, network.trained_feedback.index(layer))
+        return noise(network.step) if callable(noise) else noise
 
-        `top_gradient` is dC/dh_{M-1} of each example's own loss, `(batch, units)`.
-        """
-        raise NotImplementedError
+    def steps(self, position):
+        """Updates per batch of the trained feedback layer at `position` among them."""
+        return at_layer(self.inverse_steps, position)
+
+    def check_lists(self, trained):
+        """Raise `SettingError` for a list that has not one entry for each feedback layer."""
+        for name in ("noise", "inverse_steps"):
+            value = getattr(self, name)
+            if isinstance(value, (list, tuple)) and len(value) != trained:
+                raise SettingError(
+                    f"`{name}` has {len(value)} values, but {type(self).__name__} trains the "
+                    f"feedback of {trained} layers; give one value for all, or {trained}."
+                )
 
     def get_config(self):
-        return {"schedule": self.schedule, "inverse_steps": self.inverse_steps}
+        def plain(value):
+            return keras.saving.serialize_keras_object(value) if callable(value) else value
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(**keras.saving.deserialize_keras_object(config))
+        many = isinstance(self.noise, (list, tuple))
+        steps = self.inverse_steps
+        return {
+            **super().get_config(),
+            "noise": [plain(one) for one in self.noise] if many else plain(self.noise),
+            "schedule": self.schedule,
+            "inverse_steps": list(steps) if isinstance(steps, (list, tuple)) else steps,
+        }
+
+
+def as_list(value):
+    """Return a list of the values of a setting that may differ from layer to layer."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def at_layer(value, position):
+    """Return the value of such a setting for the layer at `position`."""
+    return value[position] if isinstance(value, (list, tuple)) else value
+
+
+def at_least_zero(name, value):
+    """Return a setting's value, or raise `SettingError` if it is no number of at least 0."""
+    if not (_is_number(value) and value >= 0):
+        raise SettingError(f"`{name}` must be at least 0, got {value!r}.")
+    return value
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

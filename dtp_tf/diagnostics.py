@@ -1,0 +1,200 @@
+"""How close a rule's updates and targets come to backpropagation's and to Gauss-Newton's.
+
+Everything is measured on one batch of examples and changes nothing: no weight, no metric, no random
+state. Angles are computed in float64 from the float32 numbers that training uses.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from dtp_tf.network import Batch
+from dtp_tf.rules import BP, TargetRule
+
+# lambda of the Gauss-Newton targets, as a share of the mean eigenvalue of J J^T.
+DAMPING = 0.01
+# Jacobians of whole layers are large (units x units an example): so many examples are enough.
+JACOBIAN_EXAMPLES = 8
+# Degrees by which rounding may turn a target difference before a warning is due.
+ROUNDING_LIMIT = 5.0
+
+
+class Diagnostics:
+    """Measures a network on a fixed batch.
+
+    Args:
+        network: a built and compiled `DTPNetwork`.
+        x, y: a batch of examples and their labels; some tens to hundreds.
+    """
+
+    def __init__(self, network, x, y):
+        self.network = network
+        self.x, self.y = tf.constant(x), tf.constant(y)
+        self._function = tf.function(self._tensors)
+
+    def measure(self):
+        """Return the measurements by name, as floats; what is not defined is left out.
+
+        For every hidden layer i = 1 .. M-1:
+            angle_bp_i: degrees between the rule's update of the layer's weights and
+                backpropagation's.
+            norm_ratio_bp_i: length of the rule's update / that of backpropagation's gradient.
+            angle_gn_i: degrees between the target difference t_i - h_i and the damped Gauss-Newton
+                target of the layer, mean over the examples. A rule without targets is taken to
+                ask for the opposite of its teaching signal.
+            target_difference_i: root mean square of t_i - h_i over units and examples.
+            rounding_i: degrees by which float32's rounding of h_i + (t_i - h_i) turns the
+                difference, estimated; target rules only.
+        For every layer with an inverse:
+            angle_jacobian_i: degrees between the Jacobian of g_i and the transposed one of f_i,
+                mean over a few examples.
+        """
+        values = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._function())
+        found = {}
+        for i in range(len(self.network.pairs)):
+            of_rule, of_bp = (_flat(values[name][i]) for name in ("rule_update", "bp_update"))
+            found[f"angle_bp_{i + 1}"] = angle(of_rule, of_bp)
+            found[f"norm_ratio_bp_{i + 1}"] = _ratio(norm(of_rule), norm(of_bp))
+            difference = values["difference"][i].astype("float64")
+            newton = gauss_newton_step(values["jacobian"][i], values["error"])
+            found[f"angle_gn_{i + 1}"] = _mean(map(angle, difference, newton))
+            found[f"target_difference_{i + 1}"] = float(np.sqrt(np.mean(difference**2)))
+            if isinstance(self.network.rule, TargetRule):
+                found[f"rounding_{i + 1}"] = rounding_angle(values["h"][i], difference)
+        for i, (of_f, of_g) in zip(self.network.inverted, values["inverse_jacobians"], strict=True):
+            transposed = np.swapaxes(of_f, 1, 2)
+            found[f"angle_jacobian_{i + 1}"] = _mean(map(angle, of_g, transposed))
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
+    def _tensors(self):
+        network, rule = self.network, self.network.rule
+        batch = Batch(network, self.x, self.y)
+        taught = [tf.stop_gradient(one) for one in rule.teach(network, batch)]
+        h = batch.h[1:-1]
+        difference = [
+            one - below if isinstance(rule, TargetRule) else -one
+            for one, below in zip(taught, h, strict=True)
+        ]
+        return {
+            "rule_update": self._updates(batch, rule),
+            "bp_update": self._updates(batch, BP()),
+            "difference": difference,
+            "h": h,
+            "jacobian": [self._jacobian_above(i, one) for i, one in enumerate(h)],
+            "error": batch.output_gradient(),
+            "inverse_jacobians": [self._jacobians(i, batch.h) for i in network.inverted],
+        }
+
+    def _updates(self, batch, rule):
+        """The gradients that each hidden layer descends: a list a layer."""
+        gradients, _ = self.network.forward_gradients(batch, rule=rule)
+        gradients = iter(gradients)
+        return [[next(gradients) for _ in pair.forward_variables] for pair in self.network.pairs]
+
+    def _jacobian_above(self, i, h):
+        """d logits / d h of each example, `(batch, classes, units)`, `h` after hidden layer `i`."""
+        with tf.GradientTape() as tape:
+            tape.watch(h)
+            logits = h
+            for layer in self.network.layers_up[i + 1 :]:
+                logits = layer(logits)
+        return tape.batch_jacobian(logits, h)
+
+    def _jacobians(self, i, h):
+        """The Jacobians of f_i and of g_i, `(examples, outputs, inputs)` each."""
+        network, pair = self.network, self.network.layers_up[i]
+        below = h[i][:JACOBIAN_EXAMPLES]
+        with tf.GradientTape() as tape:
+            tape.watch(below)
+            above = pair(below)
+            if pair is network.output_pair and network.rule.inverts_probabilities:
+                above = tf.nn.softmax(above)
+        of_f = tape.batch_jacobian(above, below)
+        above = tf.stop_gradient(above)
+        with tf.GradientTape() as tape:
+            tape.watch(above)
+            back = pair(above, reverse=True)
+        return of_f, tape.batch_jacobian(back, above)
+
+
+def angle(a, b):
+    """Return the angle between two arrays taken as vectors, in degrees: 0 .. 180.
+
+    By Kahan's formula, which loses nothing at small angles, in float64. NaN where one is zero.
+    """
+    a, b = _flat([a]), _flat([b])
+    lengths = norm(a), norm(b)
+    if not all(lengths) or not np.isfinite(lengths).all():
+        return float("nan")
+    a, b = a / lengths[0], b / lengths[1]
+    return float(np.degrees(2 * np.arctan2(norm(a - b), norm(a + b))))
+
+
+def norm(a):
+    """Return the Euclidean length of an array taken as a vector, without underflow."""
+    largest = np.max(np.abs(a), initial=0.0)
+    return float(largest * np.linalg.norm(a / largest)) if largest > 0 else float(largest)
+
+
+def gauss_newton_step(jacobian, gradient, damping=DAMPING):
+    """Return - J^T (J J^T + lambda I)^{-1} e of each example, in float64.
+
+    Args:
+        jacobian: J, d logits / d h: `(batch, classes, units)`.
+        gradient: e, dC / d logits: `(batch, classes)`.
+        damping: lambda / (the mean eigenvalue of J J^T).
+
+    Returns:
+        `(batch, units)`.
+
+    References:
+        Meulemans et al., "A Theoretical Framework for Target Propagation", 2020, arXiv 2006.14331,
+        equation 7.
+    """
+    jacobian, gradient = np.asarray(jacobian, "float64"), np.asarray(gradient, "float64")
+    square = jacobian @ np.swapaxes(jacobian, 1, 2)
+    classes = square.shape[-1]
+    size = np.trace(square, axis1=1, axis2=2)[:, None, None] / classes
+    square = square + np.maximum(damping * size, np.finfo("float64").tiny) * np.eye(classes)
+    solved = np.linalg.solve(square, gradient[..., None])
+    return -(np.swapaxes(jacobian, 1, 2) @ solved)[..., 0]
+
+
+def rounding_angle(h, difference):
+    """Return the angle in degrees by which float32 turns `difference` when it is added to `h`.
+
+    Adding rounds each entry by up to half the distance between neighbouring float32 numbers near
+    it: a root mean square of that distance / sqrt(12).
+    """
+    steps = np.spacing(np.abs(h.astype("float32"))).astype("float64")
+    error = np.sqrt(np.mean(steps**2) / 12)
+    return float(np.degrees(np.arctan2(error, np.sqrt(np.mean(difference**2)))))
+
+
+def rounding_warning(measured):
+    """Return a sentence if target differences drown in float32's rounding, else None."""
+    turned = {
+        name.removeprefix("rounding_"): degrees
+        for name, degrees in measured.items()
+        if name.startswith("rounding_") and degrees > ROUNDING_LIMIT
+    }
+    if not turned:
+        return None
+    layers = ", ".join(turned)
+    return (
+        f"the target differences of layer {layers} are so small that float32's rounding turns them "
+        f"by about {max(turned.values()):.0f} degrees: their angles mean little; raise "
+        "`target_step`, or use a rule or initial inverses that keep targets larger."
+    )
+
+
+def _flat(arrays):
+    return np.concatenate([np.asarray(array, "float64").ravel() for array in arrays])
+
+
+def _ratio(a, b):
+    return a / b if b else float("nan")
+
+
+def _mean(values):
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")

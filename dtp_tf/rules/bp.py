@@ -1,0 +1,37 @@
+"""Backpropagation, the baseline that needs no introduction."""
+
+import keras
+
+from dtp_tf.rules.base import Rule, inner_product
+
+
+class SignalRule(Rule):
+    """A rule that tells each hidden layer a direction: its local loss is < signal_i, h_i >."""
+
+    def signals(self, network, batch):
+        """Return, for each hidden layer, what stands for dC/dh_i: `(batch, units)`."""
+        raise NotImplementedError
+
+    def teach(self, network, batch):
+        return self.signals(network, batch)
+
+    def local_loss(self, output, taught):
+        return inner_product(taught, output)
+
+
+@keras.saving.register_keras_serializable("dtp_tf")
+class BP(SignalRule):
+    """Backpropagation: each hidden layer gets the true gradient of the loss.
+
+        signal_{M-1} = dC/dh_{M-1},   signal_{i-1} = J_{f_i}^T signal_i
+
+    References:
+        Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature
+        323, 1986.
+    """
+
+    def signals(self, network, batch):
+        signals = [batch.top_gradient()]
+        for layer in range(len(batch.h) - 3, 0, -1):
+            signals.insert(0, batch.pull_back(layer, signals[0]))
+        return signals

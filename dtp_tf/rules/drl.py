@@ -1,0 +1,99 @@
+"""The difference reconstruction loss (Meulemans et al. 2020, arXiv 2006.14331)."""
+
+import keras
+import tensorflow as tf
+
+from dtp_tf.errors import SettingError
+from dtp_tf.rules.base import FeedbackRule, as_list, at_least_zero, squared_error
+from dtp_tf.rules.dtp import difference_target, difference_targets, invert_both, top_target
+
+
+def difference_reconstruction_loss(corrupted, reconstruction, sigma):
+    """(1 / sigma^2) || h~ - r ||^2   (equation 13 for one noise sample of each example)."""
+    return squared_error(corrupted, reconstruction) / sigma**2
+
+
+@keras.saving.register_keras_serializable("dtp_tf")
+class DRL(FeedbackRule):
+    """Difference target propagation with the difference reconstruction loss (DTPDRL).
+
+    The first target is a gradient step on the logits h_M, and goes down through the inverses of
+    all layers but the first, that of the output layer included:
+
+        t_M = h_M - eta dC/dh_M
+        t_{i-1} = h_{i-1} - g_i(h_i) + g_i(t_i)
+
+    An inverse learns from noise that went through the whole network and came back: h~ = h_{i-1} +
+    sigma eps goes up through f_i .. f_M and down to t^_i by the difference corrections of the
+    inverses above, all held constant; then, with r = h_{i-1} - g_i(h_i) + g_i(t^_i),
+
+        (1 / sigma^2) || h~ - r ||^2 + lambda || V_i ||^2
+
+    With small noise the targets become damped Gauss-Newton targets.
+
+    Args:
+        target_step: eta, above 0; applies to the gradient of each example's own loss.
+        noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
+        inverse_l2: lambda, at least 0: weight of the squared weights of the inverses.
+        schedule, inverse_steps: see `FeedbackRule`.
+
+    Raises:
+        SettingError: a value out of its range.
+
+    References:
+        Meulemans, Carzaniga, Suykens, Sacramento, Grewe, "A Theoretical Framework for Target
+        Propagation", 2020, arXiv 2006.14331, equation 13 and its algorithm DTPDRL.
+    """
+
+    def __init__(
+        self,
+        target_step=0.0262,
+        noise=0.0992,
+        inverse_l2=0.0,
+        schedule="inverse-first",
+        inverse_steps=1,
+    ):
+        super().__init__(target_step, noise, schedule, inverse_steps)
+        check_noise_above_zero(self)
+        self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
+
+    def uses_inverse(self, layer, layers):
+        return layer > 0
+
+    def inverse_loss(self, network, batch, layer, noise):
+        layers, h = network.layers_up, batch.h
+        sigma = self.sigma(network, layer)
+        corrupted = h[layer] + sigma * noise(h[layer])
+        moved = corrupted
+        for above in layers[layer:]:
+            moved = above(moved)
+        for above in range(len(layers) - 1, layer, -1):
+            g_h, g_t = invert_both(layers[above], h[above + 1], moved)
+            moved = difference_target(h[above], g_h, g_t)
+        g_h, g_t = invert_both(layers[layer], h[layer + 1], tf.stop_gradient(moved))
+        reconstruction = difference_target(h[layer], g_h, g_t)
+        loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
+        return loss + penalty(self.inverse_l2, layers[layer].inverse_variables)
+
+    def targets(self, network, batch):
+        top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
+        return difference_targets(network, batch.h, top, len(batch.h) - 1)[:-1]
+
+    def get_config(self):
+        return {**super().get_config(), "inverse_l2": self.inverse_l2}
+
+
+def penalty(weight, variables):
+    """weight || V ||^2 over all entries of the kernels; biases go free."""
+    if weight == 0:
+        return 0.0
+    return weight * tf.add_n([tf.reduce_sum(v**2) for v in variables if len(v.shape) > 1])
+
+
+def check_noise_above_zero(rule):
+    """Raise `SettingError` for a noise of 0, from which the rule's losses cannot learn."""
+    if any(not callable(sigma) and sigma == 0 for sigma in as_list(rule.noise)):
+        raise SettingError(
+            f"`noise` must be above 0, got {rule.noise!r}: {type(rule).__name__} learns its "
+            "feedback from the noise alone."
+        )

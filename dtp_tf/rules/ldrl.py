@@ -1,0 +1,65 @@
+"""The local difference reconstruction loss (Ernoult et al. 2022, arXiv 2201.13415)."""
+
+import keras
+import tensorflow as tf
+
+from dtp_tf.rules.base import FeedbackRule, inner_product, squared_error
+from dtp_tf.rules.drl import check_noise_above_zero
+from dtp_tf.rules.dtp import difference_targets, top_target
+
+
+def local_difference_reconstruction_loss(dx, g_up, g_y, g_dy):
+    """-2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2, y = f(x)   (equation 10)."""
+    return -2 * inner_product(dx, g_up - g_y) + squared_error(g_dy, g_y)
+
+
+@keras.saving.register_keras_serializable("dtp_tf")
+class LDRL(FeedbackRule):
+    """Difference target propagation with the local difference reconstruction loss (L-DRL).
+
+    The first target is a gradient step on the logits h_M, and goes down through the inverses of
+    all layers but the first, that of the output layer included:
+
+        t_M = h_M - beta dC/dh_M
+        t_{i-1} = h_{i-1} - g_i(h_i) + g_i(t_i)
+
+    With x = h_{i-1}, y = f_i(x), dx = sigma eps and dy = sigma eps', an inverse learns from
+
+        -2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2
+
+    which is smallest where the Jacobian of g is the transposed Jacobian of f: the targets come
+    close to backpropagation's, and g is no inverse at all. It needs several updates per batch.
+
+    Args:
+        target_step: beta, above 0; applies to the gradient of each example's own loss.
+        noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
+        schedule, inverse_steps: see `FeedbackRule`.
+
+    Raises:
+        SettingError: a value out of its range.
+
+    References:
+        Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards, Bengio, "Towards Scaling
+        Difference Target Propagation by Learning Backprop Targets", 2022, arXiv 2201.13415.
+    """
+
+    def __init__(
+        self, target_step=0.1, noise=0.03, schedule="inverse-first", inverse_steps=5
+    ):
+        super().__init__(target_step, noise, schedule, inverse_steps)
+        check_noise_above_zero(self)
+
+    def uses_inverse(self, layer, layers):
+        return layer > 0
+
+    def inverse_loss(self, network, batch, layer, noise):
+        pair, x, y = network.layers_up[layer], batch.h[layer], batch.h[layer + 1]
+        sigma = self.sigma(network, layer)
+        dx, dy = sigma * noise(x), sigma * noise(y)
+        up = tf.stop_gradient(pair(x + dx))
+        back = pair(tf.concat([up, y, y + dy], axis=0), reverse=True)  # one product for all three
+        return local_difference_reconstruction_loss(dx, *tf.split(back, 3, axis=0))
+
+    def targets(self, network, batch):
+        top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
+        return difference_targets(network, batch.h, top, len(batch.h) - 1)[:-1]

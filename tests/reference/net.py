@@ -1,0 +1,124 @@
+"""The weights, what the layers compute with them, and the loss at the output."""
+
+import dataclasses
+
+import numpy as np
+
+# name: (the function, its derivative expressed by its own output)
+ACTIVATIONS = {
+    "linear": (lambda a: a, lambda y: np.ones_like(y)),
+    "tanh": (np.tanh, lambda y: 1 - y**2),
+    "sigmoid": (lambda a: 1 / (1 + np.exp(-a)), lambda y: y * (1 - y)),
+    "elu": (
+        lambda a: np.where(a > 0, a, np.expm1(np.minimum(a, 0))),
+        lambda y: np.where(y > 0, 1, y + 1),
+    ),
+}
+
+
+@dataclasses.dataclass
+class Net:
+    """The weights: f_i(h) = s(h W_i + b_i), logits h_M = h W_M + b_M, and the feedback.
+
+    Args:
+        f: {1: (W_1, b_1), .., M: (W_M, b_M)}
+        g: {i: (V_i, c_i)} of the inverses, from layer i to i-1: g_i(t) = r(t V_i + c_i), or with
+            `inverse_first` g_i(t) = r(t) V_i + c_i, where r answers to the s of f_i: the logits
+            have none, so that g_M(t) = t V_M + c_M
+        q: {i: (Q_i,)} or {i: (B_i,)} of feedback that is no inverse: linear maps.
+        s, r: names of the activations of f and g.
+    """
+
+    f: dict
+    g: dict
+    q: dict = dataclasses.field(default_factory=dict)
+    s: str = "tanh"
+    r: str = "tanh"
+    inverse_first: bool = False
+
+    @property
+    def last(self):
+        """M, the output layer."""
+        return len(self.f)
+
+    @property
+    def top(self):
+        """M - 1, the highest hidden layer."""
+        return self.last - 1
+
+
+def f(net, i, h):
+    """f_i(h); the logits for i = M."""
+    weight, bias = net.f[i]
+    a = h @ weight + bias
+    return a if i == net.last else ACTIVATIONS[net.s][0](a)
+
+
+def slope(net, i, h):
+    """s'(a_i) where f_i gives h_i = s(a_i); 1 for the logits."""
+    return np.ones_like(h) if i == net.last else ACTIVATIONS[net.s][1](h)
+
+
+def g(net, i, t):
+    """g_i(t), a point in the space of layer i-1."""
+    weight, bias = net.g[i]
+    if net.inverse_first:
+        return before_weights(net, i, t) @ weight + bias
+    return ACTIVATIONS[net.r][0](t @ weight + bias)
+
+
+def before_weights(net, i, t):
+    """r(t) where r comes first."""
+    return t if i == net.last else ACTIVATIONS[net.r][0](t)
+
+
+def q(net, i, t):
+    """q_i(t) = t Q_i, or t B_i"""
+    (weight,) = net.q[i]
+    return t @ weight
+
+
+def activations(net, x):
+    """[h_0, .., h_M]"""
+    h = [np.asarray(x, "float64")]
+    for i in range(1, net.last + 1):
+        h.append(f(net, i, h[i - 1]))
+    return h
+
+
+def probabilities(logits):
+    """softmax(h_M)"""
+    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return scores / scores.sum(axis=1, keepdims=True)
+
+
+def one_hot(h, y):
+    return np.eye(h[-1].shape[1])[y]
+
+
+def output_loss(h, y):
+    """C = mean_B( -log p[y] )"""
+    return -np.log(probabilities(h[-1])[np.arange(len(y)), y]).mean()
+
+
+def logits_gradient(h, y):
+    """dC/dh_M of each example's own loss: p - onehot(y)."""
+    return probabilities(h[-1]) - one_hot(h, y)
+
+
+def top_gradient(net, h, y):
+    """dC/dh_{M-1} of each example's own loss."""
+    weight, _ = net.f[net.last]
+    return logits_gradient(h, y) @ weight.T
+
+
+def dense_gradients(inputs, delta):
+    """Mean over the batch of the gradients of (weights, bias); `delta`: of the pre-activations."""
+    return inputs.T @ delta / len(delta), delta.mean(axis=0)
+
+
+def g_gradients(net, i, t, delta):
+    """Mean gradients of (V_i, c_i) where `delta` is the gradient of g_i(t)."""
+    if net.inverse_first:
+        return dense_gradients(before_weights(net, i, t), delta)
+    return dense_gradients(t, delta * ACTIVATIONS[net.r][1](g(net, i, t)))

@@ -1,0 +1,258 @@
+"""Comparing learning rules: every rule with every seed, each a run folder, and one table.
+
+The folder of a comparison holds
+
+    RULE-SEED/          a run, as `train` leaves it; with diverged.json if it diverged
+    comparison.csv      a row per run with all conditions
+    comparison.json     the same and the summary over the seeds
+    comparison.png      learning curves
+"""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import dtp_tf
+from dtp_tf.child import OUTCOME
+from dtp_tf.console import make_console
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.files import make_folder, read_json, remove_half_written, write_json
+from dtp_tf.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
+from dtp_tf.recipes import shown
+from dtp_tf.results import Result, draw_comparison, show_table, summarize, write_csv
+from dtp_tf.rules import find_rule
+from dtp_tf.runs import Run
+from dtp_tf.training import stoppable
+
+
+def compare(
+    recipe="digits",
+    rules=None,
+    seeds=3,
+    *,
+    out=None,
+    data_dir=None,
+    rule_config=None,
+    console=None,
+    **settings,
+):
+    """Train a recipe's network by several learning rules and compare them.
+
+    All rules of one seed have the same split, the same initial forward weights and the same order
+    of batches. Every run has a process of its own. Finished runs are not repeated and unfinished
+    ones are resumed, so a comparison may be stopped and started again at any time; runs that an
+    earlier call with other rules or seeds left in the folder join the table.
+
+    Args:
+        recipe: the name of a recipe, or a `Recipe`.
+        rules: names of rules, or FILE.py:CLASS; a list, or text with commas. None = all rules.
+        seeds: how many; the seeds are 0 .. seeds - 1.
+        out: the comparison's folder; by default `comparisons/RECIPE`.
+        data_dir: the folder of TensorFlow Datasets.
+        rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
+        console: a `rich.console.Console` for what a person reads; stdout by default.
+        **settings: override the recipe's for every rule; those of rules only where they are taken.
+
+    Returns:
+        The content of `comparison.json`: "complete" (whether all runs that were asked for are
+        done), "held_equal" (what the rules share), "summary" (one dict per rule) and "runs" (one
+        per run). Accuracies are from 0 to 1; None where there is no number.
+
+    Raises:
+        SettingError: see `dtp_tf.plan.make_plan`.
+        UserError: a run in the folder was made with other settings; or one that `train` raises.
+
+    Example:
+
+        result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
+    """
+    console = console or make_console()
+    plan = make_plan(recipe, rules, seeds, rule_config, **settings)
+    for rule in plan.rules:
+        find_rule(rule)  # a rule of one's own may be missing, or fail
+    first = plan.recipes[0]
+    folder = pathlib.Path("comparisons", first.recipe) if out is None else pathlib.Path(out)
+    asked = {folder / folder_name(one.rule, one.seed): one for one in plan.recipes}
+    for path, settled in asked.items():
+        _refuse_other_run(path, settled)
+    make_folder(folder)
+
+    with _stop() as stop:
+        for number, (path, settled) in enumerate(asked.items(), start=1):
+            if stop.is_set():
+                break
+            if Result.of(path) is not None:
+                continue
+            console.print(
+                f"run {number} of {len(asked)}: {rule_label(settled.rule)}, seed {settled.seed}",
+                markup=False, style="bold",
+            )
+            if not _train(path, settled, data_dir, console, stop):
+                break
+            _write(folder, asked, console)
+    content, results = _write(folder, asked, console, report=True)
+    if results:
+        show_table(console, content["summary"])
+        draw_comparison(results, folder / "comparison.png")
+        console.print(f"written    {folder}/comparison.csv, .json, .png", markup=False)
+    if not content["complete"]:
+        done = sum(Result.of(path) is not None for path in asked)
+        console.print(
+            f"stopped: {done} of {len(asked)} runs are done; the same command goes on", markup=False
+        )
+    return content
+
+
+@contextlib.contextmanager
+def _stop():
+    """Yield an event that Ctrl-C sets; a second Ctrl-C ends the block."""
+    with stoppable() as stop, contextlib.suppress(KeyboardInterrupt):
+        yield stop
+
+
+# -- the runs --------------------------------------------------------------------------------------
+
+
+def _refuse_other_run(path, recipe):
+    """Raise `UserError` if the folder holds something else than a run by this recipe."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise UserError(f"{path} is in the way of a run's folder; choose another --out.")
+    run = Run(path)
+    if not run.config.exists():
+        remove_half_written(path)
+        if any(path.iterdir()):
+            raise UserError(f"{path} is no run folder; choose another --out, or delete it.")
+        return
+    found = run.recipe()
+    name = difference(found, recipe)
+    if name is not None:
+        raise UserError(
+            f"{path} was made with `{name}` {shown(getattr(found, name))}, asked for is "
+            f"{shown(getattr(recipe, name))}; choose another --out, or delete that folder."
+        )
+
+
+def _train(path, recipe, data_dir, console, stop):
+    """Start or resume one run; return whether it is done, and not stopped before its end.
+
+    Raises:
+        UserError: it failed otherwise than by diverging.
+    """
+    job = {
+        "recipe": recipe.to_dict(),
+        "run_dir": str(path),
+        "resume": Run(path).config.exists(),
+        "data_dir": None if data_dir is None else str(data_dir),
+        "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
+    }
+    outcome = run_child(job, stop)
+    if "diverged" in outcome:
+        write_json(Result.marker(path), {"message": outcome["diverged"]})
+        console.print(f"diverged   {outcome['diverged']}", markup=False)
+    elif "error" in outcome and not stop.is_set():
+        raise (SettingError if outcome.get("usage") else UserError)(outcome["error"])
+    return Result.of(path) is not None
+
+
+def run_child(job, stop):
+    """Do a job of `dtp_tf.child` in a process of its own and return its outcome.
+
+    Args:
+        job: see `dtp_tf.child.run_job`.
+        stop: an event; once it is set, the run ends after its batch.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "job.json")
+        write_json(file, job)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "dtp_tf.child", str(file)],
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=sys.__stderr__ if job["stream"] == "stderr" else None,
+            # A terminal sends Ctrl-C to all of its processes; the child hears of it from here.
+            start_new_session=True,
+        )
+        try:
+            while child.poll() is None:
+                if stop.is_set():
+                    child.stdin.close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(0.2)
+        except KeyboardInterrupt:  # the second one
+            child.kill()
+            raise
+        finally:
+            child.stdin.close()
+            child.wait()
+        outcome = file.with_name(OUTCOME)
+        if outcome.exists():
+            return read_json(outcome)
+    end = f"was killed by signal {-child.returncode}" if child.returncode < 0 else "failed"
+    return {"error": f"the training process of {job['run_dir']} {end}; the same command goes on."}
+
+
+def _environment():
+    """Return the environment of a process that finds this package, from any folder."""
+    home = str(pathlib.Path(dtp_tf.__file__).parents[1])
+    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+def _write(folder, asked, console, report=False):
+    """Write the tables of all results of a comparison; return their content and the results."""
+    results = collect(folder, asked, console if report else None)
+    first = next(iter(asked.values()))
+    content = {
+        "complete": all(Result.of(path) is not None for path in asked),
+        "held_equal": {name: first.to_dict()[name] for name in HELD_EQUAL},
+        "summary": summarize(results),
+        "runs": [result.row() for result in results],
+    }
+    if results:
+        write_csv(content["runs"], folder / "comparison.csv")
+        write_json(folder / "comparison.json", content)
+    return content, results
+
+
+def collect(folder, asked, console=None):
+    """Return the results in a folder that belong to a comparison.
+
+    Args:
+        folder: the comparison's.
+        asked: its recipes by the folders of their runs. Other runs belong to it if they share
+            what all rules share, and what their rule's other runs have.
+        console: where to say which runs are left out, and why.
+    """
+    first, of_rule, results = next(iter(asked.values())), {}, []
+    for recipe in asked.values():
+        of_rule.setdefault(recipe.rule, recipe)
+    others = sorted(path for path in folder.iterdir() if (path / "config.json").is_file())
+    for path in [*asked, *(path for path in others if path not in asked)]:
+        result = Result.of(path)
+        if result is None:
+            continue
+        found = result.recipe
+        if path.name != folder_name(found.rule, found.seed):
+            continue  # a copy
+        peer = of_rule.setdefault(found.rule, found)
+        name, expected = difference(found, first, HELD_EQUAL), first
+        if name is None:
+            name, expected = difference(found.replace(seed=peer.seed), peer), peer
+        if name is None:
+            results.append(result)
+        elif console is not None:
+            console.print(
+                f"left out   {path}: its `{name}` is {shown(getattr(found, name))}, here "
+                f"{shown(getattr(expected, name))}",
+                markup=False,
+            )
+    order = list(of_rule)
+    return sorted(results, key=lambda one: (order.index(one.recipe.rule), one.recipe.seed))

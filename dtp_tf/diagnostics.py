@@ -32,7 +32,8 @@ class Diagnostics:
         self._function = tf.function(self._tensors)
 
     def measure(self):
-        """Return the measurements by name, as floats; what is not defined is left out.
+        """Return the measurements by name, as floats; what is not defined is left out, such as
+        angles to gradients below a layer that gets signs only, where there are none.
 
         For every hidden layer i = 1 .. M-1:
             angle_bp_i: degrees between the rule's update of the layer's weights and
@@ -97,7 +98,7 @@ class Diagnostics:
             logits = h
             for layer in self.network.layers_up[i + 1 :]:
                 logits = layer(logits)
-        return tape.batch_jacobian(logits, h)
+        return tape.batch_jacobian(logits, h, unconnected_gradients="zero")
 
     def _jacobians(self, i, h):
         """The Jacobians of f_i and of g_i, `(examples, outputs, inputs)` each."""
@@ -108,12 +109,12 @@ class Diagnostics:
             above = pair(below)
             if pair is network.output_pair and network.rule.inverts_probabilities:
                 above = tf.nn.softmax(above)
-        of_f = tape.batch_jacobian(above, below)
+        of_f = tape.batch_jacobian(above, below, unconnected_gradients="zero")
         above = tf.stop_gradient(above)
         with tf.GradientTape() as tape:
             tape.watch(above)
             back = pair(above, reverse=True)
-        return of_f, tape.batch_jacobian(back, above)
+        return of_f, tape.batch_jacobian(back, above, unconnected_gradients="zero")
 
 
 def angle(a, b):

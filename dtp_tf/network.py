@@ -67,9 +67,12 @@ class Batch:
         return self._loss_gradient(self._inputs[-1])
 
     def pull_back(self, layer, signal):
-        """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`."""
+        """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`; 0 through signs."""
         return self.tape.gradient(
-            self.outputs[layer], self._inputs[layer], output_gradients=signal
+            self.outputs[layer],
+            self._inputs[layer],
+            output_gradients=signal,
+            unconnected_gradients="zero",
         )
 
     def pre_activation_gradient(self, layer, signal):

@@ -2,12 +2,23 @@
 
 import keras
 
+TRANSMISSIONS = ("continuous", "sign")
+
+
+def sign(h):
+    """1 where h is above 0, else -1; it has no gradient."""
+    one = keras.ops.ones_like(h)
+    return keras.ops.where(keras.ops.greater(h, 0), one, -one)
+
 
 @keras.saving.register_keras_serializable("dtp_tf")
 class DensePair(keras.layers.Layer):
     """A Dense layer f and a Dense inverse g: `pair(h)` and `pair(h, reverse=True)`.
 
         f(h) = s(h W + b),   g(t) = r(t V + c)   or, with `inverse_first`,   g(t) = r(t) V + c
+
+    With `transmission="sign"` both take the signs of their inputs only, -1 or 1, as where layers
+    can send nothing but spikes: f(h) = s(sign(h) W + b), g(t) = r(sign(t) V + c), sign(0) = -1.
 
     A network leaves out the inverses that its learning rule does not use (in difference target
     propagation that of the first pair, for it would map to pixels).
@@ -21,6 +32,7 @@ class DensePair(keras.layers.Layer):
         inverse: whether there is a g at all.
         inverse_first: whether r comes before the weights of g, as Ernoult et al. (2022) have it,
             and not after them, as Lee et al. (2015).
+        transmission: "continuous", or "sign": what gets through to f and g.
         **kwargs: `name` and the other arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -34,8 +46,8 @@ class DensePair(keras.layers.Layer):
         `(batch, units)`; `(batch, inputs)` with `reverse=True`.
 
     Raises:
-        ValueError: `units` below 1, an input that is not of rank 2, or `reverse=True` on a pair
-            without an inverse.
+        ValueError: `units` below 1, an unknown `transmission`, an input that is not of rank 2, or
+            `reverse=True` on a pair without an inverse.
 
     Example:
 
@@ -60,9 +72,14 @@ class DensePair(keras.layers.Layer):
         inverse_kernel_initializer="orthogonal",
         inverse=True,
         inverse_first=False,
+        transmission="continuous",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if transmission not in TRANSMISSIONS:
+            raise ValueError(
+                f"`transmission` must be one of {', '.join(TRANSMISSIONS)}; got {transmission!r}."
+            )
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:
             raise ValueError(f"`units` must be a whole number of at least 1, got {units!r}.")
         self.units = units
@@ -82,6 +99,7 @@ class DensePair(keras.layers.Layer):
         )
         self.inverse = inverse
         self.inverse_first = inverse_first
+        self.transmission = transmission
 
     def build(self, input_shape):
         if self.built:
@@ -108,13 +126,17 @@ class DensePair(keras.layers.Layer):
             return self.activate(self.pre_activation(inputs))
         if not self.inverse:
             raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")
+        inputs = self._transmitted(inputs)
         if self.inverse_first:
             return self.inverse_layer(self.inverse_activation(inputs))
         return self.inverse_activation(self.inverse_layer(inputs))
 
     def pre_activation(self, inputs):
         """Return h W + b, the part of f before its nonlinearity: `(batch, units)`."""
-        return self.forward_layer(inputs)
+        return self.forward_layer(self._transmitted(inputs))
+
+    def _transmitted(self, inputs):
+        return sign(inputs) if self.transmission == "sign" else inputs
 
     def activate(self, pre_activation):
         """Return s(a), the nonlinearity of f."""
@@ -138,11 +160,14 @@ class DensePair(keras.layers.Layer):
         return self.inverse_layer.trainable_variables if self.inverse else []
 
     def stock_layers(self):
-        """Return f as stock Keras layers that share its weights and do not need `dtp_tf`."""
-        if self.activation is keras.activations.linear:
-            return [self.forward_layer]
-        name = f"{self.name}_activation"
-        return [self.forward_layer, keras.layers.Activation(self.activation, name=name)]
+        """Return f as stock Keras layers and operations that share its weights and do not need
+        `dtp_tf`."""
+        steps = [sign] if self.transmission == "sign" else []
+        steps.append(self.forward_layer)
+        if self.activation is not keras.activations.linear:
+            name = f"{self.name}_activation"
+            steps.append(keras.layers.Activation(self.activation, name=name))
+        return steps
 
     def get_config(self):
         return {
@@ -156,4 +181,5 @@ class DensePair(keras.layers.Layer):
             ),
             "inverse": self.inverse,
             "inverse_first": self.inverse_first,
+            "transmission": self.transmission,
         }

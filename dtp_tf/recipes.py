@@ -56,7 +56,7 @@ RULES = {
         "inverse_steps": 5, "inverse_first": True, "inverse_activation": "matched",
         "inverse_learning_rate_schedule": "cosine",
     },
-    "fwdtp": {**_TARGET_STEP, **_INVERSES, "inverse_initializer": "small_uniform"},
+    "fwdtp": {**_TARGET_STEP, **_INVERSES},
     "bp": {},
     "fa": {"inverse_initializer": "orthogonal"},
     "dfa": {"inverse_initializer": "orthogonal"},
@@ -241,6 +241,12 @@ class Recipe:
         "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.",
         choices=tuple(INITIALIZERS),
     )
+    transmission: str = _setting(
+        "continuous", str, "What a hidden layer sends to the next, and what its inverse gets: "
+        "sign = -1 or 1, the signs of activations and targets only.",
+        choices=("continuous", "sign"),
+    )
+
     # rule; each takes some of these settings, and none = what the rule does not take
     rule: str = _setting(
         "dtp", str, "Learning rule; also FILE.py:CLASS for one of your own.",
@@ -448,8 +454,8 @@ RECIPES = {
     "digits": NamedRecipe(
         "scikit-learn's 1,797 bundled 8x8 digits, 64-256-256-256-10: no download, done in seconds.",
         dict(
-            dataset="digits", units=(256,) * 3, batch_size=32, epochs=40, learning_rate=2e-3,
-            learning_rate_schedule="cosine",
+            dataset="digits", units=(256,) * 3, preprocessing="symmetric", batch_size=32, epochs=40,
+            learning_rate=2e-3, learning_rate_schedule="cosine",
         ),
         {"dtp": {}},
     ),
@@ -500,11 +506,27 @@ RECIPES = {
             ),
         },
     ),
+    "mnist-discrete": NamedRecipe(
+        "MNIST with discrete transmission, as Lee et al. 2015: 784-500-500-10 tanh, signs only "
+        "between the hidden layers, their constants.",
+        dict(
+            dataset="mnist", units=(500, 500), transmission="sign", batch_size=100, epochs=500,
+            validation_fraction=1 / 6, optimizer="rmsprop-graves",
+            learning_rate=0.000660055346131,
+        ),
+        {
+            "dtp": dict(
+                schedule="alternating", target_step=27.965482616 / 100, noise=0.5,
+                noise_decay_epochs=50.0, inverse_optimizer="rmsprop-graves",
+                inverse_learning_rate=0.000432831736994,
+            ),
+        },
+    ),
     "mnist-compare": NamedRecipe(
         "MNIST, 784-256x5-10 tanh: the network on which Bartunov et al. compare rules.",
         dict(
-            dataset="mnist", units=(256,) * 5, batch_size=100, epochs=30, learning_rate=3e-4,
-            learning_rate_schedule="cosine",
+            dataset="mnist", units=(256,) * 5, crop=2, batch_size=100, epochs=30,
+            learning_rate=3e-4, learning_rate_schedule="cosine", diagnostics_every=10,
         ),
         {
             "dtp": dict(schedule="alternating"),
@@ -516,6 +538,7 @@ RECIPES = {
         dict(
             dataset="cifar10", units=(1024,) * 3, preprocessing="center", flip=True, crop=4,
             batch_size=128, epochs=25, learning_rate=5e-4, learning_rate_schedule="cosine",
+            diagnostics_every=10,
         ),
         {
             "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),

@@ -347,6 +347,7 @@ def build_network(recipe, data):
             kernel_initializer=initializer(recipe.initializer),
             inverse_kernel_initializer=initializer(inverse),
             inverse_first=bool(recipe.inverse_first),
+            transmission=recipe.transmission if i > 1 else "continuous",
             name=f"pair_{i}",
         )
         for i, units in enumerate(recipe.units, start=1)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dtp_tf import DensePair
+from dtp_tf.pairs import sign
 
 
 def random_pair(**settings):
@@ -199,3 +200,36 @@ def test_the_activation_of_an_inverse_may_come_before_its_weights():
     np.testing.assert_allclose(found, sigmoid(batch(3)) @ weight + bias, rtol=1e-5)
     assert pair(keras.Input((3,)), reverse=True).shape == (None, 5)
     assert np.abs(found).max() > 1  # beyond what the activation gives
+
+
+# -- discrete transmission ------------------------------------------------------------------------
+
+
+def test_with_sign_transmission_f_and_g_get_signs_only():
+    pair = random_pair(transmission="sign", inverse_activation="sigmoid")
+    weight, bias = arrays(pair.forward_variables)
+    signs = np.where(batch(5) > 0, 1, -1)
+    np.testing.assert_allclose(pair(batch(5)), np.tanh(signs @ weight + bias), rtol=1e-5)
+    weight, bias = arrays(pair.inverse_variables)
+    signs = np.where(batch(3) > 0, 1, -1)
+    found = pair(batch(3), reverse=True)
+    np.testing.assert_allclose(found, sigmoid(signs @ weight + bias), rtol=1e-5)
+
+
+def test_the_sign_of_zero_is_minus_one():
+    np.testing.assert_array_equal(sign(np.array([-2.0, -0.0, 0.0, 1e-30])), [-1, -1, -1, 1])
+
+
+def test_an_unknown_transmission_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match="`transmission` must be one of continuous, sign; got 'x'"):
+        DensePair(3, transmission="x")
+
+
+def test_the_stock_layers_of_a_discrete_pair_compute_the_same(tmp_path):
+    pair = random_pair(transmission="sign")
+    inputs = outputs = keras.Input((5,))
+    for step in pair.stock_layers():
+        outputs = step(outputs)
+    keras.Model(inputs, outputs).save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(batch(5)), pair(batch(5)), rtol=1e-6)

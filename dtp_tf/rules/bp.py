@@ -2,6 +2,7 @@
 
 import keras
 
+from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import Rule, inner_product
 
 
@@ -25,10 +26,21 @@ class BP(SignalRule):
 
         signal_{M-1} = dC/dh_{M-1},   signal_{i-1} = J_{f_i}^T signal_i
 
+    Raises:
+        SettingError: a layer that gets signs only, which have no gradient.
+
     References:
         Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", Nature
         323, 1986.
     """
+
+    def check(self, layers):
+        for number, layer in enumerate(layers, start=1):
+            if layer.transmission != "continuous":
+                raise SettingError(
+                    f"backpropagation needs gradients, and layer {number} gets nothing but signs, "
+                    'which have none; use a rule such as dtp, or transmission "continuous".'
+                )
 
     def signals(self, network, batch):
         signals = [batch.top_gradient()]

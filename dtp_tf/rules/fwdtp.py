@@ -21,7 +21,8 @@ class FWDTP(TargetRule):
 
     References:
         Shibuya, Inoue, Kawakami, Sato, "Fixed-Weight Difference Target Propagation", 2022, arXiv
-        2212.10352. There the weights of the inverses are uniform in -0.001 .. 0.001.
+        2212.10352. There the weights of the inverses are uniform in -0.001 .. 0.001, which in a
+        deep network makes the lower target differences smaller than float32 can tell.
     """
 
     def uses_inverse(self, layer, layers):

@@ -119,7 +119,7 @@ class TrainingBatches:
         split: the training `Split`.
         batch_size: images per batch; a smaller split is one batch.
         seed: a whole number from 0.
-        flip, crop: see `augment`.
+        flip, crop, pixel_noise: see `augment`.
 
     Raises:
         SettingError: `crop` is not below the images' sides.
@@ -129,7 +129,7 @@ class TrainingBatches:
         steps: batches per pass.
     """
 
-    def __init__(self, split, batch_size, seed, flip=False, crop=0):
+    def __init__(self, split, batch_size, seed, flip=False, crop=0, pixel_noise=0.0):
         side = min(split.images.shape[1:3])
         if crop >= side:
             raise SettingError(f"`crop` must be below the images' side of {side}, got {crop}.")
@@ -146,8 +146,8 @@ class TrainingBatches:
         def batch(step):
             indices = self._order[step]
             chosen = tf.gather(images, indices)
-            if flip or crop:
-                chosen = augment(chosen, self._keys[step], flip, crop)
+            if flip or crop or pixel_noise:
+                chosen = augment(chosen, self._keys[step], flip, crop, pixel_noise)
             return chosen, tf.gather(labels, indices)
 
         steps = tf.data.Dataset.range(self.steps)

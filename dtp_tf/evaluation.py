@@ -140,10 +140,10 @@ def draw_diagnostics(history, path):
         path: of the picture.
     """
     panels = [
-        ("angle between update and backprop's (degrees)", "angle_bp_", "linear"),
+        ("angle: update to backprop's (degrees)", "angle_bp_", "linear"),
         ("length of update / backprop's", "norm_ratio_bp_", "log"),
-        ("angle between target and Gauss-Newton target (degrees)", "angle_gn_", "linear"),
-        ("angle between Jacobians of g and f, transposed (degrees)", "angle_jacobian_", "linear"),
+        ("angle: target to Gauss-Newton target (degrees)", "angle_gn_", "linear"),
+        ("angle: Jacobian of g to that of f, transposed", "angle_jacobian_", "linear"),
         ("target difference (root mean square)", "target_difference_", "log"),
         ("relative reconstruction error", "val_reconstruction_error_", "log"),
     ]

@@ -24,8 +24,9 @@ from dtp_tf.recipes import recipe as find_recipe
 # What all rules of a comparison share: with it they have the same images, splits, forward networks,
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.
 HELD_EQUAL = tuple(
-    "recipe dataset image_folder image_size validation_fraction preprocessing flip crop units "
-    "activation transmission initializer batch_size epochs early_stopping deterministic".split()
+    "recipe dataset image_folder image_size validation_fraction preprocessing flip crop "
+    "pixel_noise units activation transmission initializer batch_size epochs early_stopping "
+    "deterministic".split()
 )
 
 

@@ -51,15 +51,16 @@ def _normalization(mean, variance):
     return keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())
 
 
-def augment(images, seed, flip, crop):
-    """Mirror half of the images and shift each by up to `crop` pixels.
+def augment(images, seed, flip, crop, pixel_noise=0.0):
+    """Mirror half of the images, shift each by up to `crop` pixels, and add noise.
 
     Args:
-        images: `(batch, H, W, C)`.
+        images: `(batch, H, W, C)`; uint8 [0, 255] where noise is added.
         seed: two integers; the result depends on nothing else.
         flip: whether to mirror left to right.
         crop: largest shift in pixels in each direction; what comes in is the image's edge, mirrored
             (a black border, which no test image has, would tell shifted images from others).
+        pixel_noise: standard deviation of normal noise on every pixel, as a share of 255.
 
     Returns:
         Images of the same shape and type.
@@ -74,7 +75,15 @@ def augment(images, seed, flip, crop):
     # One look-up of pixels for both: on a CPU it costs a quarter of padding, slicing and mirroring.
     pixels = tf.reshape(rows[:, :, None] * width + columns[:, None, :], (count, height * width))
     flat = tf.reshape(images, (count, height * width, channels))
-    return tf.reshape(tf.gather(flat, pixels, batch_dims=1), tf.shape(images))
+    moved = tf.reshape(tf.gather(flat, pixels, batch_dims=1), tf.shape(images))
+    return _with_noise(moved, seed, pixel_noise) if pixel_noise else moved
+
+
+def _with_noise(images, seed, pixel_noise):
+    noise_seed = tf.random.experimental.stateless_fold_in(seed, 3)
+    noise = 255 * pixel_noise * tf.random.stateless_normal(tf.shape(images), noise_seed)
+    noisy = tf.round(tf.cast(images, tf.float32) + noise)
+    return tf.cast(tf.clip_by_value(noisy, 0, 255), images.dtype)
 
 
 def _window(count, size, crop, seed):

@@ -229,6 +229,11 @@ class Recipe:
         low=0,
     )
 
+    pixel_noise: float = _setting(
+        0.0, float, "Standard deviation of normal noise on the pixels of training images, as a "
+        "share of their range; fresh in every epoch.", low=0, high=1,
+    )
+
     # network
     units: tuple = _setting(
         (256, 256), int, "Units of the hidden layers, from the input on.", low=1, many=True
@@ -452,10 +457,10 @@ _MNIST_LAYERS = (240,) * 7
 
 RECIPES = {
     "digits": NamedRecipe(
-        "scikit-learn's 1,797 bundled 8x8 digits, 64-256-256-256-10: no download, done in seconds.",
+        "scikit-learn's 1,797 bundled 8x8 digits, 64-512-512-512-10: no download, done in seconds.",
         dict(
-            dataset="digits", units=(256,) * 3, preprocessing="symmetric", batch_size=32, epochs=40,
-            learning_rate=2e-3, learning_rate_schedule="cosine",
+            dataset="digits", units=(512,) * 3, preprocessing="symmetric", batch_size=32, epochs=25,
+            learning_rate=4e-3, learning_rate_schedule="cosine", pixel_noise=0.2,
         ),
         {"dtp": {}},
     ),
@@ -530,6 +535,7 @@ RECIPES = {
         ),
         {
             "dtp": dict(schedule="alternating"),
+            "ldrl": dict(inverse_steps=3),
         },
     ),
     "cifar10-compare": NamedRecipe(
@@ -542,6 +548,7 @@ RECIPES = {
         ),
         {
             "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
+            "ldrl": dict(inverse_steps=3),
         },
     ),
 }

@@ -140,7 +140,12 @@ class Loop:
         self.interrupted = False
         self._strategy = tf.distribute.get_strategy()
         self._batches = TrainingBatches(
-            data.train, recipe.batch_size, recipe.seed, recipe.flip, recipe.crop
+            data.train,
+            recipe.batch_size,
+            recipe.seed,
+            recipe.flip,
+            recipe.crop,
+            recipe.pixel_noise,
         )
         self._training = self._strategy.experimental_distribute_dataset(self._batches.dataset)
         self._passes = network.rule.passes

@@ -206,3 +206,40 @@ def test_a_dataset_may_have_batches_of_unknown_size():
     batches = tf.data.Dataset.from_tensor_slices(copies(5)).batch(2)
     augmented = list(batches.map(lambda b: augment(b, (1, 2), True, 1)).as_numpy_iterator())
     assert [len(batch) for batch in augmented] == [2, 2, 1]
+
+
+# -- noise ----------------------------------------------------------------------------------------
+
+
+def grey(images=50, side=20, value=128):
+    return np.full((images, side, side, 1), value, np.uint8)
+
+
+def test_pixel_noise_has_its_standard_deviation_as_a_share_of_the_pixel_range():
+    noisy = np.asarray(augment(grey(), (1, 2), False, 0, pixel_noise=0.1)).astype("float64")
+    assert noisy.std() == pytest.approx(25.5, rel=0.02)
+    assert noisy.mean() == pytest.approx(128, abs=1)
+    assert abs(np.corrcoef(noisy[0].ravel(), noisy[1].ravel())[0, 1]) < 0.2  # fresh for each image
+
+
+def test_noisy_pixels_stay_bytes_of_the_range():
+    for value in (0, 255):
+        noisy = augment(grey(value=value), (1, 2), False, 0, pixel_noise=0.5)
+        assert noisy.dtype == np.uint8
+        noisy = np.asarray(noisy)
+        assert (noisy == value).mean() == pytest.approx(0.5, abs=0.05)  # clipped, not wrapped
+        assert noisy.min() == 0
+        assert noisy.max() == 255
+
+
+def test_the_seed_alone_decides_the_noise():
+    first = np.asarray(augment(grey(), (1, 2), False, 0, pixel_noise=0.1))
+    np.testing.assert_array_equal(first, augment(grey(), (1, 2), False, 0, pixel_noise=0.1))
+    assert (first != np.asarray(augment(grey(), (1, 3), False, 0, pixel_noise=0.1))).any()
+
+
+def test_noise_changes_no_flip_and_no_shift():
+    images = copies(64)
+    plain = np.asarray(augment(images, (5, 6), True, 1)).astype("float64")
+    noisy = np.asarray(augment(images, (5, 6), True, 1, pixel_noise=0.01)).astype("float64")
+    assert 0 < np.abs(noisy - plain).mean() < 5

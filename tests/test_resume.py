@@ -221,8 +221,10 @@ def test_early_stopping_counts_the_epochs_before_the_stop(copy):
     config = {**read_json(copy / "config.json"), "early_stopping": 1}
     write_json(copy / "config.json", config)
     last = load_model(copy / "last.keras")
-    history = [{**logs, "val_accuracy": 0.9 - i / 10} for i, logs in
-               enumerate(last.about["history"])]  # fmt: skip
+    history = [
+        {**logs, "val_accuracy": 1 - i / 10, "val_loss": 0.0}  # the first cannot be bettered
+        for i, logs in enumerate(last.about["history"])
+    ]
     save_model(last.model, copy / "last.keras", {**last.about, "history": history})
     before = arrays(copy / "last.keras")
     _, found = train(None, resume=copy)
@@ -423,8 +425,10 @@ def test_a_resumed_run_with_nothing_to_resume_to_starts_from_the_beginning(tmp_p
 
 def test_a_run_without_the_best_checkpoint_says_so(copy):
     last = load_model(copy / "last.keras")
-    history = [{**logs, "val_accuracy": 0.9 - i / 10} for i, logs in
-               enumerate(last.about["history"])]  # fmt: skip
+    history = [
+        {**logs, "val_accuracy": 1 - i / 10, "val_loss": 0.0}  # the first cannot be bettered
+        for i, logs in enumerate(last.about["history"])
+    ]
     save_model(last.model, copy / "last.keras", {**last.about, "history": history})
     os.remove(copy / "best.keras")
     with pytest.raises(UserError, match="best.keras does not exist"):

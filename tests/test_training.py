@@ -367,6 +367,8 @@ def test_every_named_recipe_builds_a_network_with_every_rule(rule):
     """Of few units, for the recipes' own take seconds to draw."""
     for name in RECIPES:
         recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits")
+        if rule == "bp" and recipe.transmission == "sign":
+            continue  # refused: see test_discrete
         network = build_network(recipe, digits())
         assert len(network.trained_feedback) == len(TRAINED[rule])
 
@@ -438,7 +440,7 @@ def test_a_cosine_rate_of_the_inverses_ends_with_their_last_update(schedule, ste
     updates = 3 * 10 * steps  # 1,150 images are ten batches of 115
     for step, rate in ((0, 0.5), (updates // 2, 0.25), (updates, 0.0)):
         assert rates([network.inverse_optimizer], step) == pytest.approx([rate], abs=1e-6)
-    assert float(network.optimizer.learning_rate) == pytest.approx(2e-3)
+    assert float(network.optimizer.learning_rate) == pytest.approx(recipe.learning_rate)
     network.optimizer.iterations.assign(30)  # forward layers are updated once a batch
     assert float(network.optimizer.learning_rate) == pytest.approx(0, abs=1e-8)
 

@@ -120,6 +120,7 @@ def test_there_is_a_target_or_a_direction_of_its_shape_for_every_hidden_layer(ru
 @pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ddtp_linear", "ldrl", "fa"])
 def test_the_batch_size_may_be_unknown(rule):
     network, eager = build(rule), build(rule)
+    before = arrays(eager.trainable_variables)
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, INPUTS]), tf.TensorSpec([None], tf.int64)],
@@ -131,7 +132,15 @@ def test_the_batch_size_may_be_unknown(rule):
         x, y = (tf.constant(part) for part in examples(count))
         train(x, y)
         eager.train_step((x, y))
-    near(arrays(network.trainable_variables), arrays(eager.trainable_variables), 1e-4)
+    # Updates, not weights: a lost size is a factor. Small differences of targets divided by the
+    # noise's square carry rounding of up to a percent, which depends on the machine's load.
+    moves = [
+        [now - old for now, old in zip(arrays(one.trainable_variables), before, strict=True)]
+        for one in (network, eager)
+    ]
+    for found, expected in zip(*moves, strict=True):
+        atol = max(0.03 * np.abs(expected).max(), 1e-6)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
 # -- locality -------------------------------------------------------------------------------------

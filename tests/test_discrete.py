@@ -51,7 +51,8 @@ def test_every_rule_but_backpropagation_trains_through_signs(name):
     model = network(BY_NAME[name]())
     before = [v.numpy() for v in model.forward_variables]
     model.fit(X, Y, epochs=2, verbose=0)
-    moved = [np.any(v.numpy() != old) for v, old in zip(model.forward_variables, before)]  # noqa: B905
+    after = model.forward_variables
+    moved = [np.any(v.numpy() != old) for v, old in zip(after, before, strict=True)]
     assert all(moved[2:])  # the first layer only where a sign was turned
 
 

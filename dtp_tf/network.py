@@ -427,7 +427,12 @@ class DTPNetwork(keras.Model):
             ]
             total = tf.add_n([_mean(loss, weights) for loss in losses])
         variables = [self.feedback_variables(layer) for layer in layers]
-        gradients = tape.gradient(total, variables)
+        gradients = [
+            _filled(one, layer, own)
+            for one, layer, own in zip(
+                tape.gradient(total, variables), layers, variables, strict=True
+            )
+        ]
         if isinstance(self.inverse_optimizer, (list, tuple)):
             positions = [self.trained_feedback.index(layer) for layer in layers]
             optimizers = [self.inverse_optimizer[position] for position in positions]
@@ -608,6 +613,22 @@ class _Alternation(keras.callbacks.Callback):
             self.model.make_train_function(force=True)
             self._functions[phase] = self.model.train_function
         self.model.train_function = self._functions[phase]
+
+
+def _filled(gradients, layer, variables):
+    """Return the gradients of a layer's feedback with 0 for a weight that its loss leaves out.
+
+    A bias cancels in differences of g.
+    """
+    if all(gradient is None for gradient in gradients):
+        raise SettingError(
+            f"the inverse loss of layer {layer + 1} does not depend on the layer's feedback "
+            "weights, so they cannot learn; compute it with the layer's inverse."
+        )
+    return [
+        tf.zeros_like(variable) if gradient is None else gradient
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
 
 
 def _mean(losses, weights):

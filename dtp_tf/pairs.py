@@ -1,14 +1,15 @@
 """Layer pairs: a forward layer f and its inverse g in one Keras layer."""
 
 import keras
+from keras import ops
 
 TRANSMISSIONS = ("continuous", "sign")
 
 
 def sign(h):
     """1 where h is above 0, else -1; it has no gradient."""
-    one = keras.ops.ones_like(h)
-    return keras.ops.where(keras.ops.greater(h, 0), one, -one)
+    one = ops.ones_like(h)
+    return ops.where(ops.greater(h, 0), one, -one)
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -130,6 +131,23 @@ class DensePair(keras.layers.Layer):
         if self.inverse_first:
             return self.inverse_layer(self.inverse_activation(inputs))
         return self.inverse_activation(self.inverse_layer(inputs))
+
+    def inverse_differences(self, base, points):
+        """Return g(t) - g(base) for each t of `points`, all of shape `(batch, units)`.
+
+        Where the activation of g comes first, c cancels before the weights are applied, so that
+        there is one product less, and small differences are not lost in the rounding of large sums.
+        """
+        if self.inverse and self.inverse_first:
+            at_base = self.inverse_activation(self._transmitted(base))
+            differences = [
+                self.inverse_activation(self._transmitted(point)) - at_base for point in points
+            ]
+            product = ops.matmul(ops.concatenate(differences, axis=0), self.inverse_layer.kernel)
+            return ops.split(product, len(points), axis=0)
+        at_all = self(ops.concatenate([base, *points], axis=0), reverse=True)
+        at_base, *at_points = ops.split(at_all, len(points) + 1, axis=0)
+        return [at_point - at_base for at_point in at_points]
 
     def pre_activation(self, inputs):
         """Return h W + b, the part of f before its nonlinearity: `(batch, units)`."""

@@ -188,6 +188,9 @@ class Mine(dtp_tf.rules.TargetRule):
     def __init__(self, target_step, inverse_l2, share=0.5):
         super().__init__(target_step)
         self.inverse_l2, self.share = inverse_l2, share
+
+    def targets(self, network, batch):
+        return batch.h[1:-1]
 """
     place = f"{write(tmp_path / 'mine.py', text)}:Mine"
     rule = build_rule(recipe("digits", rule=place, target_step=0.25, inverse_l2=0.75), steps=10)
@@ -248,6 +251,10 @@ WRONG = {
     "a missing module": ("import nonsense_\n", "fails in line 1 with ModuleNotFoundError: No mod"),
     "no text": ("\x00", "fails with "),
     "an error of many lines": ("raise ValueError('a\\nb')", "with ValueError: a"),
+    "a class without its methods": (
+        "import dtp_tf\n\n\nclass Mine(dtp_tf.rules.FeedbackRule):\n    pass\n",
+        "the class Mine lacks inverse_loss, targets, which",
+    ),
     "a wrong setting of a rule": (
         "import dtp_tf\n\ndtp_tf.rules.DTP(target_step=0)\n", "`target_step` must be above 0",
     ),
@@ -318,3 +325,20 @@ def test_every_setting_may_be_given_to_a_rule_from_a_file(tmp_path):
     network = build_network(settings, digits())
     assert network.rule.noise == (0.5, 0.25)
     assert len(network.inverse_optimizer) == 2
+
+
+def test_an_inverse_loss_without_the_inverse_is_refused_by_layer(tmp_path):
+    text = """
+import dtp_tf
+from dtp_tf.rules.base import squared_error
+
+
+class Mine(dtp_tf.rules.DTP):
+    def inverse_loss(self, network, batch, layer, noise):
+        return squared_error(batch.h[layer], noise(batch.h[layer]))
+"""
+    place = f"{write(tmp_path / 'mine.py', text)}:Mine"
+    network = build_network(recipe("digits", rule=place, units=(8, 8)), digits())
+    data = digits().train.images[:4], digits().train.labels[:4]
+    with pytest.raises(SettingError, match="the inverse loss of layer 2 does not depend on"):
+        network.train_step(data)

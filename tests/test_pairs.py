@@ -233,3 +233,27 @@ def test_the_stock_layers_of_a_discrete_pair_compute_the_same(tmp_path):
     keras.Model(inputs, outputs).save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(again(batch(5)), pair(batch(5)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("transmission", ["continuous", "sign"])
+@pytest.mark.parametrize("inverse_first", [False, True])
+def test_inverse_differences_are_differences_of_the_inverse(inverse_first, transmission):
+    pair = random_pair(inverse_first=inverse_first, transmission=transmission)
+    base, *points = np.random.default_rng(2).normal(size=(3, 4, 3)).astype("float32")
+    found = pair.inverse_differences(base, points)
+    for difference, point in zip(found, points, strict=True):
+        expected = pair(point, reverse=True) - pair(base, reverse=True)
+        np.testing.assert_allclose(difference, expected, atol=1e-6)
+
+
+def test_inverse_differences_keep_small_steps_that_the_inverse_would_round_away():
+    pair = random_pair(inverse_first=True, inverse_activation="linear")
+    pair.inverse_layer.bias.assign(1000 * np.ones(5))
+    base = batch(3)
+    step = 1e-5 * batch(3)
+    (found,) = pair.inverse_differences(base, [base + step])
+    exact = (base + step).astype("float64") - base.astype("float64")
+    expected = exact @ arrays([pair.inverse_layer.kernel])[0].astype("float64")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-10)
+    lost = pair(base + step, reverse=True) - pair(base, reverse=True)
+    assert np.abs(lost - expected).max() > 0.1 * np.abs(expected).max()

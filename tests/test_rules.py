@@ -119,7 +119,9 @@ def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s,
             loss = network.rule.inverse_loss(network, batch, layer, given(eps[layer + 1]))
             mean = tf.reduce_mean(loss)
         close(loss, losses[layer + 1], rtol=3e-5)
-        all_close(tape.gradient(mean, variables), gradients[layer + 1], rtol=5e-5)
+        found = zip(tape.gradient(mean, variables), variables, strict=True)
+        found = [np.zeros(v.shape) if gradient is None else gradient for gradient, v in found]
+        all_close(found, gradients[layer + 1], rtol=5e-5)
 
 
 @pytest.mark.parametrize("schedule", reference.SCHEDULES)

@@ -1,5 +1,6 @@
 """What every learning rule answers to `DTPNetwork`."""
 
+import abc
 import numbers
 
 import keras
@@ -30,7 +31,7 @@ def inner_product(a, b):
     return tf.reduce_sum(a * b, axis=-1)
 
 
-class Rule:
+class Rule(abc.ABC):
     """A learning rule: a local loss for every hidden layer, and how feedback weights learn.
 
     The network numbers its layers 0 .. M-1 from the input on: `network.layers_up[i]` maps the
@@ -66,11 +67,13 @@ class Rule:
 
     def check(self, layers):
         """Raise `SettingError` if the rule does not fit these layers (not yet built)."""
+        return None
 
+    @abc.abstractmethod
     def teach(self, network, batch):
         """Return what each hidden layer is taught, from the first on: each `(batch, units)`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def local_loss(self, output, taught):
         """Return the local loss of a hidden layer of each example, shape `(batch,)`.
 
@@ -78,7 +81,6 @@ class Rule:
             output: h_i as a function of the layer's own weights: all that the loss may move.
             taught: what `teach` says of this layer, held constant.
         """
-        raise NotImplementedError
 
     def get_config(self):
         return {}
@@ -104,9 +106,9 @@ class TargetRule(Rule):
             raise SettingError(f"`target_step` must be above 0, got {target_step!r}.")
         self.target_step = target_step
 
+    @abc.abstractmethod
     def targets(self, network, batch):
         """Return the targets t_1 .. t_{M-1} of the hidden layers, each `(batch, units)`."""
-        raise NotImplementedError
 
     def teach(self, network, batch):
         return self.targets(network, batch)
@@ -165,12 +167,12 @@ class FeedbackRule(TargetRule):
     def passes(self):
         return PASSES[self.schedule]
 
+    @abc.abstractmethod
     def inverse_loss(self, network, batch, layer, noise):
         """Return the loss of the feedback weights of `layer`, one per example: shape `(batch,)`.
 
         `noise(like)` gives standard normal numbers of the shape of `like`, fresh at each call.
         """
-        raise NotImplementedError
 
     def sigma(self, network, layer):
         """The noise of a feedback layer at this training step."""

@@ -1,5 +1,7 @@
 """Backpropagation, the baseline that needs no introduction."""
 
+import abc
+
 import keras
 
 from dtp_tf.errors import SettingError
@@ -9,9 +11,9 @@ from dtp_tf.rules.base import Rule, inner_product
 class SignalRule(Rule):
     """A rule that tells each hidden layer a direction: its local loss is < signal_i, h_i >."""
 
+    @abc.abstractmethod
     def signals(self, network, batch):
         """Return, for each hidden layer, what stands for dC/dh_i: `(batch, units)`."""
-        raise NotImplementedError
 
     def teach(self, network, batch):
         return self.signals(network, batch)

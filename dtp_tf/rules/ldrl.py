@@ -3,14 +3,19 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import FeedbackRule, inner_product, squared_error
+from dtp_tf.rules.base import FeedbackRule, inner_product
 from dtp_tf.rules.drl import check_noise_above_zero
 from dtp_tf.rules.dtp import difference_targets, top_target
 
 
-def local_difference_reconstruction_loss(dx, g_up, g_y, g_dy):
-    """-2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2, y = f(x)   (equation 10)."""
-    return -2 * inner_product(dx, g_up - g_y) + squared_error(g_dy, g_y)
+def local_difference_reconstruction_loss(dx, dg_up, dg_dy):
+    """-2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2, y = f(x)   (equation 10).
+
+    Args:
+        dx: the noise below.
+        dg_up, dg_dy: the two differences of g.
+    """
+    return -2 * inner_product(dx, dg_up) + inner_product(dg_dy, dg_dy)
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -57,8 +62,7 @@ class LDRL(FeedbackRule):
         sigma = self.sigma(network, layer)
         dx, dy = sigma * noise(x), sigma * noise(y)
         up = tf.stop_gradient(pair(x + dx))
-        back = pair(tf.concat([up, y, y + dy], axis=0), reverse=True)  # one product for all three
-        return local_difference_reconstruction_loss(dx, *tf.split(back, 3, axis=0))
+        return local_difference_reconstruction_loss(dx, *pair.inverse_differences(y, [up, y + dy]))
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)

@@ -1,6 +1,7 @@
 """Learning rules of users, from files of their own."""
 
 import importlib.util
+import inspect
 import pathlib
 import sys
 import traceback
@@ -41,6 +42,12 @@ def load_own_rule(place):
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         raise SettingError(
             f"`rule` {place!r}: {path} has no class {name!r} that extends dtp_tf.rules.Rule."
+        )
+    if inspect.isabstract(rule):
+        lacking = ", ".join(sorted(rule.__abstractmethods__))
+        raise SettingError(
+            f"`rule` {place!r}: the class {name} lacks {lacking}, which dtp_tf.rules.Rule or the "
+            "class that it extends asks for; define it."
         )
     if keras.saving.get_registered_name(rule) == rule.__name__:  # not registered by its author
         keras.saving.register_keras_serializable("own")(rule)

@@ -10,6 +10,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
+from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
 
 
 class Batch:
@@ -33,13 +34,13 @@ class Batch:
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
             h = x if network.preprocessing is None else network.preprocessing(x)
-            for layer in network.layers_up:
-                held = tf.stop_gradient(h)
-                if self._inputs:  # nothing is below the first layer
-                    self.tape.watch(held)
-                pre_activation = layer.pre_activation(held)
+            for i, layer in enumerate(network.layers_up):
+                sent = network.sent(i, tf.stop_gradient(h))
+                if i > 0:  # nothing is below the first layer
+                    self.tape.watch(sent)
+                pre_activation = layer.pre_activation(sent)
                 h = layer.activate(pre_activation)
-                self._inputs.append(held)
+                self._inputs.append(sent)
                 self._pre_activations.append(pre_activation)
                 self.outputs.append(h)
             self.scores = network.probabilities(h)
@@ -63,11 +64,13 @@ class Batch:
         return self._loss_gradient(self.outputs[-1])
 
     def top_gradient(self):
-        """dC/dh_{M-1} of each example's own loss: `(batch, units)`."""
+        """dC/dh_{M-1} of each example's own loss: `(batch, units)`; at the samples of h_{M-1}
+        where the output layer gets these."""
         return self._loss_gradient(self._inputs[-1])
 
     def pull_back(self, layer, signal):
-        """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`; 0 through signs."""
+        """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`; 0 through signs,
+        straight through where samples are sent (as if a sample had the slope 1)."""
         return self.tape.gradient(
             self.outputs[layer],
             self._inputs[layer],
@@ -106,7 +109,9 @@ class DTPNetwork(keras.Model):
         rule: a `dtp_tf.rules.Rule`; difference target propagation by default.
         preprocessing: a Keras layer that is applied to the input first and does not learn.
         output_initializer: of the output layer's weights.
-        seed: of the noise; 0 .. 2^31 - 1.
+        output_transmission: what the top hidden layer sends to the output layer: "continuous", or
+            "sample"; see `DensePair`.
+        seed: of the noise and the samples; 0 .. 2^31 - 1.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
     Call arguments:
@@ -139,6 +144,7 @@ class DTPNetwork(keras.Model):
         rule=None,
         preprocessing=None,
         output_initializer="orthogonal",
+        output_transmission="continuous",
         seed=0,
         **kwargs,
     ):
@@ -158,6 +164,7 @@ class DTPNetwork(keras.Model):
         self.rule = rule
         self.preprocessing = preprocessing
         self.output_initializer = keras.initializers.get(output_initializer)
+        self.output_transmission = output_transmission
         self.seed = seed
         # An activation that comes first in g answers to that of f, and the logits have none.
         first = pairs[-1].inverse_first
@@ -168,6 +175,7 @@ class DTPNetwork(keras.Model):
             inverse_first=first,
             kernel_initializer=self.output_initializer,
             inverse_kernel_initializer=pairs[-1].inverse_kernel_initializer,
+            transmission=output_transmission,
             name="output",
         )
         rule.check(self.layers_up)
@@ -232,14 +240,25 @@ class DTPNetwork(keras.Model):
         ]
 
     def call(self, inputs):
-        return self.probabilities(self.activations(inputs)[-1])
+        return self.answer(self.activations(inputs))
 
     def activations(self, inputs):
-        """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits."""
+        """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.
+
+        Layers that send samples in training send the probabilities themselves here.
+        """
         h = [inputs if self.preprocessing is None else self.preprocessing(inputs)]
         for layer in self.layers_up:
             h.append(layer(h[-1]))
         return h
+
+    def answer(self, h):
+        """Return the class probabilities for activations: a mean over passes if layers sample."""
+        first = first_sampled(self.layers_up)
+        if first is None:
+            return self.probabilities(h[-1])
+        logits = sampled_passes(h[first], self.layers_up, first, self.seed)
+        return tf.reduce_mean(self.probabilities(logits), axis=1)
 
     @staticmethod
     def probabilities(logits):
@@ -368,7 +387,7 @@ class DTPNetwork(keras.Model):
     def test_step(self, data):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         h = self.activations(x)
-        scores = self.probabilities(h[-1])
+        scores = self.answer(h)
         self._track_scores(x, y, scores, self.compute_loss(x, y, scores, weights), weights)
         for i, metric in zip(self.inverted, self._reconstruction_errors, strict=True):
             metric.update_state(self.reconstruction_error(i, h))
@@ -442,6 +461,13 @@ class DTPNetwork(keras.Model):
             self._apply([(self.inverse_optimizer, *flat)])
         for layer, loss in zip(layers, losses, strict=True):
             self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
+
+    def sent(self, layer, h):
+        """Return what layer `layer` (0 .. M-1) gets for the activations below it in this step."""
+        if self.layers_up[layer].transmission != "sample":
+            return h
+        uniform = _draw(tf.random.stateless_uniform, tf.shape(h), self.seed, self.step, layer)
+        return bernoulli(h, tf.cast(uniform, h.dtype))
 
     def _noise(self, layer, k):
         """Return a function of a tensor that gives standard normal numbers of its shape."""
@@ -560,8 +586,15 @@ class DTPNetwork(keras.Model):
         if not self.built:
             raise ValueError("build the network first: call it, or `fit` it, on some data.")
         layers = [] if self.preprocessing is None else self._preprocessing_layers()
-        layers += [layer for pair in self.layers_up for layer in pair.stock_layers()]
+        first = first_sampled(self.layers_up)
+        for i, pair in enumerate(self.layers_up):
+            if pair.transmission == "sample":
+                units = pair.forward_layer.kernel.shape[0]
+                layers += stock_sampling(units, i, self.seed, repeat=i == first)
+            layers += pair.stock_layers()
         layers.append(keras.layers.Softmax(name="probabilities"))
+        if first is not None:
+            layers.append(keras.layers.GlobalAveragePooling1D(name="mean_over_passes"))
         inputs = outputs = keras.Input(self.example_shape, dtype=dtype, name="inputs")
         for layer in layers:
             outputs = layer(outputs)
@@ -590,6 +623,7 @@ class DTPNetwork(keras.Model):
             "rule": serialize(self.rule),
             "preprocessing": serialize(self.preprocessing),
             "output_initializer": serialize(self.output_initializer),
+            "output_transmission": self.output_transmission,
             "seed": self.seed,
         }
 
@@ -645,12 +679,17 @@ def _global_batch_size(tensor):
 
 def _normal(shape, seed, step, *key):
     """Standard normal numbers that depend on nothing but the seed, the step and the key."""
+    return _draw(tf.random.stateless_normal, shape, seed, step, *key)
+
+
+def _draw(distribution, shape, seed, step, *key):
+    """Random numbers that depend on nothing but the seed, the step and the key."""
     state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # each has examples of its own
         key = (*key, tf.distribute.get_replica_context().replica_id_in_sync_group)
     for number in key:
         state = tf.random.experimental.stateless_fold_in(state, number)
-    return tf.random.stateless_normal(shape, state)
+    return distribution(shape, state)
 
 
 def _results(metrics):

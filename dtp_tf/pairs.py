@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-TRANSMISSIONS = ("continuous", "sign")
+TRANSMISSIONS = ("continuous", "sign", "sample")
 
 
 def sign(h):
@@ -21,6 +21,9 @@ class DensePair(keras.layers.Layer):
     With `transmission="sign"` both take the signs of their inputs only, -1 or 1, as where layers
     can send nothing but spikes: f(h) = s(sign(h) W + b), g(t) = r(sign(t) V + c), sign(0) = -1.
 
+    With `transmission="sample"` a network gives f binary samples of the activations below, which
+    are then probabilities; called by itself, the pair gives what f does to their mean, f(h).
+
     A network leaves out the inverses that its learning rule does not use (in difference target
     propagation that of the first pair, for it would map to pixels).
 
@@ -33,7 +36,7 @@ class DensePair(keras.layers.Layer):
         inverse: whether there is a g at all.
         inverse_first: whether r comes before the weights of g, as Ernoult et al. (2022) have it,
             and not after them, as Lee et al. (2015).
-        transmission: "continuous", or "sign": what gets through to f and g.
+        transmission: "continuous", "sign" or "sample": what gets through to f and g.
         **kwargs: `name` and the other arguments of `keras.layers.Layer`.
 
     Call arguments:

@@ -247,9 +247,10 @@ class Recipe:
         choices=tuple(INITIALIZERS),
     )
     transmission: str = _setting(
-        "continuous", str, "What a hidden layer sends to the next, and what its inverse gets: "
-        "sign = -1 or 1, the signs of activations and targets only.",
-        choices=("continuous", "sign"),
+        "continuous", str, "What a hidden layer sends: sign = -1 or 1, the signs of activations "
+        "and targets only, to the next hidden layer and to its own inverse; sample = 0 or 1, drawn "
+        "with the activations as probabilities, to the next layer (sigmoid only).",
+        choices=("continuous", "sign", "sample"),
     )
 
     # rule; each takes some of these settings, and none = what the rule does not take
@@ -361,6 +362,11 @@ class Recipe:
         if self.image_size is not None and len(self.image_size) != 2:
             raise SettingError(
                 f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
+            )
+        if self.transmission == "sample" and self.activation != "sigmoid":
+            raise SettingError(
+                "`transmission` sample needs `activation` sigmoid, for activations are then "
+                f"probabilities; got {self.activation}."
             )
         self._settle_rule()
 
@@ -524,6 +530,22 @@ RECIPES = {
                 schedule="alternating", target_step=27.965482616 / 100, noise=0.5,
                 noise_decay_epochs=50.0, inverse_optimizer="rmsprop-graves",
                 inverse_learning_rate=0.000432831736994,
+            ),
+        },
+    ),
+    "mnist-stochastic": NamedRecipe(
+        "MNIST with stochastic binary units, as Lee et al. 2015: 784-200-200-10 sigmoid, noise on "
+        "the pixels, binary samples between the layers, their constants.",
+        dict(
+            dataset="mnist", units=(200, 200), activation="sigmoid", transmission="sample",
+            initializer="glorot_uniform", pixel_noise=0.3, batch_size=100, epochs=1000,
+            validation_fraction=1 / 6, optimizer="rmsprop-graves", learning_rate=0.00308740019447,
+        ),
+        {
+            "dtp": dict(
+                schedule="alternating", target_step=58.4385169576 / 100, noise=0.5,
+                noise_decay_epochs=100.0, inverse_initializer="glorot_uniform",
+                inverse_optimizer="rmsprop-graves", inverse_learning_rate=2.71629261947e-6,
             ),
         },
     ),

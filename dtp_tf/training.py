@@ -363,6 +363,8 @@ def build_network(recipe, data):
         rule=rule,
         preprocessing=preprocessing,
         output_initializer=initializer(recipe.initializer),
+        # What is sent as signs are the hidden layers' messages to each other.
+        output_transmission="sample" if recipe.transmission == "sample" else "continuous",
         seed=recipe.seed,
         name="network",
     )

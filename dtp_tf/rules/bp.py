@@ -28,6 +28,9 @@ class BP(SignalRule):
 
         signal_{M-1} = dC/dh_{M-1},   signal_{i-1} = J_{f_i}^T signal_i
 
+    Where layers send samples, this is the straight-through estimator: a sample passes the gradient
+    on as if it were the probability that it was drawn with.
+
     Raises:
         SettingError: a layer that gets signs only, which have no gradient.
 
@@ -38,7 +41,7 @@ class BP(SignalRule):
 
     def check(self, layers):
         for number, layer in enumerate(layers, start=1):
-            if layer.transmission != "continuous":
+            if layer.transmission == "sign":
                 raise SettingError(
                     f"backpropagation needs gradients, and layer {number} gets nothing but signs, "
                     'which have none; use a rule such as dtp, or transmission "continuous".'

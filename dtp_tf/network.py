@@ -377,10 +377,7 @@ class DTPNetwork(keras.Model):
         rule = rule or self.rule
         taught = [tf.stop_gradient(one) for one in rule.teach(self, batch)]
         with batch.tape:
-            losses = [
-                rule.local_loss(output, one)
-                for output, one in zip(batch.outputs[:-1], taught, strict=True)
-            ]
+            losses = rule.local_losses(self, batch, taught)
             total = tf.add_n([batch.loss, *(_mean(loss, weights) for loss in losses)])
         return batch.tape.gradient(total, self.forward_variables), losses
 
@@ -441,7 +438,7 @@ class DTPNetwork(keras.Model):
             return
         with tf.GradientTape() as tape:
             losses = [
-                self.rule.inverse_loss(self, batch, layer, self._noise(layer, k))
+                self.rule.inverse_loss(self, batch, layer, self.noise(layer, k))
                 for layer in layers
             ]
             total = tf.add_n([_mean(loss, weights) for loss in losses])
@@ -469,8 +466,11 @@ class DTPNetwork(keras.Model):
         uniform = _draw(tf.random.stateless_uniform, tf.shape(h), self.seed, self.step, layer)
         return bernoulli(h, tf.cast(uniform, h.dtype))
 
-    def _noise(self, layer, k):
-        """Return a function of a tensor that gives standard normal numbers of its shape."""
+    def noise(self, layer, k):
+        """Return a function of a tensor that gives standard normal numbers of its shape.
+
+        They depend on the seed, the training step, the layer, k, and on how often it was called.
+        """
         draws = itertools.count()
 
         def noise(like):

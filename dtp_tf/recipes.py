@@ -60,6 +60,10 @@ RULES = {
     "bp": {},
     "fa": {"inverse_initializer": "orthogonal"},
     "dfa": {"inverse_initializer": "orthogonal"},
+    "autoencoder": {
+        **{name: value for name, value in _TRAINED.items() if name != "inverse_initializer"},
+        "noise": 0.3, "inverse_activation": "sigmoid",
+    },
 }
 # A user's own rule may take any of them; what its class has a default for is left to the class.
 OF_CLASS = ("target_step", "noise", "schedule", "inverse_steps", "inverse_l2")
@@ -548,6 +552,16 @@ RECIPES = {
                 inverse_optimizer="rmsprop-graves", inverse_learning_rate=2.71629261947e-6,
             ),
         },
+    ),
+    "mnist-autoencoder": NamedRecipe(
+        "MNIST with the target-propagated denoising autoencoder of Lee et al. 2015, 784-1000-784 "
+        "sigmoid, and a classifier on its codes; --rule dtp --init RUN then trains both by labels.",
+        dict(
+            dataset="mnist", units=(1000,), activation="sigmoid", initializer="glorot_uniform",
+            batch_size=100, epochs=30, validation_fraction=1 / 6, learning_rate=1e-3,
+            learning_rate_schedule="cosine",
+        ),
+        {"autoencoder": {}, "dtp": {}},
     ),
     "mnist-compare": NamedRecipe(
         "MNIST, 784-256x5-10 tanh: the network on which Bartunov et al. compare rules.",

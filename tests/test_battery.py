@@ -19,7 +19,7 @@ from dtp_tf.rules import BY_NAME
 from dtp_tf.rules.base import FORWARD, INVERSE, PASSES
 
 INPUTS, WIDTHS, CLASSES, BATCH = 5, (6, 4, 7), 3, 8
-TRAINED = ("tp", "dtp", "sdtp", "drl", "ddtp_linear", "ldrl")
+TRAINED = ("tp", "dtp", "sdtp", "drl", "ddtp_linear", "ldrl", "autoencoder")
 FIXED = {"fwdtp": [1, 2], "fa": [1, 2, 3], "dfa": [0, 1, 2]}  # layers with fixed feedback
 
 every_rule = pytest.mark.parametrize("rule", BY_NAME)
@@ -171,7 +171,7 @@ def test_a_feedback_loss_has_a_gradient_in_its_own_feedback_only(rule, inverse_f
     batch = a_batch(network)
     for layer in network.trained_feedback:
         with tf.GradientTape(persistent=True) as tape:
-            loss = network.rule.inverse_loss(network, batch, layer, network._noise(layer, 0))
+            loss = network.rule.inverse_loss(network, batch, layer, network.noise(layer, 0))
         assert loss.shape == (BATCH,)
         assert all(one is None for one in tape.gradient(loss, network.forward_variables))
         for other in network.trained_feedback:

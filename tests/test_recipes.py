@@ -354,6 +354,7 @@ TAKEN = {
     "bp": set(),
     "fa": {"inverse_initializer"},
     "dfa": {"inverse_initializer"},
+    "autoencoder": TRAINED - {"inverse_initializer"} | {"inverse_activation"},
 }
 
 

@@ -36,6 +36,8 @@ from dtp_tf import rules
 from dtp_tf.errors import SettingError
 from dtp_tf.rules import BY_NAME
 
+# The autoencoder has losses of another kind: see test_rules_autoencoder.
+REFERENCED = (*reference.TARGETS, *reference.SIGNALS)
 # The activations of the layers and of their inverses, and whether the latter come first.
 SHAPES = (("tanh", "tanh", False), ("sigmoid", "linear", False), ("elu", "elu", True))
 
@@ -92,7 +94,7 @@ def test_signals_equal_the_reference(rule, depth, s, r, inverse_first):
     all_close(found, [expected[i] for i in sorted(expected)])
 
 
-@nets(BY_NAME)
+@nets(REFERENCED)
 def test_local_losses_and_their_gradients_equal_the_reference(rule, depth, s, r, inverse_first):
     net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
     h = reference.activations(net, x)
@@ -140,7 +142,7 @@ def test_an_epoch_moves_every_weight_as_the_reference_does(
     moved_as(network, net, step(rule, net, x, y, ETA, SIGMA, eps, FORWARD_RATE, rates))
 
 
-@nets([name for name in BY_NAME if name not in TRAINED])
+@nets([name for name in REFERENCED if name not in TRAINED])
 def test_a_step_without_feedback_to_train_moves_the_layers_as_the_reference_does(
     rule, depth, s, r, inverse_first
 ):
@@ -210,7 +212,7 @@ def moved_as(network, net, after):
         all_close(updates(variables, old), wanted, rtol=1e-4)
 
 
-@pytest.mark.parametrize("rule", BY_NAME)
+@pytest.mark.parametrize("rule", REFERENCED)
 def test_logged_losses_equal_the_reference(monkeypatch, rule):
     net, (x, y) = random_net(rule), random_batch()
     (eps,) = random_noise(rule, net)
@@ -231,7 +233,7 @@ def test_logged_losses_equal_the_reference(monkeypatch, rule):
     assert {name: float(value) for name, value in logs.items()} == pytest.approx(expected, 1e-4)
 
 
-@pytest.mark.parametrize("rule", BY_NAME)
+@pytest.mark.parametrize("rule", REFERENCED)
 def test_validation_logs_the_relative_error_of_each_inverse(rule):
     net, (x, y) = random_net(rule), random_batch()
     logs = library(net, rule).test_step((tf.constant(x, "float32"), tf.constant(y)))
@@ -272,7 +274,7 @@ def test_the_reference_gradients_equal_finite_differences(rule, depth, s, r, inv
 # -- what a rule uses -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rule", BY_NAME)
+@pytest.mark.parametrize("rule", REFERENCED)
 def test_a_rule_has_the_inverses_and_the_feedback_of_its_equations(rule):
     network = library(random_net(rule, 3), rule)
     hidden, output = [1, 2], [3]
@@ -395,7 +397,8 @@ SETTINGS = {
 def taken(rule):
     """The names of the settings that a rule takes."""
     steps = {"target_step"} if rule in STEPPED else set()
-    feedback = {"noise", "schedule", "inverse_steps"} if rule in TRAINED else set()
+    trains = (*TRAINED, "autoencoder")
+    feedback = {"noise", "schedule", "inverse_steps"} if rule in trains else set()
     return steps | feedback | ({"inverse_l2"} if rule in ("drl", "ddtp_linear") else set())
 
 

@@ -333,6 +333,7 @@ def test_noise_of_each_layer_decays_from_its_own_value():
 TRAINED = {
     "tp": [1, 2], "dtp": [1, 2], "sdtp": [1, 2, 3], "drl": [1, 2, 3], "ddtp_linear": [0, 1, 2],
     "ldrl": [1, 2, 3], "fwdtp": [], "bp": [], "fa": [], "dfa": [],
+    "autoencoder": [0, 1, 2],
 }  # fmt: skip
 # The inputs and outputs of the feedback of each layer, learned or not.
 SHAPES = {
@@ -346,6 +347,7 @@ SHAPES = {
     "bp": {},
     "fa": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "dfa": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+    "autoencoder": {0: (64,), 1: (16,), 2: (12,)},  # biases of decoders with tied weights
 }
 UNITS = (16, 12, 14)
 
@@ -367,8 +369,13 @@ def test_every_named_recipe_builds_a_network_with_every_rule(rule):
     """Of few units, for the recipes' own take seconds to draw."""
     for name in RECIPES:
         recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits")
-        if rule == "bp" and recipe.transmission == "sign":
-            with pytest.raises(SettingError, match="backpropagation needs gradients"):
+        needs = {
+            ("bp", "sign"): "backpropagation needs gradients",
+            ("autoencoder", "sign"): "an autoencoder needs continuous activations",
+            ("autoencoder", "sample"): "an autoencoder needs continuous activations",
+        }.get((rule, recipe.transmission))
+        if needs:
+            with pytest.raises(SettingError, match=needs):
                 build_network(recipe, digits())
             continue
         network = build_network(recipe, digits())

@@ -1,5 +1,6 @@
 """Learning rules: how hidden layers are taught and feedback learns. One class a file."""
 
+from dtp_tf.rules.autoencoder import Autoencoder
 from dtp_tf.rules.base import FeedbackRule, Rule, TargetRule
 from dtp_tf.rules.bp import BP, SignalRule
 from dtp_tf.rules.ddtp_linear import DDTPLinear
@@ -25,6 +26,7 @@ BY_NAME = {
     "bp": BP,
     "fa": FA,
     "dfa": DFA,
+    "autoencoder": Autoencoder,
 }
 
 

@@ -82,6 +82,15 @@ class Rule(abc.ABC):
             taught: what `teach` says of this layer, held constant.
         """
 
+    def local_losses(self, network, batch, taught):
+        """Return the local losses of the hidden layers, `(batch,)` each, as functions of their
+        own weights.
+
+        Args:
+            taught: what `teach` says of each layer, held constant.
+        """
+        return [self.local_loss(*one) for one in zip(batch.outputs[:-1], taught, strict=True)]
+
     def get_config(self):
         return {}
 

@@ -33,6 +33,8 @@ _INVERSES = {
 _TRAINED = {
     "schedule": "parallel",
     "inverse_steps": 1,
+    "inverse_epochs_before": 0,
+    "inverse_epochs_after": 0,
     "noise": 0.359829566008,
     "noise_decay_epochs": None,
     "inverse_initializer": "orthogonal",
@@ -273,6 +275,14 @@ class Recipe:
         None, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only); "
         "one number, or one for each layer with an inverse, from the input on.",
         low=1, per_layer=True, optional=True,
+    )
+    inverse_epochs_before: int | None = _setting(
+        None, int, "Passes over the data before the first epoch that update the inverses only.",
+        low=0, optional=True,
+    )
+    inverse_epochs_after: int | None = _setting(
+        None, int, "Passes over the data at the end of every epoch that update the inverses only.",
+        low=0, optional=True,
     )
     target_step: float | None = _setting(
         None, float,

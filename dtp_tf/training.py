@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import itertools
 import math
 import os
 import platform
@@ -28,7 +29,7 @@ from dtp_tf.preprocessing import preprocessing_layer
 from dtp_tf.recipes import OF_CLASS, Recipe
 from dtp_tf.recipes import recipe as find_recipe
 from dtp_tf.rules import find_rule
-from dtp_tf.rules.base import as_list, at_layer
+from dtp_tf.rules.base import FORWARD, INVERSE, as_list, at_layer
 from dtp_tf.runs import Run, best_epoch
 
 
@@ -148,8 +149,8 @@ class Loop:
             recipe.pixel_noise,
         )
         self._training = self._strategy.experimental_distribute_dataset(self._batches.dataset)
-        self._passes = network.rule.passes
-        self._functions = {phase: self._traced(phase) for phase in set(self._passes)}
+        phases = dict.fromkeys(phase for epoch in (0, 1) for phase, _ in self._passes(epoch))
+        self._functions = {phase: self._traced(phase) for phase in phases}
         self._test = tf.function(
             self._in_replicas(network.test_step), jit_compile=recipe.deterministic
         )
@@ -170,7 +171,7 @@ class Loop:
             [self._display, *callbacks],
             model=network,
             epochs=recipe.epochs,
-            steps=self._batches.steps * len(self._passes),
+            steps=self._batches.steps * len(self._passes(1)),
             verbose=0,
         )
 
@@ -204,10 +205,11 @@ class Loop:
     def _epoch(self, epoch, stop):
         """Train one epoch and return its logs; incomplete when `stop` was set."""
         self._callbacks.on_epoch_begin(epoch)
-        start, batches_done, logs = time.perf_counter(), 0, {}
-        for passage, phase in enumerate(self._passes):
+        start, batches_done = time.perf_counter(), 0
+        logs, of_forward = {}, {}
+        for phase, order in self._passes(epoch):
             self.network.reset_metrics()
-            self._select(epoch, passage)
+            self._batches.select(epoch, order)
             function = self._functions[phase]
             for batch in self._training:
                 self._callbacks.on_train_batch_begin(batches_done)
@@ -216,19 +218,27 @@ class Loop:
                 batches_done += 1
                 if stop.is_set():
                     return logs
-            logs |= self._results(names)
+            results = self._results(names)
+            logs |= results
+            of_forward = results if FORWARD in phase else of_forward
         seconds = time.perf_counter() - start
+        logs |= of_forward  # of the loss and the accuracy, those that the forward layers learned by
         images = self._batches.steps * self._batches.size
         logs |= {f"val_{name}": value for name, value in self._validate().items()}
         logs |= {"images_per_second": images / seconds, "seconds": seconds}
         return {**logs, **self._diagnose(epoch + 1)}
 
-    def _select(self, epoch, passage):
-        """Choose the order of the images in a pass of an epoch.
+    def _passes(self, epoch):
+        """Return the passes of an epoch: what each updates, and the number of its order of images.
 
-        The forward layers, which the last pass updates, see the same order by every schedule.
+        The forward layers see the same order by every schedule: that with the number 0.
         """
-        self._batches.select(epoch, len(self._passes) - 1 - passage)
+        before = self.recipe.inverse_epochs_before or 0 if epoch == 0 else 0
+        after = self.recipe.inverse_epochs_after or 0
+        feedback = ((INVERSE,),)
+        phases = feedback * before + self.network.rule.passes + feedback * after
+        numbers = itertools.count(1)
+        return [(phase, 0 if FORWARD in phase else next(numbers)) for phase in phases]
 
     def _diagnose(self, epoch):
         """Return the diagnostics after an epoch that is due for them."""
@@ -383,6 +393,8 @@ def compile_network(network, recipe, data):
     if not trained:
         network.compile(optimizer)
         return
+    before, after = recipe.inverse_epochs_before or 0, recipe.inverse_epochs_after or 0
+    extra = (before + after * recipe.epochs) * (updates // recipe.epochs)
     rates = recipe.inverse_learning_rate
     if isinstance(rates, tuple) and len(rates) != trained:
         raise SettingError(
@@ -395,7 +407,7 @@ def compile_network(network, recipe, data):
             recipe.inverse_optimizer,
             at_layer(rates, position),
             recipe.inverse_learning_rate_schedule,
-            updates * network.rule.steps(position),
+            (updates + extra) * network.rule.steps(position),
         )
 
     if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):
@@ -412,7 +424,8 @@ def build_rule(recipe, steps):
     given = {name: value for name, value in given.items() if name in taken and value is not None}
     if recipe.noise_decay_epochs is not None and "noise" in given:
         schedule = given.get("schedule", getattr(taken.get("schedule"), "default", None))
-        decay_steps = recipe.noise_decay_epochs * steps * (2 if schedule == "alternating" else 1)
+        passes = (2 if schedule == "alternating" else 1) + (recipe.inverse_epochs_after or 0)
+        decay_steps = recipe.noise_decay_epochs * steps * passes
         decaying = [
             keras.optimizers.schedules.InverseTimeDecay(sigma, decay_steps, 1.0, staircase=False)
             for sigma in as_list(given["noise"])

@@ -313,6 +313,8 @@ def values_of(built):
 OTHER = {
     "schedule": "inverse-first",
     "inverse_steps": 1,
+    "inverse_epochs_before": 10,
+    "inverse_epochs_after": 2,
     "target_step": 0.75,
     "noise": 0.625,
     "noise_decay_epochs": 7.0,
@@ -341,6 +343,7 @@ def test_the_table_of_settings_has_exactly_the_rules_that_there_are():
 TRAINED = {
     "schedule", "inverse_steps", "noise", "noise_decay_epochs", "inverse_initializer",
     "inverse_optimizer", "inverse_learning_rate", "inverse_learning_rate_schedule",
+    "inverse_epochs_before", "inverse_epochs_after",
 }  # fmt: skip
 INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer"}
 TAKEN = {

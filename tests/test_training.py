@@ -436,6 +436,36 @@ def test_learning_rates_of_the_layers_make_an_optimizer_of_each_with_its_own_wei
         assert shapes == {tuple(v.shape) for v in network.feedback_variables(layer)}
 
 
+@pytest.mark.parametrize("schedule", ["parallel", "alternating"])
+def test_passes_for_the_inverses_alone_come_before_the_first_epoch_and_after_every_one(
+    tmp_path, schedule
+):
+    settings = {"batch_size": 115, "learning_rate_schedule": "constant", "epochs": 2}
+    extra = {"inverse_epochs_before": 3, "inverse_epochs_after": 2}
+    model, history = train(tmp_path / "run", **settings, **extra, schedule=schedule)
+    last = load_model(tmp_path / "run" / "last.keras").model
+    assert int(last.optimizer.iterations) == 20  # ten batches an epoch
+    assert int(last.inverse_optimizer.iterations) == 10 * (3 + 2 * (1 + 2))
+    passes = 3 + 2 * ((2 if schedule == "alternating" else 1) + 2)
+    assert int(last.step) == 10 * passes
+    # The training loss of an epoch is that of the pass from which the forward layers learned.
+    _, plain = train(tmp_path / "plain", **settings, schedule=schedule)
+    assert history.history["loss"][0] == pytest.approx(plain.history["loss"][0], rel=0.1)
+    assert history.history["inverse_loss_2"][0] < plain.history["inverse_loss_2"][0]
+
+
+def test_a_cosine_rate_counts_the_passes_for_the_inverses_alone():
+    recipe = dtp_tf.recipe(
+        "digits", units=UNITS, batch_size=115, epochs=3, inverse_epochs_before=4,
+        inverse_epochs_after=2, inverse_learning_rate=0.5,
+        inverse_learning_rate_schedule="cosine",
+    )  # fmt: skip
+    network = build_network(recipe, digits())
+    updates = 10 * (4 + 3 * (1 + 2))
+    for step, rate in ((updates // 2, 0.25), (updates, 0.0)):
+        assert rates([network.inverse_optimizer], step) == pytest.approx([rate], abs=1e-6)
+
+
 @pytest.mark.parametrize("steps", [1, 4])
 @pytest.mark.parametrize("schedule", ["parallel", "alternating", "inverse-first"])
 def test_a_cosine_rate_of_the_inverses_ends_with_their_last_update(schedule, steps):

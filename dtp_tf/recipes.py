@@ -416,10 +416,18 @@ class Recipe:
         check_names(changes)
         rule = changes.get("rule", self.rule)
         if rule != self.rule:
-            named = RECIPES.get(self.recipe)
-            own = named.rules.get(rule, {}) if named else {}
-            changes = {**dict.fromkeys(RULE_SETTINGS), **own, **changes}
+            changes = {**self._settings_for(rule), **changes}
         return dataclasses.replace(self, **changes)
+
+    def _settings_for(self, rule):
+        """Return what another rule changes: its settings, and those that this one alone has."""
+        changes, named = dict.fromkeys(RULE_SETTINGS), RECIPES.get(self.recipe)
+        if named is None:
+            return changes
+        for name, value in named.rules.get(self.rule, {}).items():
+            if name not in RULE_SETTINGS and getattr(self, name) == value:
+                changes[name] = getattr(Recipe(**named.settings), name)
+        return {**changes, **named.rules.get(rule, {})}
 
     def to_dict(self):
         """Return the settings as plain JSON types."""

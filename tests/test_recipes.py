@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import json
 import pathlib
 import subprocess
@@ -514,10 +515,27 @@ def test_what_a_recipe_says_of_one_rule_does_not_reach_another():
     assert recipe("mnist-paper", rule="tp").inverse_optimizer == "adam"
 
 
-def test_what_a_recipe_says_of_a_rule_are_settings_that_the_rule_takes():
+def test_what_a_recipe_says_of_a_rule_are_settings_that_the_rule_takes_or_that_are_tuned():
+    tuned = {"learning_rate", "learning_rate_schedule", "optimizer"}
     for named in RECIPES.values():
         for rule, own in named.rules.items():
-            assert own.keys() <= RULES[rule].keys()
+            assert own.keys() <= RULES[rule].keys() | tuned
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_change_of_the_rule_leaves_nothing_behind_of_the_one_before(name):
+    for first, second in itertools.permutations(RULES, 2):
+        changed = recipe(name, rule=first).replace(rule=second)
+        assert changed == recipe(name, rule=second), (first, second)
+
+
+def test_a_learning_rate_that_is_nobodys_own_stays_when_the_rule_changes(monkeypatch):
+    named = RECIPES["digits"]
+    rules = {"dtp": {"learning_rate": 0.5}, "drl": {"learning_rate": 0.25}}
+    monkeypatch.setitem(RECIPES, "digits", dataclasses.replace(named, rules=rules))
+    assert recipe("digits").replace(rule="drl").learning_rate == 0.25
+    assert recipe("digits").replace(rule="bp").learning_rate == named.settings["learning_rate"]
+    assert recipe("digits", learning_rate=0.125).replace(rule="bp").learning_rate == 0.125
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -602,7 +602,9 @@ RECIPES = {
         ),
         {
             "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
-            "ldrl": dict(inverse_steps=3),
+            # With slower inverses the noise of their updates turns the targets less; the passes
+            # before spare the forward layers the time in which the inverses are still random.
+            "ldrl": dict(inverse_steps=2, inverse_learning_rate=3e-4, inverse_epochs_before=2),
         },
     ),
 }

@@ -6,87 +6,12 @@ import keras
 import tensorflow as tf
 
 from dtp_tf import activations  # noqa: F401  (registers them with Keras)
+from dtp_tf.batch import Batch, global_batch_size
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
-
-
-class Batch:
-    """What a learning rule sees of a batch: activations and the loss at the output.
-
-    All but `outputs` is held constant, so that no loss can move another layer's weights.
-
-    Attributes:
-        h: [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits; each
-            `(batch, units)`.
-        outputs: [h_1, .., h_M], each as a function of its own layer's weights.
-        labels: the one-hot labels, `(batch, classes)`.
-        probabilities: softmax of the logits, `(batch, classes)`.
-        tape: has recorded all of this, and goes on with `with batch.tape:`.
-        scores, loss: the probabilities and C (a mean over the global batch), as functions of the
-            output layer's weights.
-    """
-
-    def __init__(self, network, x, y, weights=None):
-        self._y, self._inputs, self._pre_activations, self.outputs = y, [], [], []
-        self.tape = tf.GradientTape(persistent=True)
-        with self.tape:
-            h = x if network.preprocessing is None else network.preprocessing(x)
-            for i, layer in enumerate(network.layers_up):
-                sent = network.sent(i, tf.stop_gradient(h))
-                if i > 0:  # nothing is below the first layer
-                    self.tape.watch(sent)
-                pre_activation = layer.pre_activation(sent)
-                h = layer.activate(pre_activation)
-                self._inputs.append(sent)
-                self._pre_activations.append(pre_activation)
-                self.outputs.append(h)
-            self.scores = network.probabilities(h)
-            self.loss = network.compute_loss(x, y, self.scores, weights)
-            # Targets do not depend on the examples' weights.
-            self._mean = self.loss if weights is None else network.compute_loss(x, y, self.scores)
-        self.h = [tf.stop_gradient(tensor) for tensor in [self._inputs[0], *self.outputs]]
-        self.probabilities = tf.stop_gradient(self.scores)
-
-    @property
-    def labels(self):
-        classes = self.probabilities.shape[-1]
-        if len(self._y.shape) == 2 and self._y.shape[-1] == classes:
-            return tf.cast(self._y, self.probabilities.dtype)
-        return tf.one_hot(
-            tf.cast(tf.reshape(self._y, (-1,)), tf.int32), classes, dtype=self.probabilities.dtype
-        )
-
-    def output_gradient(self):
-        """dC/dh_M, the logits' gradient of each example's own loss: `(batch, classes)`."""
-        return self._loss_gradient(self.outputs[-1])
-
-    def top_gradient(self):
-        """dC/dh_{M-1} of each example's own loss: `(batch, units)`; at the samples of h_{M-1}
-        where the output layer gets these."""
-        return self._loss_gradient(self._inputs[-1])
-
-    def pull_back(self, layer, signal):
-        """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`; 0 through signs,
-        straight through where samples are sent (as if a sample had the slope 1)."""
-        return self.tape.gradient(
-            self.outputs[layer],
-            self._inputs[layer],
-            output_gradients=signal,
-            unconnected_gradients="zero",
-        )
-
-    def pre_activation_gradient(self, layer, signal):
-        """Take a gradient for `h[layer + 1]` to what goes into that layer's nonlinearity."""
-        return self.tape.gradient(
-            self.outputs[layer], self._pre_activations[layer], output_gradients=signal
-        )
-
-    def _loss_gradient(self, source):
-        # The loss is a mean over the global batch; targets move along each example's own gradient.
-        return self.tape.gradient(self._mean, source) * _global_batch_size(source)
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -669,12 +594,7 @@ def _mean(losses, weights):
     """Mean over the global batch of one loss per example; Keras sums the replicas' gradients."""
     if weights is not None:
         losses = losses * tf.cast(tf.reshape(weights, (-1,)), losses.dtype)
-    return tf.reduce_sum(losses) / _global_batch_size(losses)
-
-
-def _global_batch_size(tensor):
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return tf.cast(tf.shape(tensor)[0] * replicas, tensor.dtype)
+    return tf.reduce_sum(losses) / global_batch_size(losses)
 
 
 def _normal(shape, seed, step, *key):

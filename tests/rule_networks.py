@@ -6,7 +6,7 @@ import reference
 import tensorflow as tf
 
 import dtp_tf
-from dtp_tf.network import Batch
+from dtp_tf.batch import Batch
 from dtp_tf.rules import BY_NAME
 
 BATCH, INPUTS, WIDTHS, CLASSES = 8, 5, (6, 4, 7, 5), 3

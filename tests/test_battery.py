@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import dtp_tf
+from dtp_tf.batch import Batch
 from dtp_tf.export import export
-from dtp_tf.network import Batch
 from dtp_tf.rules import BY_NAME
 from dtp_tf.rules.base import FORWARD, INVERSE, PASSES
 

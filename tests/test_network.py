@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import dtp_tf
+from dtp_tf.batch import Batch
 from dtp_tf.errors import SettingError
-from dtp_tf.network import Batch
 from dtp_tf.rules import DTP
 from dtp_tf.rules.base import FORWARD, INVERSE
 

@@ -23,10 +23,10 @@ from helpers import (
 )
 
 import dtp_tf
+from dtp_tf.batch import Batch
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_json
 from dtp_tf.models import load_model
-from dtp_tf.network import Batch
 from dtp_tf.recipes import RULE_SETTINGS, RULES, recipe
 from dtp_tf.rules import DTP, find_rule
 from dtp_tf.training import build_network, build_rule

@@ -8,7 +8,7 @@ from helpers import digits
 from rule_networks import all_close, close, values
 
 import dtp_tf
-from dtp_tf.network import Batch
+from dtp_tf.batch import Batch
 from dtp_tf.rules import Autoencoder
 
 SIGMA, RATE, INVERSE_RATE = 0.3, 0.7, 0.04

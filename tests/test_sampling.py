@@ -7,9 +7,9 @@ import tensorflow as tf
 from helpers import TINY, train
 
 import dtp_tf
+from dtp_tf.batch import Batch
 from dtp_tf.errors import SettingError
 from dtp_tf.export import export
-from dtp_tf.network import Batch
 from dtp_tf.rules import BY_NAME
 from dtp_tf.sampling import PASSES, thresholds
 

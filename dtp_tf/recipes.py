@@ -589,6 +589,9 @@ RECIPES = {
         ),
         {
             "dtp": dict(schedule="alternating"),
+            # The step must stand out of the inverses' error, which nothing takes away.
+            "tp": dict(target_step=10.0, noise=0.1),
+            "sdtp": dict(learning_rate=1e-3),
             # Gauss-Newton targets are far smaller along the gradient: they need larger steps.
             "drl": dict(learning_rate=3e-3, inverse_steps=2),
             "ddtp_linear": dict(learning_rate=3e-3),
@@ -605,6 +608,8 @@ RECIPES = {
         ),
         {
             "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
+            "tp": dict(target_step=10.0, noise=0.1),
+            "sdtp": dict(learning_rate=1e-3),
             "drl": dict(learning_rate=3e-3, inverse_steps=2),
             "ddtp_linear": dict(learning_rate=3e-3),
             # Fast inverses: where they lag behind the forward layers, they do so in the very

@@ -3,15 +3,19 @@
 TensorFlow takes seconds to import, so each command imports what it needs when it runs.
 """
 
-import json
-import os
 import sys
-import tempfile
 
 import click
 
+from dtp_tf.cli_options import (
+    data_dir_option,
+    export_dir_option,
+    json_option,
+    print_json,
+)
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.plan import make_plan
+from dtp_tf.quiet import import_tensorflow
 from dtp_tf.recipes import (
     RECIPES,
     RULE_SETTINGS,
@@ -22,29 +26,6 @@ from dtp_tf.recipes import (
     shown,
 )
 from dtp_tf.recipes import recipe as find_recipe
-
-
-def import_tensorflow():
-    """Import TensorFlow without its start-up messages, which are no news to a user.
-
-    They are written to the file descriptor before TensorFlow reads its log level. If the import
-    fails, they are shown after all.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
-        os.dup2(messages.fileno(), 2)
-        try:
-            import keras  # noqa: F401
-            import tensorflow  # noqa: F401
-        except BaseException:
-            messages.seek(0)
-            os.write(kept, messages.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 class Commands(click.Group):
@@ -98,34 +79,6 @@ def setting_options(command, without=("recipe",)):
             )
         command = option(command)
     return command
-
-
-def json_option(command):
-    """Add `--json`."""
-    text = "Print the result as JSON on stdout, all else on stderr."
-    return click.option("--json", "as_json", is_flag=True, help=text)(command)
-
-
-def data_dir_option(command):
-    """Add `--data-dir`."""
-    text = "Folder of TensorFlow Datasets. [default: TFDS's own]"
-    return click.option("--data-dir", type=click.Path(), help=text)(command)
-
-
-def export_dir_option(command):
-    """Add `--export-dir`."""
-    return click.option(
-        "--export-dir",
-        type=click.Path(),
-        default="exported_models",
-        show_default=True,
-        help="Folder of exported models.",
-    )(command)
-
-
-def print_json(content):
-    """Print JSON on stdout."""
-    click.echo(json.dumps(content, indent=2))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -109,7 +109,8 @@ def parse_address(url, version=None, label=None):
         match = re.fullmatch(_PATHS[kind], parts.path)
     if match is None or "@" in parts.netloc:
         raise SettingError(f"{url!r} is no URL of a model; write {FORMS}.")
-    found = {name: value and urllib.parse.unquote(value) for name, value in match.groupdict().items()}
+    groups = match.groupdict().items()
+    found = {name: value and urllib.parse.unquote(value) for name, value in groups}
     pinned = found["version"] is not None or found["label"] is not None
     if pinned and (version is not None or label is not None):
         raise SettingError(f"{url!r} names a version already: drop that or the option.")
@@ -337,9 +338,3 @@ def one_line(text, most=240):
     """Return a message as one line without its full stop, shortened where it is long."""
     text = " ".join(str(text).split()).rstrip(".")
     return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def dtype_name(proto_name):
-    """Return the usual name of a type, such as "float32" for "DT_FLOAT"."""
-    name = proto_name.removeprefix("DT_").lower()
-    return {"float": "float32", "double": "float64", "half": "float16"}.get(name, name)

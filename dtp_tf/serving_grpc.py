@@ -1,7 +1,7 @@
 """Asking TensorFlow Serving by gRPC, whose messages need TensorFlow."""
 
 from dtp_tf.quiet import import_tensorflow
-from dtp_tf.serving import Client, ServerError, UnavailableError, dtype_name, one_line
+from dtp_tf.serving import Client, ServerError, UnavailableError, one_line
 
 import_tensorflow()
 
@@ -146,7 +146,7 @@ def _as_text(values):
 def _tensors(infos):
     return {
         name: {
-            "dtype": dtype_name(tf.dtypes.as_dtype(info.dtype).name),
+            "dtype": tf.dtypes.as_dtype(info.dtype).name,
             "shape": None
             if info.tensor_shape.unknown_rank
             else [dim.size for dim in info.tensor_shape.dim],

@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 
-from dtp_tf.serving import Client, ServerError, UnavailableError, dtype_name, one_line
+from dtp_tf.serving import Client, ServerError, UnavailableError, one_line
 
 
 class RestClient(Client):
@@ -156,7 +156,13 @@ def _tensors(infos):
         shape = info.get("tensor_shape", {})
         sizes = [int(dim.get("size", 0)) for dim in shape.get("dim", [])]
         found[name] = {
-            "dtype": dtype_name(info["dtype"]),
+            "dtype": _dtype_name(info["dtype"]),
             "shape": None if shape.get("unknown_rank") else sizes,
         }
     return found
+
+
+def _dtype_name(proto_name):
+    """Return the usual name of a type, such as "float32" for "DT_FLOAT"."""
+    name = proto_name.removeprefix("DT_").lower()
+    return {"float": "float32", "double": "float64", "half": "float16"}.get(name, name)

@@ -170,6 +170,8 @@ class _Server:
             self._signal(signal.SIGKILL)  # also what the server may have left behind
             self._process.wait()
             self._reader.join(5)
+            if not self._reader.is_alive():
+                self._process.stdout.close()
 
     def wait_until_it_predicts(self, timeout):
         """Return what `check_prediction` returns for every model, by name."""

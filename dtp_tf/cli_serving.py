@@ -204,7 +204,7 @@ def load_test(
         raise SettingError(
             f"--concurrency must be whole numbers with commas, got {concurrency!r}."
         ) from None
-    encoded = encoded_images(images, dataset, limit, data_dir)
+    encoded = encoded_images(images, dataset, limit, data_dir, lossless=expect is not None)
     result = run_load_test(
         url,
         encoded,

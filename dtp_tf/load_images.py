@@ -7,12 +7,20 @@ import numpy as np
 from dtp_tf.image_files import encode_image, encode_pixels, read_image
 
 
-def encoded_images(paths, dataset="digits", limit=100, data_dir=None):
+def encoded_images(paths, dataset="digits", limit=100, data_dir=None, lossless=False):
     """Return encoded images: files, or without any the first test images of a set as PNG.
+
+    Args:
+        paths: of image files; may be none.
+        dataset, limit: otherwise, the set and how many of its images.
+        data_dir: the folder of TFDS; its own default otherwise.
+        lossless: whether to make PNGs of JPEGs, which two decoders need not read alike.
 
     Raises:
         UserError: an image or a set that cannot be had.
     """
+    if paths and lossless:
+        return [encode_pixels(read_image(path)) for path in paths]
     if paths:
         return [encode_image(path) for path in paths]
     from dtp_tf.quiet import import_tensorflow

@@ -138,9 +138,10 @@ class _Level:
         self._most = math.inf if requests is None else requests
         self._seconds = math.inf if duration is None else duration
         begin = threading.Barrier(self.workers + 1)
+        clients = [connect(self.url, **self.connection) for _ in range(self.workers)]
         threads = [
-            threading.Thread(target=self._work, args=(begin,), daemon=True)
-            for _ in range(self.workers)
+            threading.Thread(target=self._work, args=(client, begin), daemon=True)
+            for client in clients
         ]
         for thread in threads:
             thread.start()
@@ -171,8 +172,8 @@ class _Level:
             "first_error": self.first_error,
         }
 
-    def _work(self, begin):
-        with connect(self.url, **self.connection) as client:
+    def _work(self, client, begin):
+        with client:
             begin.wait()
             end = time.monotonic() + self._seconds
             try:

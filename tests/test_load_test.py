@@ -80,7 +80,7 @@ def test_every_request_is_answered_counted_and_checked(server, home, scheme):
 def test_latency_is_the_servers(server, images):
     server.delay = 0.1
     (level,) = load_test(server.url(), images, [1], requests=3)["levels"]
-    assert 100 < level["latency_ms"]["p50"] < 400
+    assert 100 < level["latency_ms"]["p50"] <= 1000 * level["seconds"] / 2
     assert level["requests_per_second"] < 10
 
 
@@ -88,17 +88,17 @@ def test_a_duration_ends_each_level_in_time(server, images):
     server.delay = 0.05
     start = time.monotonic()
     levels = load_test(server.url(), images[:1], [1, 2], duration=0.5)["levels"]
-    assert 1 < time.monotonic() - start < 4
+    assert 1 < time.monotonic() - start < 10
     assert 2 <= levels[0]["requests"] <= 11
     assert levels[1]["requests"] <= 22
-    assert all(0.5 <= level["seconds"] < 1.5 for level in levels)
+    assert all(0.5 <= level["seconds"] < 3 for level in levels)
 
 
 def test_workers_work_at_the_same_time(server, images):
     server.delay = 0.2
     one, four = load_test(server.url(), images[:1], [1, 4], requests=8)["levels"]
     assert one["seconds"] > 1.6
-    assert four["seconds"] < 1.2
+    assert four["seconds"] < 0.8 * one["seconds"]
 
 
 def test_files_are_sent_where_they_are_named(server, tmp_path):
@@ -253,11 +253,11 @@ def test_a_request_that_takes_too_long_is_a_timeout(server, images):
     def slow(outputs):
         counted.append(1)
         if len(counted) == 3:
-            time.sleep(0.8)
+            time.sleep(2.5)
         return outputs
 
     server.distort = slow
-    (level,) = load_test(server.url(), images[:1], [1], requests=4, timeout=0.3)["levels"]
+    (level,) = load_test(server.url(), images[:1], [1], requests=4, timeout=1.5)["levels"]
     assert level["errors"] == {"timeout": 1}
     assert level["requests"] == 3
 

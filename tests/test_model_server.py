@@ -1,5 +1,6 @@
 """`serve`: which models, which flags and files, and a server that starts, answers and stops."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -136,7 +137,10 @@ def stand_in(double, tmp_path, monkeypatch):
     executable(home / "bin" / "tensorflow_model_server", text)
     (home / "behave").write_text("")
     monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
-    return home
+    yield home
+    if (home / "pid").exists():  # a killed `serve` cannot stop its server
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((home / "pid").read_text()), signal.SIGKILL)
 
 
 def serve(*words, cwd, ports=None):
@@ -534,6 +538,9 @@ def test_the_printed_examples_work(export_dir, double, stand_in, tmp_path, name)
         (line,) = [line for line in text.splitlines() if line.startswith("ask it")]
         words = shlex.split(line)[4:]
         table = succeeded(invoke(*[str(tmp_path / w) if "IMAGE" in w else w for w in words]))
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
     assert answers[0] == answers[1]
     (one,) = answers[0]["predictions"]
     assert set(one["classes"]) < set(NAMES)

@@ -139,8 +139,10 @@ def stand_in(double, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
     yield home
     if (home / "pid").exists():  # a killed `serve` cannot stop its server
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int((home / "pid").read_text()), signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            left = psutil.Process(int((home / "pid").read_text()))
+            if str(home) in " ".join(left.cmdline()):
+                left.kill()
 
 
 def serve(*words, cwd, ports=None):

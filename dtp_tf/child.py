@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 
-from dtp_tf.cli import import_tensorflow
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.files import read_json, write_json
+from dtp_tf.quiet import import_tensorflow
 from dtp_tf.recipes import Recipe
 
 OUTCOME = "outcome.json"  # beside the job

@@ -3,15 +3,20 @@
 TensorFlow takes seconds to import, so each command imports what it needs when it runs.
 """
 
-import json
-import os
 import sys
-import tempfile
 
 import click
 
+from dtp_tf.cli_options import (
+    data_dir_option,
+    export_dir_option,
+    json_option,
+    print_json,
+)
+from dtp_tf.cli_serving import load_test, serve, server_options, server_status
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.plan import make_plan
+from dtp_tf.quiet import import_tensorflow
 from dtp_tf.recipes import (
     RECIPES,
     RULE_SETTINGS,
@@ -22,29 +27,6 @@ from dtp_tf.recipes import (
     shown,
 )
 from dtp_tf.recipes import recipe as find_recipe
-
-
-def import_tensorflow():
-    """Import TensorFlow without its start-up messages, which are no news to a user.
-
-    They are written to the file descriptor before TensorFlow reads its log level. If the import
-    fails, they are shown after all.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
-        os.dup2(messages.fileno(), 2)
-        try:
-            import keras  # noqa: F401
-            import tensorflow  # noqa: F401
-        except BaseException:
-            messages.seek(0)
-            os.write(kept, messages.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 class Commands(click.Group):
@@ -98,34 +80,6 @@ def setting_options(command, without=("recipe",)):
             )
         command = option(command)
     return command
-
-
-def json_option(command):
-    """Add `--json`."""
-    text = "Print the result as JSON on stdout, all else on stderr."
-    return click.option("--json", "as_json", is_flag=True, help=text)(command)
-
-
-def data_dir_option(command):
-    """Add `--data-dir`."""
-    text = "Folder of TensorFlow Datasets. [default: TFDS's own]"
-    return click.option("--data-dir", type=click.Path(), help=text)(command)
-
-
-def export_dir_option(command):
-    """Add `--export-dir`."""
-    return click.option(
-        "--export-dir",
-        type=click.Path(),
-        default="exported_models",
-        show_default=True,
-        help="Folder of exported models.",
-    )(command)
-
-
-def print_json(content):
-    """Print JSON on stdout."""
-    click.echo(json.dumps(content, indent=2))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -284,28 +238,65 @@ def evaluate(model, split, data_dir, as_json):
 
 
 @main.command(epilog="Example:  python cli.py predict runs/20261123-120000-digits seven.png")
-@click.argument("model", metavar="RUN|MODEL", type=click.Path())
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="[RUN|MODEL] IMAGE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per image."
 )
+@click.option(
+    "--url", help="Ask a model server, at http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME."
+)
+@server_options
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="With --url: images per request.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="With --url: how often to ask again a server that is not available.",
+)
 @json_option
-def predict(model, images, top, as_json):
+@click.pass_context
+def predict(ctx, paths, top, url, batch_size, as_json, **connection):
     """Name the classes of image files, best first, with scores from 0 to 1.
 
     Any common image format and size, grey or colour: images are converted and resized to the
-    network's input.
+    network's input. With --url the server's model answers, and all paths are images.
     """
-    import_tensorflow()
-    from dtp_tf.console import make_console, show_answers
-    from dtp_tf.evaluation import answer
-    from dtp_tf.runs import open_model
+    from dtp_tf.tables import make_console, show_answers
 
-    answers = answer(open_model(model), images, top)
+    if url is not None:
+        from dtp_tf.serving import answer as ask
+        from dtp_tf.serving import connect
+
+        with connect(url, **connection) as client:
+            answers = ask(client, paths, top, batch_size)
+    else:
+        model, *images = paths
+        check_local(ctx, images)
+        import_tensorflow()
+        from dtp_tf.evaluation import answer
+        from dtp_tf.runs import open_model
+
+        answers = answer(open_model(model), images, top)
     if as_json:
         print_json(answers)
     else:
         show_answers(make_console(), answers)
+
+
+def check_local(ctx, images):
+    """Refuse what makes no sense for `predict` without --url."""
+    if not images:
+        raise click.UsageError("Missing argument 'IMAGE...'.")
+    for name in ("version", "label", "timeout", "batch_size", "retries"):
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --url, a server to ask.")
 
 
 @main.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
@@ -367,6 +358,10 @@ def recipes(name, as_json):
         limits = SETTINGS[setting].range_text()
         text = SETTINGS[setting].help + (f" [{limits}]" if limits else "")
         click.echo(click.wrap_text(text, 96, "    ", "    "))
+
+
+for command in (serve, server_status, load_test):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,12 @@
 """What a person sees while training: the network, a progress bar, a line per epoch, the report."""
 
 import keras
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-
-def make_console(stderr=False, quiet=False):
-    """Return a console for human text; to stderr where stdout belongs to a program."""
-    console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, width=110)
-    return console
+from dtp_tf.tables import make_console as make_console
+from dtp_tf.tables import show_answers as show_answers
 
 
 def show_data(console, data):
@@ -88,17 +82,6 @@ def show_report(console, result, what):
         f"{result['images']:,} images",
         markup=False,
     )
-
-
-def show_answers(console, answers):
-    """Print the answers of `dtp_tf.evaluation.answer`."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("image", "class", "score"):
-        table.add_column(name, justify="right" if name == "score" else "left")
-    for one in answers:
-        for i, (label, score) in enumerate(zip(one["classes"], one["scores"], strict=True)):
-            table.add_row("" if i else escape(one["image"]), escape(label), f"{score:.4f}")
-    console.print(table)
 
 
 class Display(keras.callbacks.Callback):

@@ -7,31 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dtp_tf.errors import UserError
-
-
-def read_image(path):
-    """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).
-
-    Raises:
-        UserError: a file that is missing or is no image that Pillow can read.
-    """
-    try:
-        with Image.open(path) as image:
-            deep = image.mode.startswith(("I", "F"))  # more than 8 bits: keep the range
-            grey = deep or image.mode in ("1", "L", "LA")
-            if deep:
-                pixels = np.asarray(image, dtype=np.float64)
-                top = 65535 if image.mode != "F" else max(pixels.max(), 1e-12)
-                pixels = np.clip(pixels / top * 255, 0, 255).round().astype(np.uint8)
-            else:
-                pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    except FileNotFoundError:
-        raise UserError(f"image {path} does not exist.") from None
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError):
-        raise UserError(
-            f"image {path} cannot be read: it is damaged or no image; remove or replace it."
-        ) from None
-    return pixels[..., None] if grey else pixels
+from dtp_tf.image_files import read_image
 
 
 def fit_image(image, shape):

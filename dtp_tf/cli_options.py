@@ -1,0 +1,33 @@
+"""Options that several commands share, and JSON on standard output."""
+
+import json
+
+import click
+
+
+def json_option(command):
+    """Add `--json`."""
+    text = "Print the result as JSON on stdout, all else on stderr."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def data_dir_option(command):
+    """Add `--data-dir`."""
+    text = "Folder of TensorFlow Datasets. [default: TFDS's own]"
+    return click.option("--data-dir", type=click.Path(), help=text)(command)
+
+
+def export_dir_option(command):
+    """Add `--export-dir`."""
+    return click.option(
+        "--export-dir",
+        type=click.Path(),
+        default="exported_models",
+        show_default=True,
+        help="Folder of exported models.",
+    )(command)
+
+
+def print_json(content):
+    """Print JSON on stdout."""
+    click.echo(json.dumps(content, indent=2))

@@ -123,6 +123,11 @@ def export_dir_option(command):
     )(command)
 
 
+def model_argument(command):
+    """Add the argument `model`: what `dtp_tf.runs.open_model` takes."""
+    return click.argument("model", metavar="MODEL", type=click.Path())(command)
+
+
 def print_json(content):
     """Print JSON on stdout."""
     click.echo(json.dumps(content, indent=2))
@@ -255,7 +260,7 @@ def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
 
 
 @main.command(epilog="Example:  python cli.py evaluate runs/20261123-120000-digits --json")
-@click.argument("model", metavar="RUN|MODEL", type=click.Path())
+@model_argument
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -266,7 +271,10 @@ def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
 @data_dir_option
 @json_option
 def evaluate(model, split, data_dir, as_json):
-    """Report accuracy, overall and per class, of a run's best network or of a .keras file."""
+    """Report accuracy, overall and per class.
+
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
+    """
     import_tensorflow()
     from dtp_tf.console import make_console, show_report
     from dtp_tf.data import load_data
@@ -284,7 +292,7 @@ def evaluate(model, split, data_dir, as_json):
 
 
 @main.command(epilog="Example:  python cli.py predict runs/20261123-120000-digits seven.png")
-@click.argument("model", metavar="RUN|MODEL", type=click.Path())
+@model_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per image."
@@ -293,6 +301,7 @@ def evaluate(model, split, data_dir, as_json):
 def predict(model, images, top, as_json):
     """Name the classes of image files, best first, with scores from 0 to 1.
 
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     Any common image format and size, grey or colour: images are converted and resized to the
     network's input.
     """
@@ -309,31 +318,35 @@ def predict(model, images, top, as_json):
 
 
 @main.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
-@click.argument("run", type=click.Path())
-@click.option("--name", help="Name of the exported model. [default: the recipe's]")
+@model_argument
+@click.option("--name", help="Name of the exported model. [default: the recipe's or preset's]")
 @export_dir_option
 @data_dir_option
 @json_option
-def export(run, name, export_dir, data_dir, as_json):
-    """Export a run's best network again as a SavedModel for TensorFlow Serving.
+def export(model, name, export_dir, data_dir, as_json):
+    """Export a network as a SavedModel for TensorFlow Serving.
 
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     It becomes EXPORT_DIR/NAME/VERSION, one version above the highest, after it was checked on test
-    images, for which the run's data are read.
+    images, for which the run's data are read; a preset needs no data and is checked on others.
     """
     import_tensorflow()
     from dtp_tf.data import load_data
     from dtp_tf.export import export as write_export
     from dtp_tf.export import serve_command
+    from dtp_tf.presets import probe_images
     from dtp_tf.runs import open_model
 
-    saved = open_model(run)
-    recipe = saved.recipe()
-    data = load_data(recipe, data_dir)
-    saved.check_fits(data)
+    saved = open_model(model)
+    if saved.preset is None:
+        recipe = saved.recipe()
+        data = load_data(recipe, data_dir)
+        saved.check_fits(data)
+        default_name, images = recipe.recipe, data.test.images[:100]
+    else:
+        default_name, images = saved.preset, probe_images(saved.image_shape())
     classifier = saved.classifier()
-    path = write_export(
-        classifier, saved.class_names, export_dir, name or recipe.recipe, data.test.images[:100]
-    )
+    path = write_export(classifier, saved.class_names, export_dir, name or default_name, images)
     if as_json:
         print_json({"export": str(path), "serve": serve_command(path)})
     else:
@@ -367,6 +380,88 @@ def recipes(name, as_json):
         limits = SETTINGS[setting].range_text()
         text = SETTINGS[setting].help + (f" [{limits}]" if limits else "")
         click.echo(click.wrap_text(text, 96, "    ", "    "))
+
+
+@main.command(epilog="Example:  python cli.py presets digits_mlp_dtp")
+@click.argument("name", required=False)
+@json_option
+def presets(name, as_json):
+    """List the presets that come with dtp_tf, or tell all of preset NAME.
+
+    NAME may be a preset's folder as well. A preset is a network with published weights; `predict`,
+    `evaluate`, `export` and `train --init` take its name, and `dtp_tf.DTPNetwork.from_preset` too.
+    """
+    from dtp_tf.presets import preset_info, shipped_presets
+
+    if name is not None:
+        facts = preset_info(name)
+        if as_json:
+            print_json(facts)
+        else:
+            from dtp_tf.cards import model_card
+
+            click.echo(model_card(facts).split("---\n", 2)[2].strip())
+        return
+    table = shipped_presets()
+    if as_json:
+        print_json({name: dict(facts) for name, facts in table.items()})
+        return
+    rows = [("preset", "data", "network", "rule", "test accuracy", "weights", "size")]
+    for name, facts in table.items():
+        accuracy = facts["test_accuracy"]
+        rows.append((
+            name, facts["data"] or "-", facts["layers"], facts["rule"],
+            "-" if accuracy is None else f"{accuracy:.2%}", f"{facts['parameters']:,}",
+            f"{facts['bytes'] / 1e6:.1f} MB",
+        ))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def license_option(command):
+    """Add `--license`."""
+    return click.option(
+        "--license",
+        default="apache-2.0",
+        show_default=True,
+        help="License of the weights, as model hubs write it.",
+    )(command)
+
+
+@main.command(epilog="Example:  python cli.py save-preset runs/20261123-120000-digits my_digits")
+@click.argument("run", type=click.Path())
+@click.argument("folder", metavar="DIR", type=click.Path())
+@license_option
+@click.option(
+    "--float16",
+    is_flag=True,
+    help="Store weights in half the bytes, if that changes no answer to the test images.",
+)
+@data_dir_option
+@json_option
+def save_preset(run, folder, license, float16, data_dir, as_json):
+    """Write a finished run's best network to DIR as a preset: weights, metadata, model card.
+
+    The folder can be uploaded to a model hub as it is. Its name becomes the preset's.
+    """
+    import_tensorflow()
+    from dtp_tf.preset_models import refuse_used, save_run
+
+    refuse_used(folder)
+    facts = save_run(run, folder, license=license, float16=float16, data_dir=data_dir)
+    if as_json:
+        print_json(facts)
+    else:
+        show_preset(folder, facts)
+
+
+def show_preset(folder, facts):
+    """Print where a preset was written."""
+    size = sum(file["bytes"] for file in facts["files"].values())
+    click.echo(f"preset     {folder}: {facts['layers']}, {size / 1e6:.1f} MB")
+    click.echo(f'load it    dtp_tf.DTPNetwork.from_preset("{folder}")')
 
 
 if __name__ == "__main__":

@@ -457,6 +457,72 @@ def save_preset(run, folder, license, float16, data_dir, as_json):
         show_preset(folder, facts)
 
 
+@main.command(epilog="Example:  python cli.py import-torch w.pt --layers 64,32,10 --out my_digits")
+@click.argument("file", type=click.Path())
+@click.option(
+    "--layers", required=True, metavar="INTEGER,..",
+    help="Inputs, units of the hidden layers, classes.",
+)
+@click.option("--out", required=True, metavar="DIR", type=click.Path(), help="The preset's folder.")
+@click.option("--activation", default="tanh", show_default=True, help="Of the hidden layers.")
+@click.option("--inverse-activation", help="Of the inverses. [default: the same]")
+@click.option(
+    "--dataset",
+    help="That the network was trained on, to have its classes and the test accuracy.",
+)
+@click.option(
+    "--image-shape", metavar="H,W,C",
+    help="Of the images, without a dataset. With neither, the network takes numbers.",
+)
+@click.option(
+    "--preprocessing", default="unit", show_default=True,
+    help="Pixels to inputs, as in a recipe.",
+)
+@click.option(
+    "--image-order",
+    type=click.Choice(["chw", "hwc"]),
+    default="chw",
+    show_default=True,
+    help="How images were flattened: channels first, as PyTorch has them, or last.",
+)
+@click.option("--class-names", metavar="NAME,..", help="Of the classes. [default: the dataset's]")
+@license_option
+@data_dir_option
+@json_option
+def import_torch(file, layers, out, image_shape, class_names, as_json, **options):
+    """Bring weights trained with PyTorch into a preset: FILE is a .pt or .safetensors file.
+
+    It holds the state dict of an nn.Sequential or nn.ModuleList of Linear layers, or a dictionary
+    F1 .. FM of forward layers, with inverses G2 .. G(M-1) if there are any: G_i leads from layer i
+    back to layer i - 1. Nothing in the file is run as code. Needs pip install 'dtp-tf[torch]'.
+    """
+    sizes = SETTINGS["units"].parse("layers", layers)
+    if image_shape is not None:
+        image_shape = SETTINGS["units"].parse("image_shape", image_shape)
+        if len(image_shape) != 3 or image_shape[-1] not in (1, 3):
+            text = ",".join(map(str, image_shape))
+            raise click.UsageError(
+                f"--image-shape must be height,width,channels, with 1 or 3 channels; got {text}."
+            )
+    if class_names is not None:
+        class_names = [name.strip() for name in class_names.split(",")]
+    import_tensorflow()
+    from dtp_tf.torch_import import import_torch as run_import
+
+    facts, lines = run_import(
+        file, sizes, out, image_shape=image_shape, class_names=class_names, **options
+    )
+    if as_json:
+        print_json(facts)
+        return
+    for line in lines:
+        click.echo(line)
+    results = facts["results"]
+    if results:
+        click.echo(f"test accuracy {results['test']['accuracy']:.2%}")
+    show_preset(out, facts)
+
+
 def show_preset(folder, facts):
     """Print where a preset was written."""
     size = sum(file["bytes"] for file in facts["files"].values())

@@ -15,9 +15,13 @@ from dtp_tf.preset_models import save_run
 from dtp_tf.recipes import RULES
 from dtp_tf.training import build_network
 
-BEST = trained()[0] / "best.keras"
 # A run that ends where it began: a rate so small that no float32 weight moves.
 STILL = {**TINY, "learning_rate": 1e-30, "inverse_learning_rate": 1e-30, "epochs": 1}
+
+
+def best():
+    """The shared run's best network."""
+    return trained()[0] / "best.keras"
 
 
 def made(**settings):
@@ -43,10 +47,10 @@ def preset(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["run", "file", "preset"])
 def test_forward_and_inverse_weights_are_taken_from_a_run_a_file_or_a_preset(kind, preset):
-    network, source = made(), load_model(BEST).model
+    network, source = made(), load_model(best()).model
     before = equal(network.forward_variables, source.forward_variables)
     assert not any(before[::2])  # kernels
-    where = {"run": trained()[0], "file": BEST, "preset": preset}[kind]
+    where = {"run": trained()[0], "file": best(), "preset": preset}[kind]
     line = initialize(network, where)
     assert line == f"forward weights of {where}; inverses of layers 2; drawn afresh: none"
     assert all(equal(network.forward_variables, source.forward_variables))
@@ -55,7 +59,7 @@ def test_forward_and_inverse_weights_are_taken_from_a_run_a_file_or_a_preset(kin
 
 
 def test_a_classifier_gives_its_forward_weights_and_the_inverses_stay_as_they_were_drawn():
-    network, source = made(), load_model(BEST).model
+    network, source = made(), load_model(best()).model
     before = values(network.inverse_variables)
     path = trained()[0] / "classifier.keras"
     line = initialize(network, path)
@@ -67,28 +71,29 @@ def test_a_classifier_gives_its_forward_weights_and_the_inverses_stay_as_they_we
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_starts_from_the_weights_of_a_dtp_network(rule):
-    network, source = made(rule=rule), load_model(BEST).model
-    line = initialize(network, BEST)
+    network, source = made(rule=rule), load_model(best()).model
+    line = initialize(network, best())
     assert all(equal(network.forward_variables, source.forward_variables))
     alike = rule in ("tp", "dtp", "sdtp", "drl", "fwdtp")  # their inverses are applied as dtp's
     if alike:
         assert "inverses of layers 2; drawn afresh: " in line
         assert all(equal(network.feedback_weights(1), source.feedback_weights(1)))
     elif rule == "bp":
-        assert line == f"forward weights of {BEST}"
+        assert line == f"forward weights of {best()}"
     else:
         assert "of layers none; drawn afresh: " in line
 
 
 def test_inverses_of_another_activation_are_drawn_afresh():
     network = made(inverse_activation="linear")
-    assert "inverses of layers none; drawn afresh: 2" in initialize(network, BEST)
+    assert "inverses of layers none; drawn afresh: 2" in initialize(network, best())
 
 
 # -- what does not fit -----------------------------------------------------------------------------
 
 
-def refused(name=BEST, **settings):
+def refused(name=None, **settings):
+    name = name or best()
     network = build_network(
         dtp_tf.recipe("digits", **{"units": (16, 12), **settings}), digits()
     )
@@ -102,8 +107,8 @@ def refused(name=BEST, **settings):
 
 def test_a_layer_of_another_size_is_named_with_what_arrived():
     assert refused(units=(16, 11)) == (
-        f"`init` {BEST} does not fit: layer 2 needs weights of 16x11 (inputs x units) and biases, "
-        "got 16x12."
+        f"`init` {best()} does not fit: layer 2 needs weights of 16x11 (inputs x units) and "
+        "biases, got 16x12."
     )
     assert "layer 1 needs weights of 64x15" in refused(units=(15, 12))
 
@@ -117,7 +122,7 @@ def test_other_classes_are_named_as_the_output_layer(tmp_path):
 
 def test_another_number_of_layers_is_named():
     text = refused(units=(16, 12, 12))
-    assert f"`init` {BEST} has 3 layers (64-16-12-10), the recipe's network has 4" in text
+    assert f"`init` {best()} has 3 layers (64-16-12-10), the recipe's network has 4" in text
     assert "(64-16-12-12-10)" in text
 
 
@@ -153,7 +158,7 @@ def test_train_starts_from_a_preset_and_the_run_says_so(preset, tmp_path):
     text = succeeded(invoke("train", "digits", *flags(STILL), *words))
     assert f"init       forward weights of {preset}; inverses of layers 2; drawn afresh: " in text
     assert read_json(run / "config.json")["init"] == str(preset)
-    network, source = load_model(run / "last.keras").model, load_model(BEST).model
+    network, source = load_model(run / "last.keras").model, load_model(best()).model
     assert all(equal(network.forward_variables, source.forward_variables))
     assert all(equal(network.inverse_variables, source.inverse_variables))
     assert int(network.step) > 0
@@ -161,7 +166,7 @@ def test_train_starts_from_a_preset_and_the_run_says_so(preset, tmp_path):
 
 def test_a_resumed_run_does_not_ask_for_its_first_weights_again(tmp_path):
     run = tmp_path / "run"
-    (tmp_path / "start.keras").write_bytes(BEST.read_bytes())
+    (tmp_path / "start.keras").write_bytes(best().read_bytes())
     words = ("--init", tmp_path / "start.keras", "--no-export", "--run-dir", run)
     succeeded(invoke("train", "digits", *flags(STILL), *words))
     (tmp_path / "start.keras").unlink()
@@ -173,7 +178,7 @@ def test_a_resumed_run_does_not_ask_for_its_first_weights_again(tmp_path):
 
 
 def test_what_does_not_fit_is_refused_before_a_run_is_made(tmp_path):
-    words = ("--units", "16,11", "--init", BEST, "--run-dir", tmp_path / "run")
+    words = ("--units", "16,11", "--init", best(), "--run-dir", tmp_path / "run")
     assert "layer 2 needs weights of 16x11" in refusal(invoke("train", "digits", *words), 2)
     assert not list(tmp_path.iterdir())
 

@@ -73,7 +73,7 @@ def _use(facts):
 ## Use
 
 ```python
-import dtp_tf  # pip install dtp-tf
+import dtp_tf
 
 # With inverses, ready to train on:
 network = dtp_tf.DTPNetwork.from_preset("{name}")

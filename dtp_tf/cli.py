@@ -494,7 +494,8 @@ def import_torch(file, layers, out, image_shape, class_names, as_json, **options
 
     It holds the state dict of an nn.Sequential or nn.ModuleList of Linear layers, or a dictionary
     F1 .. FM of forward layers, with inverses G2 .. G(M-1) if there are any: G_i leads from layer i
-    back to layer i - 1. Nothing in the file is run as code. Needs pip install 'dtp-tf[torch]'.
+    back to layer i - 1. Nothing in the file is run as code. PyTorch must be installed for .pt
+    files, and safetensors for the others.
     """
     sizes = SETTINGS["units"].parse("layers", layers)
     if image_shape is not None:

@@ -7,6 +7,7 @@ it runs no code of the file's.
 import pathlib
 import pickle
 import re
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -74,7 +75,9 @@ def _read_torch(path):
     except ImportError:
         raise _not_installed("torch", path) from None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters ends in an error
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
             f"{path} is no file of weights alone: what else it holds could run code, so it is not "
@@ -88,7 +91,7 @@ def _read_torch(path):
 
 def _not_installed(package, path):
     return UserError(
-        f"to read {path}, the package {package} is needed: pip install 'dtp-tf[torch]'."
+        f"to read {path}, the package {package} is needed: pip install {package}."
     )
 
 

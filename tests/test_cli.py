@@ -73,7 +73,10 @@ def picture(path, pixels, **kwargs):
 
 
 def test_there_are_these_commands():
-    assert COMMANDS == ["compare", "evaluate", "export", "predict", "recipes", "train"]
+    assert COMMANDS == [
+        "compare", "evaluate", "export", "import-torch", "predict", "presets", "recipes",
+        "save-preset", "train",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -38,6 +39,7 @@ from dtp_tf.training import build_network
 sys.path.insert(0, str(REPO / "benchmarks"))
 import make_preset  # noqa: E402
 
+PAGE = (REPO / "docs/presets.md").read_text(encoding="utf-8")
 FILES = ["README.md", "config.json", "metadata.json", "model.weights.h5"]
 
 
@@ -566,6 +568,22 @@ def test_the_card_begins_with_what_hubs_read(saved):
     (result,) = front["model-index"][0]["results"]
     accuracy = dtp_tf.preset_info(saved)["results"]["test"]["accuracy"]
     assert result["metrics"] == [{"type": "accuracy", "value": round(accuracy, 4)}]
+
+
+def test_the_python_of_the_page_runs(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names = {}
+    exec(compile(code, "presets.md", "exec"), names)
+    images = digits().test.images[:5]
+    expected = names["network"](images)
+    np.testing.assert_allclose(names["classifier"](images), expected, rtol=1e-5, atol=1e-7)
+    assert not np.allclose(names["fresh"](images), expected)
+    assert names["names"] == [str(i) for i in range(10)]
+    assert "digits_mlp_dtp" in capsys.readouterr().out
+
+
+def test_the_page_names_every_file_of_a_preset():
+    assert all(f"`{name}`" in PAGE for name in FILES)
 
 
 # -- making one to ship ----------------------------------------------------------------------------

@@ -305,7 +305,7 @@ def test_a_missing_package_is_said_with_the_way_to_install_it(
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / name).touch()
     text = refused(read_arrays, tmp_path / name)
-    assert text.endswith(f"the package {package} is needed: pip install 'dtp-tf[torch]'.")
+    assert text.endswith(f"the package {package} is needed: pip install {package}.")
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ _HOMES = {
     "evaluate": "dtp_tf.evaluation",
     "export": None,
     "load_data": "dtp_tf.data",
+    "preset_info": "dtp_tf.presets",
+    "pretrained_classifier": "dtp_tf.preset_models",
     "recipe": "dtp_tf.recipes",
     "recipes": None,
     "rules": None,

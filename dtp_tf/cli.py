@@ -11,8 +11,10 @@ from dtp_tf.cli_options import (
     data_dir_option,
     export_dir_option,
     json_option,
+    model_argument,
     print_json,
 )
+from dtp_tf.cli_presets import import_torch, presets, save_preset
 from dtp_tf.cli_serving import load_test, serve, server_options, server_status
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.plan import make_plan
@@ -209,7 +211,7 @@ def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
 
 
 @main.command(epilog="Example:  python cli.py evaluate runs/20261123-120000-digits --json")
-@click.argument("model", metavar="RUN|MODEL", type=click.Path())
+@model_argument
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -220,7 +222,10 @@ def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
 @data_dir_option
 @json_option
 def evaluate(model, split, data_dir, as_json):
-    """Report accuracy, overall and per class, of a run's best network or of a .keras file."""
+    """Report accuracy, overall and per class.
+
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
+    """
     import_tensorflow()
     from dtp_tf.console import make_console, show_report
     from dtp_tf.data import load_data
@@ -238,7 +243,7 @@ def evaluate(model, split, data_dir, as_json):
 
 
 @main.command(epilog="Example:  python cli.py predict runs/20261123-120000-digits seven.png")
-@click.argument("paths", metavar="[RUN|MODEL] IMAGE...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="[MODEL] IMAGE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="Classes per image."
 )
@@ -265,6 +270,7 @@ def evaluate(model, split, data_dir, as_json):
 def predict(ctx, paths, top, url, batch_size, as_json, **connection):
     """Name the classes of image files, best first, with scores from 0 to 1.
 
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     Any common image format and size, grey or colour: images are converted and resized to the
     network's input. With --url the server's model answers, and all paths are images.
     """
@@ -300,31 +306,35 @@ def check_local(ctx, images):
 
 
 @main.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
-@click.argument("run", type=click.Path())
-@click.option("--name", help="Name of the exported model. [default: the recipe's]")
+@model_argument
+@click.option("--name", help="Name of the exported model. [default: the recipe's or preset's]")
 @export_dir_option
 @data_dir_option
 @json_option
-def export(run, name, export_dir, data_dir, as_json):
-    """Export a run's best network again as a SavedModel for TensorFlow Serving.
+def export(model, name, export_dir, data_dir, as_json):
+    """Export a network as a SavedModel for TensorFlow Serving.
 
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     It becomes EXPORT_DIR/NAME/VERSION, one version above the highest, after it was checked on test
-    images, for which the run's data are read.
+    images, for which the run's data are read; a preset needs no data and is checked on others.
     """
     import_tensorflow()
     from dtp_tf.data import load_data
     from dtp_tf.export import export as write_export
     from dtp_tf.export import serve_command
+    from dtp_tf.presets import probe_images
     from dtp_tf.runs import open_model
 
-    saved = open_model(run)
-    recipe = saved.recipe()
-    data = load_data(recipe, data_dir)
-    saved.check_fits(data)
+    saved = open_model(model)
+    if saved.preset is None:
+        recipe = saved.recipe()
+        data = load_data(recipe, data_dir)
+        saved.check_fits(data)
+        default_name, images = recipe.recipe, data.test.images[:100]
+    else:
+        default_name, images = saved.preset, probe_images(saved.image_shape())
     classifier = saved.classifier()
-    path = write_export(
-        classifier, saved.class_names, export_dir, name or recipe.recipe, data.test.images[:100]
-    )
+    path = write_export(classifier, saved.class_names, export_dir, name or default_name, images)
     if as_json:
         print_json({"export": str(path), "serve": serve_command(path)})
     else:
@@ -360,7 +370,7 @@ def recipes(name, as_json):
         click.echo(click.wrap_text(text, 96, "    ", "    "))
 
 
-for command in (serve, server_status, load_test):
+for command in (presets, save_preset, import_torch, serve, server_status, load_test):
     main.add_command(command)
 
 

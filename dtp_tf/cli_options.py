@@ -31,3 +31,8 @@ def export_dir_option(command):
 def print_json(content):
     """Print JSON on stdout."""
     click.echo(json.dumps(content, indent=2))
+
+
+def model_argument(command):
+    """Add the argument `model`: what `dtp_tf.runs.open_model` takes."""
+    return click.argument("model", metavar="MODEL", type=click.Path())(command)

@@ -34,6 +34,11 @@ class SavedModel:
         names = self.about.get("class_names")
         return list(names) if names else [str(i) for i in range(self.model.output_shape[-1])]
 
+    @property
+    def preset(self):
+        """The name of the preset that the model comes from; None for another model."""
+        return self.about.get("preset")
+
     def recipe(self):
         """Return the `Recipe` that the model was trained with.
 
@@ -63,7 +68,8 @@ class SavedModel:
     def classifier(self):
         """Return the forward network alone, in stock Keras layers, for uint8 images."""
         if isinstance(self.model, DTPNetwork):
-            return self.model.classifier(dtype="uint8")
+            # Without preprocessing, inputs are numbers of any kind.
+            return self.model.classifier("float32" if self.model.preprocessing is None else "uint8")
         return self.model
 
     def check_fits(self, data):

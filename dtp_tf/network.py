@@ -9,9 +9,17 @@ from dtp_tf import activations  # noqa: F401  (registers them with Keras)
 from dtp_tf.batch import Batch, global_batch_size
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
+from dtp_tf.presets import shipped_presets
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
+
+
+class _Presets:
+    """Reads the table of shipped presets when it is looked at."""
+
+    def __get__(self, instance, owner):
+        return shipped_presets()
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -39,6 +47,9 @@ class DTPNetwork(keras.Model):
         seed: of the noise and the samples; 0 .. 2^31 - 1.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
+    Attributes:
+        presets: the shipped presets, {name: its facts in short}; `from_preset` takes the names.
+
     Call arguments:
         inputs: a batch of examples.
 
@@ -61,6 +72,8 @@ class DTPNetwork(keras.Model):
     >>> model.predict(x, verbose=0).shape
     (20, 3)
     """
+
+    presets = _Presets()
 
     def __init__(
         self,
@@ -465,6 +478,34 @@ class DTPNetwork(keras.Model):
             for metric in metrics
         }
         return [metric for metric in self.metrics if id(metric) not in own]
+
+    # -- presets ----------------------------------------------------------------------------------
+
+    @classmethod
+    def from_preset(cls, name_or_folder, load_weights=True):
+        """Return a network with published weights.
+
+        It is compiled with the optimizers of its recipe, which have not begun: `fit` goes on from
+        its weights, and `compile` may come before.
+
+        Args:
+            name_or_folder: one of `DTPNetwork.presets`, or the folder of a preset.
+            load_weights: whether to load its weights; otherwise the same network with weights
+                drawn afresh.
+
+        Raises:
+            UserError: there is no such preset, or it is damaged, foreign or of a newer version.
+
+        Example:
+
+        >>> import dtp_tf
+        >>> network = dtp_tf.DTPNetwork.from_preset("digits_mlp_dtp")
+        >>> network.example_shape
+        (8, 8, 1)
+        """
+        from dtp_tf.preset_models import load_preset  # it knows this class
+
+        return load_preset(name_or_folder, load_weights).model
 
     # -- views ------------------------------------------------------------------------------------
 

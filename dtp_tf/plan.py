@@ -25,7 +25,7 @@ from dtp_tf.recipes import recipe as find_recipe
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.
 HELD_EQUAL = tuple(
     "recipe dataset image_folder image_size validation_fraction preprocessing flip crop "
-    "pixel_noise units activation transmission initializer batch_size epochs early_stopping "
+    "pixel_noise units activation transmission initializer init batch_size epochs early_stopping "
     "deterministic".split()
 )
 

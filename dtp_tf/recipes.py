@@ -252,6 +252,11 @@ class Recipe:
         "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.",
         choices=tuple(INITIALIZERS),
     )
+    init: str | None = _setting(
+        None, str, "Start from the weights of this preset, run or .keras file, and not from "
+        "`initializer`: those of the forward layers, and those of inverses where both have them.",
+        optional=True,
+    )
     transmission: str = _setting(
         "continuous", str, "What a hidden layer sends: sign = -1 or 1, the signs of activations "
         "and targets only, to the next hidden layer and to its own inverse; sample = 0 or 1, drawn "

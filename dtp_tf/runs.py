@@ -28,7 +28,8 @@ from dtp_tf.files import (
     written,
 )
 from dtp_tf.models import load_model, save_model
-from dtp_tf.recipes import Recipe
+from dtp_tf.presets import Preset, shipped_names
+from dtp_tf.recipes import Recipe, did_you_mean
 
 
 class Run:
@@ -165,15 +166,29 @@ def best_epoch(history):
 
 
 def open_model(path):
-    """Return the `SavedModel` in a run's folder (its best network) or in a `.keras` file.
+    """Return the `SavedModel` of a run (its best network), a preset or a `.keras` file.
+
+    Args:
+        path: of a run's folder, a preset's folder or a `.keras` file; or a shipped preset's name,
+            where no path has that name.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
     path = pathlib.Path(path)
+    if Preset(path).is_there() or (not path.exists() and str(path) in shipped_names()):
+        from dtp_tf.preset_models import load_preset  # it opens runs in its turn
+
+        return load_preset(path)
     if path.is_dir():
         run = Run.open(path)
         if not run.best.exists():
             raise UserError(f"{path} has no trained network yet: no epoch was finished.")
         return load_model(run.best)
+    if not path.exists() and path.parent == pathlib.Path() and not path.suffix:
+        names = shipped_names()
+        raise UserError(
+            f"model {path} does not exist: no run, preset or file has that name, and shipped "
+            f"presets are {', '.join(names)}.{did_you_mean(str(path), names)}"
+        )
     return load_model(path)

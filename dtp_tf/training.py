@@ -21,6 +21,7 @@ from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, draw_diagnostics, evaluate
 from dtp_tf.export import export, serve_command
 from dtp_tf.files import write_json
+from dtp_tf.initial import initialize
 from dtp_tf.models import load_model, save_model
 from dtp_tf.network import DTPNetwork
 from dtp_tf.optimizers import make_optimizer
@@ -106,6 +107,8 @@ def train(
     data = load_data(settled, data_dir)
     show_data(console, data)
     network = build_network(settled, data) if saved is None else saved.model
+    if saved is None and settled.init is not None:
+        console.print(f"init       {initialize(network, settled.init)}", markup=False)
     if run is None:
         run = Run.create(settled, run_dir)
     console.print(f"run        {run.path}", markup=False)

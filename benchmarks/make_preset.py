@@ -1,0 +1,82 @@
+"""Train a recipe over seeds and ship the best as a preset, with the answers it must keep giving.
+
+    python benchmarks/make_preset.py --recipe digits --seeds 3
+
+The best seed is that with the highest validation accuracy; of several, that with the lowest
+validation loss. Finished runs are not repeated and unfinished ones are resumed, so this may be
+stopped and started again at any time. It writes dtp_tf/pretrained/NAME/ and tests/golden/NAME.json;
+published weights do not change: another version gets another name.
+"""
+
+import json
+import pathlib
+import sys
+
+import click
+import numpy as np
+from reproduce import train
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from dtp_tf.files import make_folder, write_json  # noqa: E402
+from dtp_tf.preset_models import load_preset, refuse_used, save_run  # noqa: E402
+from dtp_tf.presets import SHIPPED, probe_images  # noqa: E402
+
+GOLDEN = ROOT / "tests/golden"
+FOLDER = click.Path(path_type=pathlib.Path)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--recipe", required=True, help="The recipe.")
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
+@click.option("--name", help="Of the preset. [default: RECIPE_mlp_dtp]")
+@click.option("--data-dir", type=click.Path(), help="Folder of TensorFlow Datasets.")
+@click.option("--runs", type=FOLDER, default=ROOT / "runs/presets", help="Folder of the runs.")
+@click.option("--out", type=FOLDER, default=SHIPPED, help="Folder of the presets.")
+@click.option("--golden", type=FOLDER, default=GOLDEN, help="Folder of the golden answers.")
+@click.option("--float16", is_flag=True, help="Store weights in half the bytes.")
+def main(recipe, seeds, name, data_dir, runs, out, golden, float16):
+    """Train a recipe over seeds and ship the best as a preset."""
+    name = name or f"{recipe}_mlp_dtp"
+    refuse_used(out / name)
+    results = {}
+    for seed in range(seeds):
+        run = runs / f"{recipe}-{seed}"
+        if not (run / "metrics.json").exists():
+            train(recipe, seed, run, data_dir)
+        metrics = json.loads((run / "metrics.json").read_text())
+        if metrics["interrupted"]:
+            sys.exit(f"{run} was interrupted: resume it first.")
+        results[seed] = metrics["validation"]
+    best = best_seed(results)
+    facts = save_run(
+        runs / f"{recipe}-{best}", out / name, float16=float16, data_dir=data_dir,
+        tried={seed: one["accuracy"] for seed, one in results.items()},
+    )  # fmt: skip
+    make_folder(golden)
+    write_json(golden / f"{name}.json", golden_answers(out / name))
+    for seed, one in results.items():
+        click.echo(f"seed {seed}: validation {one['accuracy']:.2%}{' *' if seed == best else ''}")
+    click.echo(f"{out / name}: test {facts['results']['test']['accuracy']:.2%}")
+
+
+def best_seed(results):
+    """Return the seed with the best of {seed: validation report}."""
+    return max(results, key=lambda seed: (results[seed]["accuracy"], -results[seed]["loss"]))
+
+
+def golden_answers(folder):
+    """Return what a preset answers to images that need no data set."""
+    saved = load_preset(folder)
+    images = probe_images(saved.image_shape())
+    scores = np.asarray(saved.model(images, training=False))
+    return {
+        "images": "dtp_tf.presets.probe_images",
+        "classes": [saved.class_names[i] for i in scores.argmax(axis=-1)],
+        "scores": [[float(f"{score:.8g}") for score in row] for row in scores],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -123,6 +123,16 @@ def export_dir_option(command):
     )(command)
 
 
+def keep_option(command):
+    """Add `--keep`."""
+    return click.option(
+        "--keep",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Remove all exported versions but the N highest. [default: keep all]",
+    )(command)
+
+
 def print_json(content):
     """Print JSON on stdout."""
     click.echo(json.dumps(content, indent=2))
@@ -152,10 +162,13 @@ def main():
 @click.option("--run-dir", type=click.Path(), help="The run's folder. [default: runs/TIME-RECIPE]")
 @data_dir_option
 @export_dir_option
+@keep_option
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
 @json_option
 @setting_options
-def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_json, **flags):
+def train(
+    recipe, config, resume, run_dir, data_dir, export_dir, keep, no_export, as_json, **flags
+):
     """Train a network by RECIPE (default: digits), evaluate it and export it.
 
     Every setting of the recipe can be overridden by a flag, or by a file given with --config;
@@ -190,6 +203,7 @@ def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_j
         data_dir=data_dir,
         run_dir=run_dir,
         export_dir=None if no_export else export_dir,
+        keep=keep,
         console=make_console(stderr=as_json),
         **(settings if resume is not None else {}),
     )
@@ -311,33 +325,55 @@ def predict(model, images, top, as_json):
 @main.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
 @click.argument("run", type=click.Path())
 @click.option("--name", help="Name of the exported model. [default: the recipe's]")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["savedmodel", "onnx", "litert"]),
+    multiple=True,
+    help="Write the forward network in this format too (may be repeated); the SavedModel is always "
+    "written.",
+)
 @export_dir_option
+@keep_option
 @data_dir_option
 @json_option
-def export(run, name, export_dir, data_dir, as_json):
+def export(run, name, formats, export_dir, keep, data_dir, as_json):
     """Export a run's best network again as a SavedModel for TensorFlow Serving.
 
     It becomes EXPORT_DIR/NAME/VERSION, one version above the highest, after it was checked on test
-    images, for which the run's data are read.
+    images, for which the run's data are read. ONNX (which needs the extra `onnx`) and LiteRT lie
+    in the version's assets.extra, checked in the same way.
     """
+    formats = [kind for kind in dict.fromkeys(formats) if kind != "savedmodel"]
     import_tensorflow()
     from dtp_tf.data import load_data
+    from dtp_tf.evaluation import evaluate
     from dtp_tf.export import export as write_export
-    from dtp_tf.export import serve_command
+    from dtp_tf.export import format_paths, serve_command
     from dtp_tf.runs import open_model
+    from dtp_tf.training import card_facts
 
     saved = open_model(run)
     recipe = saved.recipe()
     data = load_data(recipe, data_dir)
     saved.check_fits(data)
-    classifier = saved.classifier()
     path = write_export(
-        classifier, saved.class_names, export_dir, name or recipe.recipe, data.test.images[:100]
+        saved.classifier(),
+        saved.class_names,
+        export_dir,
+        name or recipe.recipe,
+        data.test.images[:100],
+        facts=card_facts(saved.about, data, evaluate(saved.model, data.test, saved.class_names)),
+        formats=formats,
+        keep=keep,
     )
+    others = {kind: str(file) for kind, file in format_paths(path, formats).items()}
     if as_json:
-        print_json({"export": str(path), "serve": serve_command(path)})
+        print_json({"export": str(path), "formats": others, "serve": serve_command(path)})
     else:
         click.echo(f"exported   {path}")
+        for kind, file in others.items():
+            click.echo(f"{kind:10} {file}")
         click.echo(f"serve it   {serve_command(path)}")
 
 

@@ -54,17 +54,23 @@ def _starts(content, signature):
     return tf.strings.substr(content, 0, len(signature)) == signature
 
 
+def _beginning(content, size):
+    """Return the first bytes, followed by zeros if there are fewer.
+
+    A substring that begins behind the end would be an error whose text, the file, is no text.
+    """
+    padded = tf.strings.join([tf.strings.substr(content, 0, size), tf.constant(bytes(size))])
+    return tf.strings.substr(padded, 0, size)
+
+
 def _jpeg(content):
     # By default TensorFlow takes a faster, less exact transform than Pillow.
     return tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE")
 
 
 def _is_deep_grey(content):
-    return tf.cond(
-        _starts(content, PNG),
-        lambda: tf.strings.substr(content, 24, 2) == DEEP_GREY,
-        lambda: False,
-    )
+    kind = tf.strings.substr(_beginning(content, 26), 24, 2)
+    return _starts(content, PNG) & (kind == DEEP_GREY)
 
 
 def _deep_grey(content):
@@ -75,21 +81,30 @@ def _deep_grey(content):
 
 def _bmp(content):
     """Decode a BMP; TensorFlow takes an index into a palette, or a packed run, for a grey value."""
+    start = _beginning(content, 66)
 
     def number(at, dtype):
-        return tf.io.decode_raw(tf.strings.substr(content, at, dtype.size), dtype)[0]
+        return tf.io.decode_raw(tf.strings.substr(start, at, dtype.size), dtype)[0]
 
     header, bits, packing = number(14, tf.int32), number(28, tf.int16), number(30, tf.int32)
-    plain = (packing == 0) | ((packing == 3) & (tf.strings.substr(content, 54, 12) == BITMASKS))
-    readable = plain & (header >= 40) & ((bits == 8) | (bits == 24) | (bits == 32))
-    tf.debugging.Assert(readable, ["a BMP must be uncompressed, with 8, 24 or 32 bits a pixel"])
+    colours = number(46, tf.int32)
+    colours = tf.where(colours == 0, 256, colours)  # what an absent number means
+    plain = (packing == 0) | ((packing == 3) & (tf.strings.substr(start, 54, 12) == BITMASKS))
+    plain &= (header >= 40) & (header <= 124)  # of the known versions of the format
+    indexed = bits == 8
+    fits = (colours > 0) & (colours <= 256)
+    fits &= tf.strings.length(content) >= 14 + header + 4 * colours
+    readable = plain & ((indexed & fits) | (bits == 24) | (bits == 32))
+    check = tf.debugging.Assert(
+        readable, ["a BMP must be whole and uncompressed, with 8, 24 or 32 bits a pixel"]
+    )
+    with tf.control_dependencies([check]):
+        content = tf.identity(content)
 
     def with_palette():
-        colours = number(46, tf.int32)
-        colours = tf.where(colours == 0, 256, colours)
         table = tf.strings.substr(content, 14 + header, 4 * colours)
         table = tf.reshape(tf.io.decode_raw(table, tf.uint8), (-1, 4))[:, 2::-1]  # B, G, R, 0
         indices = tf.io.decode_bmp(content, channels=0)[..., 0]
         return tf.gather(table, tf.cast(indices, tf.int32))
 
-    return tf.cond(bits == 8, with_palette, lambda: tf.io.decode_bmp(content, channels=3))
+    return tf.cond(indexed, with_palette, lambda: tf.io.decode_bmp(content, channels=3))

@@ -34,9 +34,11 @@ def publish(home, write, keep=None):
         home.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(home)
         write(hidden)
-        path = _give_number(hidden, home)
-        if keep is not None:
-            _prune(home, keep, path)
+        with _alone(home):
+            path = _give_number(hidden, home)
+            old = [] if keep is None else [_hide(one) for one in _superfluous(home, keep, path)]
+        for one in old:
+            shutil.rmtree(one, ignore_errors=True)
         return path
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
@@ -67,10 +69,30 @@ def _give_number(hidden, home):
                 raise
 
 
-def _prune(home, keep, new):
-    for path in _numbered(home)[:-keep]:
-        if path != new and path.is_dir() and not path.is_symlink():
-            _remove(path)
+def _superfluous(home, keep, new):
+    folders = [path for path in _numbered(home) if path.is_dir() and not path.is_symlink()]
+    return [path for path in folders[:-keep] if path != new]
+
+
+@contextlib.contextmanager
+def _alone(home):
+    """Let one process at a time give and take numbers.
+
+    Otherwise a process that has chosen a number may find it free although another one has used it
+    and a third one has removed it. The lock ends with its process, however that ends. Where there
+    are no locks (Windows, some network drives), exports that `keep` few must not run at once.
+    """
+    folder = None
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        folder = os.open(home, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.close(folder)
 
 
 def _remove_abandoned(home):
@@ -78,7 +100,7 @@ def _remove_abandoned(home):
         shutil.rmtree(path, ignore_errors=True)
     for path in home.glob(f"{WRITING}*"):
         if time.time() - _last_change(path) > ABANDONED:
-            _remove(path)
+            shutil.rmtree(_hide(path), ignore_errors=True)
 
 
 def _last_change(folder):
@@ -91,13 +113,13 @@ def _last_change(folder):
     return max(times)
 
 
-def _remove(path):
-    """Take a folder out of sight, then delete it.
+def _hide(path):
+    """Take a folder out of sight, so that it can be deleted, and return where it is.
 
-    The first step is the rename that a publishing process would make: only one of the two gets the
-    folder, so nobody publishes what is being deleted.
+    This is the rename that a publishing process would make: only one of the two gets the folder, so
+    nobody publishes what is being deleted.
     """
     hidden = _hidden(path.parent, REMOVING)
     with contextlib.suppress(FileNotFoundError):  # another process was faster
         os.rename(path, hidden)
-    shutil.rmtree(hidden, ignore_errors=True)
+    return hidden

@@ -34,12 +34,11 @@ def model_card(facts):
 
 
 def _summary(facts):
+    text = f"A classifier of {_images(facts)} into {len(facts['class_names'])} classes"
     recipe = facts.get("recipe")
-    by = f", trained by the learning rule `{recipe['rule']}` with seed {recipe['seed']}"
-    return (
-        f"A classifier of {_images(facts)} into {len(facts['class_names'])} classes: the forward "
-        f"layers of a dense network{by if recipe else ''}."
-    )
+    if recipe is not None:
+        text += f", trained by the learning rule `{recipe['rule']}` with seed {recipe['seed']}"
+    return f"{text}. It is the forward network alone; inverses and feedback only serve training."
 
 
 def _images(facts):

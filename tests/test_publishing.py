@@ -168,6 +168,29 @@ def test_a_new_version_is_one_above_the_highest_and_old_ones_stay(tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted(["7", "8", "not-a-number", ".99", "8.5", "²"])
 
 
+def test_a_version_that_appears_meanwhile_is_left_alone(tmp_path):
+    def slow(path):
+        write(path)
+        write(tmp_path / "1", "theirs")
+
+    assert publish(tmp_path, slow) == tmp_path / "2"
+    assert (tmp_path / "1" / FILES[0]).read_text() == "theirs"
+
+
+def test_a_version_lost_in_the_last_moment_is_not_overwritten(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def race(source, target):
+        if not (tmp_path / "1").exists():
+            write(tmp_path / "1", "theirs")
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "rename", race)
+    assert publish(tmp_path, write) == tmp_path / "2"
+    assert (tmp_path / "1" / FILES[0]).read_text() == "theirs"
+    assert (tmp_path / "2" / FILES[0]).read_text() == "whole"
+
+
 @pytest.mark.parametrize(
     ("keep", "kept"), [(1, [9]), (2, [7, 9]), (3, [3, 7, 9]), (9, [1, 3, 7, 9])]
 )

@@ -101,16 +101,17 @@ def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     np.testing.assert_allclose(served["probabilities"], model(images), rtol=1e-5, atol=1e-7)
 
 
-def test_a_set_of_few_classes_shows_all_of_them(tmp_path):
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_set_of_few_classes_shows_all_of_them(tmp_path, channels):
     model = keras.Sequential(
         [
-            keras.Input((2, 2, 1), dtype="uint8"),
+            keras.Input((2, 2, channels), dtype="uint8"),
             keras.layers.Rescaling(1 / 255),
             keras.layers.Flatten(),
             keras.layers.Dense(3, "softmax"),
         ]
     )
-    pixels = np.arange(8, dtype="uint8").reshape(2, 2, 2, 1)
+    pixels = np.arange(8 * channels, dtype="uint8").reshape(2, 2, 2, channels)
     path = export(model, ["a", "b", "c"], tmp_path, "three", pixels)
     loaded = tf.saved_model.load(str(path))
     served = loaded.signatures["serving_default"](images=tf.constant(pixels))

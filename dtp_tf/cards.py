@@ -1,34 +1,174 @@
-"""Model cards: what a person or a model hub wants to know of a network, in Markdown."""
+"""Model cards: what a network was trained on, how, how well it does, and what it cannot do.
+
+This module does not import TensorFlow.
+"""
+
+import json
 
 import yaml
 
-ROW = "| {} | {} |"  # of the table of accuracies
+UNKNOWN = "Not known: the file that the network came from does not say."
 
 
 def model_card(facts):
-    """Return a model card: Markdown below a front matter in YAML, as model hubs read it.
+    """Return a model card as Markdown. What is not known is said to be unknown.
 
     Args:
-        facts: JSON types, as in a preset's `metadata.json`. Needed are "name", "class_names",
-            "layers" (as 784-240-10), "parameters" ({"forward": int, "inverse": int}) and "versions"
-            ({program: version}). What is known beside them: "description" (a paragraph), "license",
-            "rule", "recipe" (all settings), "data" (see `dtp_tf.training.fingerprint`),
-            "image_shape", "results" ({"test": report, "validation": report, "best_epoch",
-            "epochs", "chosen_by"}, the reports as `dtp_tf.evaluate` gives them), "seeds"
-            ({"seed": int, "validation_accuracy": {seed: accuracy}}), "weights_dtype" and "source"
-            ({"file", "sha256"} of weights that were converted).
+        facts: JSON types: "name" and "class_names"; where they are known, also
+            "image_shape" (height, width, channels), "description" (a paragraph),
+            "layers" (as 784-240-10), "parameters" ({"forward": int, "inverse": int}),
+            "weights_dtype", "license" (of the weights),
+            "recipe": the settings, as `Recipe.to_dict` gives them;
+            "data": what `dtp_tf.training.fingerprint` says of them;
+            "results": {"test": report, "validation": report, "best_epoch", "epochs"}, the reports
+            as `dtp_tf.evaluate` gives them, the epoch chosen by validation accuracy;
+            "seeds": {"seed": int, "validation_accuracy": {seed: accuracy}} of all that were tried;
+            "source": {"file", "sha256"} of weights that were converted;
+            "versions": what `dtp_tf.training.versions` says, at the time of the training.
     """
-    parts = [
-        _front_matter(facts),
-        f"# {facts['name']}",
-        facts.get("description"),
-        _network(facts),
-        _use(facts),
-        _results(facts),
-        _training(facts),
-        _limits(facts),
+    sections = {
+        "Data": _data(facts),
+        "Training": _training(facts),
+        "Accuracy": _accuracy(facts),
+        "Limits": _limits(facts),
+        "Versions": _versions(facts),
+        "Licence": _licence(facts),
+    }
+    parts = [f"# {facts['name']}", facts.get("description") or _summary(facts), _network(facts)]
+    parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def hub_card(facts):
+    """Return the card of a preset: with the front matter that model hubs read, and how to load it.
+
+    Args:
+        facts: see `model_card`.
+    """
+    return f"{_front_matter(facts)}\n{model_card(facts)}\n{_use(facts)}"
+
+
+def _summary(facts):
+    text = f"A classifier of {_images(facts)} into {len(facts['class_names'])} classes"
+    recipe = facts.get("recipe")
+    if recipe is not None:
+        text += f", trained by the learning rule `{recipe['rule']}` with seed {recipe['seed']}"
+    return f"{text}."
+
+
+def _images(facts):
+    shape = facts.get("image_shape")
+    if not shape:
+        return "rows of numbers"
+    height, width, channels = shape
+    return f"{height}x{width} {'grey' if channels == 1 else 'colour'} images"
+
+
+def _network(facts):
+    lines = [
+        f"- input: {_images(facts)}{', pixels 0 to 255' if facts.get('image_shape') else ''}",
+        f"- classes: {', '.join(map(_text, facts['class_names']))}",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    parameters = facts.get("parameters")
+    if parameters is not None:
+        lines.append(
+            f"- network: {facts['layers']}, {parameters['forward']:,} forward and "
+            f"{parameters['inverse']:,} inverse weights"
+        )
+    if "weights_dtype" in facts:
+        lines.append(f"- weights are stored as {facts['weights_dtype']}")
+    return "\n".join(lines)
+
+
+def _data(facts):
+    data = facts.get("data")
+    if data is None:
+        return UNKNOWN
+    return (
+        f"{_text(data['name'])}: {data['training_images']:,} training images, "
+        f"{data['validation_images']:,} validation images, {data['test_images']:,} test images "
+        f"({data['test_origin']})."
+    )
+
+
+def _training(facts):
+    source, recipe = facts.get("source"), facts.get("recipe")
+    if source is not None:
+        return (
+            f"The weights were converted from `{source['file']}` (SHA-256 `{source['sha256']}`). "
+            "How they were trained is not known here."
+        )
+    if recipe is None:
+        return UNKNOWN
+    lines = [f"- learning rule: `{recipe['rule']}`", f"- seed: {recipe['seed']}{_choice(facts)}"]
+    results = facts.get("results") or {}
+    if results.get("best_epoch") is not None:
+        of_all = f" of {results['epochs']}" if "epochs" in results else ""
+        lines.append(
+            f"- weights: of epoch {results['best_epoch']}{of_all}, the best by validation accuracy"
+        )
+    settings = {name: value for name, value in recipe.items() if value is not None}
+    lines += ["", "All settings, as `train --config` takes them:", ""]
+    lines += ["```json", json.dumps(settings, indent=2), "```"]
+    return "\n".join(lines)
+
+
+def _choice(facts):
+    """Say among which seeds this one was chosen."""
+    tried = (facts.get("seeds") or {}).get("validation_accuracy") or {}
+    if len(tried) < 2:
+        return ""
+    accuracies = ", ".join(f"{seed}: {value:.2%}" for seed, value in tried.items())
+    return f", the best by validation accuracy of {{{accuracies}}}"
+
+
+def _accuracy(facts):
+    test, validation = _report(facts, "test"), _report(facts, "validation")
+    if not test:
+        return UNKNOWN
+    rows = [
+        f"| {_text(name)} | {'-' if accuracy is None else f'{accuracy:.2%}'} |"
+        for name, accuracy in test["per_class"].items()
+    ]
+    text = (
+        f"On the test split, which chose nothing: {test['accuracy']:.2%} of {test['images']:,} "
+        f"images, mean cross-entropy {test['loss']:.4f} nats.\n\n"
+        "| class | accuracy |\n|---|---|\n" + "\n".join(rows)
+    )
+    if validation:
+        text += (
+            f"\n\nOn the {validation['images']:,} validation images: {validation['accuracy']:.2%}."
+        )
+    return text
+
+
+def _limits(facts):
+    lines = [
+        f"- It knows its {len(facts['class_names'])} classes and nothing else: any other input is "
+        "given one of them too, perhaps with a high score.",
+        "- Scores are outputs of a softmax; nobody has calibrated them.",
+    ]
+    if facts.get("image_shape"):
+        lines.append(
+            f"- Every picture is resized to {_images(facts)}, without regard to its proportions."
+        )
+    lines.append(
+        "- The accuracy holds for inputs like those of the test split; on others it was never "
+        "measured."
+    )
+    return "\n".join(lines)
+
+
+def _versions(facts):
+    versions = facts.get("versions")
+    if versions is None:
+        return UNKNOWN
+    return "\n".join(f"- {name}: {version}" for name, version in versions.items())
+
+
+def _licence(facts):
+    text = "The code, dtp_tf: Apache-2.0. The data have a licence of their own."
+    return f"The weights: {facts['license']}. {text}" if facts.get("license") else text
 
 
 def _front_matter(facts):
@@ -50,21 +190,7 @@ def _front_matter(facts):
         }
         content["model-index"] = [{"name": facts["name"], "results": [result]}]
     known = {name: value for name, value in content.items() if value is not None}
-    return "---\n" + yaml.safe_dump(known, sort_keys=False, allow_unicode=True) + "---"
-
-
-def _network(facts):
-    parameters, shape = facts["parameters"], facts.get("image_shape")
-    inputs = "x".join(map(str, shape)) + " images, pixels 0 to 255" if shape else "numbers"
-    lines = [
-        f"- network: {facts['layers']}, {parameters['forward']:,} forward and "
-        f"{parameters['inverse']:,} inverse weights",
-        f"- input: {inputs}",
-        f"- classes: {', '.join(facts['class_names'])}",
-    ]
-    if "weights_dtype" in facts:
-        lines.append(f"- weights are stored as {facts['weights_dtype']}")
-    return "\n".join(lines)
+    return "---\n" + yaml.safe_dump(known, sort_keys=False, allow_unicode=True) + "---\n"
 
 
 def _use(facts):
@@ -81,70 +207,16 @@ network = dtp_tf.DTPNetwork.from_preset("{name}")
 classifier = dtp_tf.pretrained_classifier("{name}")
 ```
 
-Where it does not come with dtp_tf, give the path of this folder instead of its name."""
-
-
-def _results(facts):
-    test, validation = _report(facts, "test"), _report(facts, "validation")
-    if not test:
-        return "## Results\n\nNobody has measured its accuracy."
-    rows = [f"Accuracy on the {test['images']:,} test images of {facts['data']['name']}:", ""]
-    rows += [ROW.format("class", "accuracy"), "|---|---|"]
-    for name, accuracy in test["per_class"].items():
-        rows.append(ROW.format(_cell(name), "-" if accuracy is None else f"{accuracy:.2%}"))
-    rows.append(ROW.format("**all**", f"**{test['accuracy']:.2%}**"))
-    if validation:
-        rows += ["", f"On the {validation['images']:,} validation images: "
-                 f"{validation['accuracy']:.2%}."]
-    return "## Results\n\n" + "\n".join(rows)
-
-
-def _training(facts):
-    source = facts.get("source")
-    if source:
-        return (
-            f"## Training\n\nThe weights were converted from `{source['file']}` (SHA-256 "
-            f"`{source['sha256']}`). How they were trained is not known here."
-        )
-    if not facts.get("recipe"):
-        return None
-    recipe, data, results = facts["recipe"], facts["data"], facts.get("results") or {}
-    lines = [
-        f"- rule: {recipe['rule']}",
-        f"- data: {data['name']}, {data['training_images']:,} images to train on, "
-        f"{data['validation_images']:,} to validate, {data['test_images']:,} to test "
-        f"({data['test_origin']})",
-    ]
-    if results.get("best_epoch"):
-        lines.append(
-            f"- epoch {results['best_epoch']} of {results['epochs']}, chosen by "
-            f"{results['chosen_by']}"
-        )
-    if facts.get("seeds"):
-        tried = facts["seeds"]["validation_accuracy"]
-        accuracies = ", ".join(f"{seed}: {value:.2%}" for seed, value in tried.items())
-        lines.append(
-            f"- seed {facts['seeds']['seed']}, the best by validation accuracy of "
-            f"{{{accuracies}}}" if len(tried) > 1 else f"- seed {facts['seeds']['seed']}"
-        )
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    lines.append(f"- {versions}")
-    settings = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return "## Training\n\n" + "\n".join(lines) + f"\n\nAll settings:\n\n```yaml\n{settings}```"
-
-
-def _limits(facts):
-    name = facts["data"]["name"] if facts.get("data") else "the training data"
-    return (
-        "## Limits\n\n"
-        f"It answers with one of its {len(facts['class_names'])} classes whatever it is shown; "
-        f"its accuracy holds for images like those of {name}. Its scores are not calibrated."
-    )
+Where it does not come with dtp_tf, give the path of this folder instead of its name.
+"""
 
 
 def _report(facts, split):
     return (facts.get("results") or {}).get(split)
 
 
-def _cell(text):
-    return str(text).replace("|", "\\|")
+def _text(name):
+    """Return a name as it can stand in a Markdown table."""
+    for special in "\\|`*_<[":
+        name = name.replace(special, f"\\{special}")
+    return name or "(no name)"

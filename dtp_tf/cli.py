@@ -11,6 +11,7 @@ from dtp_tf.cli_options import (
     data_dir_option,
     export_dir_option,
     json_option,
+    keep_option,
     model_argument,
     print_json,
 )
@@ -108,10 +109,13 @@ def main():
 @click.option("--run-dir", type=click.Path(), help="The run's folder. [default: runs/TIME-RECIPE]")
 @data_dir_option
 @export_dir_option
+@keep_option
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
 @json_option
 @setting_options
-def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_json, **flags):
+def train(
+    recipe, config, resume, run_dir, data_dir, export_dir, keep, no_export, as_json, **flags
+):
     """Train a network by RECIPE (default: digits), evaluate it and export it.
 
     Every setting of the recipe can be overridden by a flag, or by a file given with --config;
@@ -146,6 +150,7 @@ def train(recipe, config, resume, run_dir, data_dir, export_dir, no_export, as_j
         data_dir=data_dir,
         run_dir=run_dir,
         export_dir=None if no_export else export_dir,
+        keep=keep,
         console=make_console(stderr=as_json),
         **(settings if resume is not None else {}),
     )
@@ -308,22 +313,35 @@ def check_local(ctx, images):
 @main.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
 @model_argument
 @click.option("--name", help="Name of the exported model. [default: the recipe's or preset's]")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["savedmodel", "onnx", "litert"]),
+    multiple=True,
+    help="Write the forward network in this format too (may be repeated); the SavedModel is always "
+    "written.",
+)
 @export_dir_option
+@keep_option
 @data_dir_option
 @json_option
-def export(model, name, export_dir, data_dir, as_json):
+def export(model, name, formats, export_dir, keep, data_dir, as_json):
     """Export a network as a SavedModel for TensorFlow Serving.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     It becomes EXPORT_DIR/NAME/VERSION, one version above the highest, after it was checked on test
     images, for which the run's data are read; a preset needs no data and is checked on others.
+    ONNX (which needs the extra `onnx`) and LiteRT lie in the version's assets.extra, checked alike.
     """
+    formats = [kind for kind in dict.fromkeys(formats) if kind != "savedmodel"]
     import_tensorflow()
     from dtp_tf.data import load_data
+    from dtp_tf.evaluation import evaluate
     from dtp_tf.export import export as write_export
-    from dtp_tf.export import serve_command
-    from dtp_tf.presets import probe_images
+    from dtp_tf.export import format_paths, serve_command
+    from dtp_tf.presets import preset_info, probe_images
     from dtp_tf.runs import open_model
+    from dtp_tf.training import card_facts
 
     saved = open_model(model)
     if saved.preset is None:
@@ -331,14 +349,28 @@ def export(model, name, export_dir, data_dir, as_json):
         data = load_data(recipe, data_dir)
         saved.check_fits(data)
         default_name, images = recipe.recipe, data.test.images[:100]
+        test = evaluate(saved.model, data.test, saved.class_names)
+        facts = card_facts(saved.about, data, test)
     else:
         default_name, images = saved.preset, probe_images(saved.image_shape())
-    classifier = saved.classifier()
-    path = write_export(classifier, saved.class_names, export_dir, name or default_name, images)
+        facts = preset_info(model)
+    path = write_export(
+        saved.classifier(),
+        saved.class_names,
+        export_dir,
+        name or default_name,
+        images,
+        facts=facts,
+        formats=formats,
+        keep=keep,
+    )
+    others = {kind: str(file) for kind, file in format_paths(path, formats).items()}
     if as_json:
-        print_json({"export": str(path), "serve": serve_command(path)})
+        print_json({"export": str(path), "formats": others, "serve": serve_command(path)})
     else:
         click.echo(f"exported   {path}")
+        for kind, file in others.items():
+            click.echo(f"{kind:10} {file}")
         click.echo(f"serve it   {serve_command(path)}")
 
 

@@ -28,6 +28,16 @@ def export_dir_option(command):
     )(command)
 
 
+def keep_option(command):
+    """Add `--keep`."""
+    return click.option(
+        "--keep",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Remove all exported versions but the N highest. [default: keep all]",
+    )(command)
+
+
 def print_json(content):
     """Print JSON on stdout."""
     click.echo(json.dumps(content, indent=2))

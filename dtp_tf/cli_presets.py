@@ -25,7 +25,7 @@ def presets(name, as_json):
         else:
             from dtp_tf.cards import model_card
 
-            click.echo(model_card(facts).split("---\n", 2)[2].strip())
+            click.echo(model_card(facts).strip())
         return
     table = shipped_presets()
     if as_json:

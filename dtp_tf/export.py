@@ -1,30 +1,36 @@
-"""SavedModels for TensorFlow Serving: preprocessing, forward network and class names in one."""
+"""Exports for TensorFlow Serving: written out of sight, checked, then published as a version.
 
-import contextlib
-import os
+    saved_model.pb, variables/     the program and its weights, see `dtp_tf.signatures`
+    assets/labels.txt              a class name a line, in the order of the labels
+    assets/model_card.md           data, rule, recipe, accuracy, limits
+    assets.extra/                  warm-up requests; model.onnx and model.tflite, if asked for
+"""
+
 import pathlib
 import re
 import shlex
-import shutil
-import uuid
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.cards import model_card
 from dtp_tf.errors import UserError
-from dtp_tf.files import cannot_write, make_folder
+from dtp_tf.files import cannot_write
+from dtp_tf.formats import FILES, require_packages, run_format, write_format
+from dtp_tf.publishing import publish
+from dtp_tf.signatures import write_saved_model
+from dtp_tf.warmup import encode_png, example, write_warmup
 
-SHOWN = 5  # classes per answer, best first
+TOLERANCE = 1e-5  # largest difference of a class probability
 
 
-def export(classifier, class_names, directory, name, check_images):
+def export(
+    classifier, class_names, directory, name, check_images, *, facts=None, formats=(), keep=None
+):
     """Publish a classifier as `directory`/`name`/VERSION, the version one above the highest.
 
-    The signature `serving_default` takes `images`, uint8 `(n, H, W, C)`, and gives `classes`,
-    string `(n, k)`, with `scores`, float32 `(n, k)`, best first (k = 5 at most), and
-    `probabilities`, float32 `(n, classes)`, in the order of the labels. The folder gets its number
-    by rename, once it is complete and has been loaded afresh and compared.
+    The folder gets its number by rename, once it is complete and has been loaded afresh, by every
+    signature and in every format, and compared.
 
     Args:
         classifier: a Keras model, uint8 images -> class probabilities.
@@ -32,77 +38,90 @@ def export(classifier, class_names, directory, name, check_images):
         directory: the folder of exported models.
         name: of the model, as clients will call it.
         check_images: uint8 `(n, H, W, C)`; the export must give the classifier's scores on them.
+        facts: what the model card says of the training, see `dtp_tf.cards.model_card`.
+        formats: further formats to write to `assets.extra`: "onnx", "litert".
+        keep: how many versions to keep, the highest ones; all by default.
 
     Returns:
         The path of the new version.
 
     Raises:
-        UserError: a name that cannot be a folder's, a folder that cannot be written, or an export
-            that does not give the same scores; nothing is left behind.
+        UserError: a name that cannot be a folder's, class names that cannot be lines, a package
+            that is not installed, a folder that cannot be written, or an export that does not give
+            the same scores; nothing is left behind.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise UserError(
             f"{name!r} cannot name an export; use letters, digits, '.', '_' and '-' only."
         )
+    class_names = [str(one) for one in class_names]
+    for one in class_names:
+        if "\n" in one or "\r" in one:
+            raise UserError(
+                f"the class name {one!r} has a line break, but labels are written a line each; "
+                "rename the class."
+            )
+    for kind in formats:
+        require_packages(kind)
+    about = {
+        **(facts or {}),
+        "name": name,
+        "image_shape": classifier.input_shape[1:],
+        "class_names": class_names,
+    }
     home = pathlib.Path(directory) / name
-    make_folder(home)
-    # A name that is no number is no version to a server; the same folder is the same disk.
-    hidden = home / f".writing-{uuid.uuid4().hex[:8]}"
+
+    def write(path):
+        write_saved_model(classifier, class_names, path)
+        _write_text(path / "assets" / "labels.txt", "".join(f"{one}\n" for one in class_names))
+        _write_text(path / "assets" / "model_card.md", model_card(about))
+        write_warmup(path, name, check_images)
+        for kind, file in format_paths(path, formats).items():
+            write_format(classifier, kind, file)
+        _check(classifier, path, check_images, formats)
+
     try:
-        _write(classifier, class_names, hidden)
-        _check(classifier, hidden, check_images)
-        return _publish(hidden, home)
+        return publish(home, write, keep)
     except OSError as error:
         raise UserError(cannot_write(home, error)) from error
     except tf.errors.OpError as error:
         raise UserError(f"cannot write {home}: {error.message.splitlines()[0]}.") from error
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            home.rmdir()  # only succeeds without a version
 
 
-def _write(classifier, class_names, path):
-    names = [str(name) for name in class_names]
-    shown = min(SHOWN, len(names))
-
-    def serve(images):
-        probabilities = tf.cast(classifier(images, training=False), tf.float32)
-        scores, indices = tf.math.top_k(probabilities, k=shown)
-        # A constant instead of a lookup table, which a server would have to initialize.
-        classes = tf.gather(tf.constant(names), indices)
-        return {"classes": classes, "scores": scores, "probabilities": probabilities}
-
-    images = tf.TensorSpec(classifier.input_shape, tf.uint8, name="images")
-    archive = keras.export.ExportArchive()
-    archive.add_endpoint("serving_default", serve, input_signature=[images])
-    archive.write_out(str(path), verbose=False)
+def _write_text(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
-def _check(classifier, path, images):
-    served = tf.saved_model.load(str(path)).signatures["serving_default"](
-        images=tf.constant(images)
-    )
+def _check(classifier, path, images, formats):
+    """Raise `UserError` if anything in an export gives other scores than the classifier."""
     expected = np.asarray(classifier(images, training=False))
-    difference = np.abs(served["probabilities"].numpy() - expected).max()
-    if not difference <= 1e-5:
-        raise UserError(
-            f"the export does not give the trained model's scores (they differ by {difference:.2g}"
-            "); it was not published."
-        )
+    signatures = tf.saved_model.load(str(path)).signatures
+    files = [encode_png(image) for image in images]
+    examples = [example(file).SerializeToString() for file in files]
+    direct = signatures["serving_default"](images=tf.constant(images))
+    decoded = signatures["image_bytes"](image_bytes=tf.constant(files))
+    classified = signatures["classify"](inputs=tf.constant(examples))
+    best = np.sort(expected, axis=1)[:, ::-1][:, : classified["scores"].shape[1]]
+    answers = {
+        "serving_default": (direct["probabilities"], expected),
+        "image_bytes": (decoded["probabilities"], expected),
+        "classify": (classified["scores"], best),
+    }
+    for kind, file in format_paths(path, formats).items():
+        answers[kind] = (run_format(kind, file, images), expected)
+    for what, (given, wanted) in answers.items():
+        difference = np.abs(np.asarray(given) - wanted).max()
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"the export does not give the trained model's scores (by {what}, they differ by "
+                f"{difference:.2g}); it was not published."
+            )
 
 
-def _publish(hidden, home):
-    while True:
-        versions = [int(p.name) for p in home.iterdir() if p.name.isdecimal()]
-        path = home / str(max(versions, default=0) + 1)
-        try:
-            # On every system this fails if `path` is a folder with something in it.
-            os.rename(hidden, path)
-            return path
-        except OSError:
-            if not path.exists():
-                raise
+def format_paths(path, formats):
+    """Return where an exported version has its further formats: {name: file}."""
+    return {kind: pathlib.Path(path) / "assets.extra" / FILES[kind] for kind in formats}
 
 
 def serve_command(path):

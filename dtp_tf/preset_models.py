@@ -7,7 +7,7 @@ import h5py
 import keras
 import numpy as np
 
-from dtp_tf.cards import model_card
+from dtp_tf.cards import hub_card
 from dtp_tf.data import load_data
 from dtp_tf.errors import UserError
 from dtp_tf.evaluation import predict
@@ -214,7 +214,7 @@ def save_preset(network, folder, facts, float16=False):
             for path in (preset.config, preset.weights)
         }
         write_json(preset.metadata, facts)
-        write_text(preset.card, model_card(facts))
+        write_text(preset.card, hub_card(facts))
     return facts
 
 

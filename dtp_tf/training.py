@@ -59,6 +59,7 @@ def train(
     data_dir=None,
     run_dir=None,
     export_dir="exported_models",
+    keep=None,
     callbacks=(),
     console=None,
     **settings,
@@ -72,6 +73,7 @@ def train(
         data_dir: the folder of TensorFlow Datasets.
         run_dir: the run's folder; by default `runs/TIME-RECIPE`.
         export_dir: the folder of exported models; None for no export.
+        keep: how many exported versions to keep, the highest ones; all by default.
         callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
             never waited for.
         console: a `rich.console.Console` for what a person reads; stdout by default.
@@ -125,7 +127,7 @@ def train(
             "stopped before the first epoch was finished; start again, or resume with "
             f"--resume {run.path}."
         )
-    return finish(settled, data, run, history, export_dir, console, loop.interrupted)
+    return finish(settled, data, run, history, export_dir, console, loop.interrupted, keep)
 
 
 class Loop:
@@ -306,7 +308,7 @@ class Loop:
             )
 
 
-def finish(recipe, data, run, history, export_dir, console, interrupted=False):
+def finish(recipe, data, run, history, export_dir, console, interrupted=False, keep=None):
     """Report on the best network of a run, draw, export; return it and the `RunHistory`."""
     saved = load_model(run.best)
     network, names = saved.model, data.class_names
@@ -341,7 +343,13 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False):
     export_path = None
     if export_dir is not None:
         export_path = export(
-            classifier, names, export_dir, recipe.recipe, data.test.images[:100]
+            classifier,
+            names,
+            export_dir,
+            recipe.recipe,
+            data.test.images[:100],
+            facts=card_facts(saved.about, data, metrics["test"]),
+            keep=keep,
         )
         console.print(f"exported   {export_path}", markup=False)
         console.print(f"serve it   {serve_command(export_path)}", markup=False)
@@ -471,6 +479,23 @@ def fingerprint(data):
         "validation_images": len(data.validation),
         "test_images": len(data.test),
         "test_origin": data.test_origin,
+    }
+
+
+def card_facts(about, data, test):
+    """Return what a model card says of a trained network, see `dtp_tf.cards.model_card`.
+
+    Args:
+        about: of its `SavedModel`.
+        data: the `ImageData` it was trained on.
+        test: its report on their test split.
+    """
+    history = about.get("history")  # a classifier without its run has none
+    return {
+        "recipe": about["recipe"],
+        "data": fingerprint(data),
+        "results": {"test": test, "best_epoch": None if history is None else len(history)},
+        "versions": about["versions"],
     }
 
 

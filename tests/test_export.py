@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import digits, full_disk, invoke, refusal, succeeded, trained
+from helpers import TINY, digits, flags, full_disk, invoke, python, refusal, succeeded, trained
 from tensorflow.core.protobuf import saved_model_pb2
 
 import dtp_tf
@@ -101,59 +101,24 @@ def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     np.testing.assert_allclose(served["probabilities"], model(images), rtol=1e-5, atol=1e-7)
 
 
-def test_a_set_of_few_classes_shows_all_of_them(tmp_path):
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_set_of_few_classes_shows_all_of_them(tmp_path, channels):
     model = keras.Sequential(
         [
-            keras.Input((2, 2, 1), dtype="uint8"),
+            keras.Input((2, 2, channels), dtype="uint8"),
             keras.layers.Rescaling(1 / 255),
             keras.layers.Flatten(),
             keras.layers.Dense(3, "softmax"),
         ]
     )
-    pixels = np.arange(8, dtype="uint8").reshape(2, 2, 2, 1)
+    pixels = np.arange(8 * channels, dtype="uint8").reshape(2, 2, 2, channels)
     path = export(model, ["a", "b", "c"], tmp_path, "three", pixels)
     loaded = tf.saved_model.load(str(path))
     served = loaded.signatures["serving_default"](images=tf.constant(pixels))
     assert [sorted(row) for row in served["classes"].numpy().tolist()] == [[b"a", b"b", b"c"]] * 2
 
 
-def test_a_session_of_version_1_feeds_and_fetches_by_name(exported, classifier, images):
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        meta = tf.compat.v1.saved_model.load(session, ["serve"], str(exported))
-        signature = meta.signature_def["serving_default"]
-        outputs = {name: info.name for name, info in signature.outputs.items()}
-        fed = {signature.inputs["images"].name: images}
-        served = session.run(outputs, fed)
-    np.testing.assert_allclose(served["probabilities"], classifier(images), rtol=1e-5, atol=1e-7)
-    best = served["probabilities"].argmax(axis=1)
-    assert [row[0].decode("utf-8") for row in served["classes"]] == [NAMES[i] for i in best]
-
-
 # what a server reads
-
-
-def test_the_only_tag_is_serve(program):
-    assert [list(graph.meta_info_def.tags) for graph in program.meta_graphs] == [["serve"]]
-
-
-def test_input_and_outputs_have_names_types_and_a_free_batch_size(program):
-    signature = program.meta_graphs[0].signature_def["serving_default"]
-
-    def described(infos):
-        return {
-            name: (
-                tf.dtypes.as_dtype(info.dtype).name,
-                [dim.size for dim in info.tensor_shape.dim],
-            )
-            for name, info in infos.items()
-        }
-
-    assert described(signature.inputs) == {"images": ("uint8", [-1, 8, 8, 1])}
-    assert described(signature.outputs) == {
-        "classes": ("string", [-1, 5]),
-        "scores": ("float32", [-1, 5]),
-        "probabilities": ("float32", [-1, 10]),
-    }
 
 
 def test_no_operation_needs_xla_python_or_a_lookup_table(program):
@@ -161,7 +126,8 @@ def test_no_operation_needs_xla_python_or_a_lookup_table(program):
     functions = graph.library.function
     nodes = [*graph.node, *(node for function in functions for node in function.node_def)]
     names = {node.op for node in nodes}
-    assert {"MatMul", "TopKV2", "GatherV2"} <= names  # the search does see the program
+    # The search does see the program.
+    assert {"MatMul", "TopKV2", "GatherV2", "DecodeImage", "DecodeJpeg", "ParseExampleV2"} <= names
     for name in names:
         lowered = name.lower()
         assert not any(bad in lowered for bad in ("xla", "pyfunc", "table"))
@@ -179,63 +145,28 @@ def test_the_weights_are_those_of_the_forward_layers_alone(exported):
     assert sorted(shapes) == sorted([(64, 16), (16,), (16, 12), (12,), (12, 10), (10,)])
 
 
+def test_labels_and_model_card_lie_among_the_assets(exported):
+    labels = (exported / "assets" / "labels.txt").read_text(encoding="utf-8")
+    assert labels.split("\n") == [*NAMES, ""]
+    card = (exported / "assets" / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("# digits\n")
+    assert "8x8 grey images into 10 classes" in card
+
+
 def test_an_export_needs_no_package_of_ours(program):
     assert b"dtp_tf" not in program.SerializeToString()
 
 
-# versions
-
-
-def test_the_next_version_is_one_above_the_highest(classifier, images, tmp_path):
-    names = [str(i) for i in range(10)]
-    first = export(classifier, names, tmp_path, "digits", images)
-    assert first == tmp_path / "digits" / "1"
-    for taken in ("7", "not-a-number", ".99", "8.5"):
-        (tmp_path / "digits" / taken).mkdir()
-    second = export(classifier, names, tmp_path, "digits", images)
-    assert second == tmp_path / "digits" / "8"
-    found = sorted(path.name for path in (tmp_path / "digits").iterdir())
-    assert found == [".99", "1", "7", "8", "8.5", "not-a-number"]
-
-
-def test_a_version_that_appears_meanwhile_is_left_alone(classifier, images, tmp_path, monkeypatch):
-    home = tmp_path / "digits"
-    check = export_module._check
-
-    def other_writer(*args):
-        check(*args)
-        (home / "1").mkdir()
-        (home / "1" / "theirs").touch()
-
-    monkeypatch.setattr(export_module, "_check", other_writer)
-    path = export(classifier, NAMES, tmp_path, "digits", images)
-    assert path == home / "2"
-    assert os.listdir(home / "1") == ["theirs"]
-
-
-def test_a_version_lost_in_the_last_moment_is_not_overwritten(
-    classifier, images, tmp_path, monkeypatch
-):
-    rename, home = os.rename, tmp_path / "digits"
-
-    def race(source, target):
-        if not (home / "1").exists():
-            (home / "1").mkdir()
-            (home / "1" / "theirs").touch()
-        return rename(source, target)
-
-    monkeypatch.setattr(export_module.os, "rename", race)
-    assert export(classifier, NAMES, tmp_path, "digits", images) == home / "2"
-    assert os.listdir(home / "1") == ["theirs"]
+# publishing; see also test_publishing.py
 
 
 def test_a_server_never_sees_half_a_model(classifier, images, tmp_path, monkeypatch):
     seen = []
     check = export_module._check
 
-    def look(model, path, check_images):
+    def look(*args):
         seen.append([entry.name for entry in (tmp_path / "digits").iterdir()])
-        check(model, path, check_images)
+        check(*args)
 
     monkeypatch.setattr(export_module, "_check", look)
     path = export(classifier, NAMES, tmp_path, "digits", images)
@@ -261,9 +192,10 @@ def test_an_export_with_other_scores_is_not_published(
     def distorted(images, training=False):
         return classifier(images, training=training) + wrong
 
-    write = export_module._write
+    distorted.input_shape = classifier.input_shape
+    write = export_module.write_saved_model
     monkeypatch.setattr(
-        export_module, "_write", lambda model, names, path: write(classifier, names, path)
+        export_module, "write_saved_model", lambda _, names, path: write(classifier, names, path)
     )
     with pytest.raises(UserError, match="does not give the trained model's scores"):
         export(distorted, NAMES, tmp_path, "digits", images)
@@ -298,6 +230,91 @@ def test_a_full_disk_leaves_no_version_and_nothing_hidden(classifier, images, tm
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "a return\r"])
+def test_a_class_name_that_is_no_line_is_refused(classifier, images, tmp_path, name):
+    with pytest.raises(UserError, match="has a line break"):
+        export(classifier, [*NAMES[:-1], name], tmp_path, "digits", images)
+    assert not list(tmp_path.iterdir())
+
+
+# a killed export
+
+KILLED = """
+import json, os, pathlib, signal, sys
+
+import dtp_tf.export
+from dtp_tf import export as exporting
+from dtp_tf.models import load_model
+
+model, images, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def after(function):
+    def then_die(*args, **kwargs):
+        function(*args, **kwargs)
+        die()
+    return then_die
+
+def at(point):
+    import tensorflow as tf
+    if point == "half a program":
+        tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater.save = die
+    if point == "without warm-up":
+        exporting.write_warmup = die
+    if point == "checked":
+        exporting._check = after(exporting._check)
+    if point == "published":
+        os.rename = after(os.rename)
+
+def work(point):
+    import numpy as np
+    at(point)
+    classifier = load_model(model).model
+    names = [str(i) for i in range(10)]
+    print(exporting.export(classifier, names, folder / point, "digits", np.load(images)))
+
+def fork(point):
+    pid = os.fork()  # before TensorFlow has any thread
+    if not pid:
+        try:
+            work(point)
+            sys.stdout.flush()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return pid
+
+for points in (["half a program", "without warm-up"], ["checked", "published"], ["two", "two"]):
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in map(fork, points)]
+    assert codes == [0 if points[0] == "two" else -signal.SIGKILL] * 2, codes
+"""
+
+
+def test_killed_exports_leave_no_half_version_and_two_at_once_get_two(images, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    model = trained()[0] / "classifier.keras"
+    python("-c", KILLED, model, tmp_path / "images.npy", tmp_path, cwd=tmp_path)
+    found = {}
+    for home in tmp_path.glob("*/digits"):
+        found[home.parent.name] = sorted(name for name in os.listdir(home) if name.isdecimal())
+        left = [name for name in os.listdir(home) if name.startswith(".writing-")]
+        assert bool(left) == (not found[home.parent.name])
+    assert found == {
+        "half a program": [], "without warm-up": [], "checked": [], "published": ["1"],
+        "two": ["1", "2"],
+    }  # fmt: skip
+    for path in [tmp_path / "published/digits/1", *(tmp_path / "two/digits").glob("[12]")]:
+        loaded = tf.saved_model.load(str(path))
+        assert set(loaded.signatures) == {"serving_default", "image_bytes", "classify"}
+        inside = {str(file.relative_to(path)) for file in path.glob("assets*/*")}
+        assert inside == {
+            "assets/labels.txt", "assets/model_card.md",
+            "assets.extra/tf_serving_warmup_requests",
+        }  # fmt: skip
+
+
 # the command
 
 
@@ -326,11 +343,50 @@ def test_a_run_is_exported_again_under_another_name(tmp_path):
     words = ("export", folder, "--name", "my_digits", "--export-dir", tmp_path)
     content = json.loads(succeeded(invoke(*words, "--json")))
     path = tmp_path / "my_digits" / "1"
-    assert content == {"export": str(path), "serve": serve_command(path)}
+    assert content == {"export": str(path), "formats": {}, "serve": serve_command(path)}
     assert (path / "saved_model.pb").exists()
-    printed = succeeded(invoke(*words))
+    printed = succeeded(invoke(*words, "--keep", "1"))
     assert f"exported   {tmp_path / 'my_digits' / '2'}" in printed
     assert serve_command(path) in printed
+    assert os.listdir(tmp_path / "my_digits") == ["2"]
+
+
+def test_the_card_of_an_exported_run_has_what_the_run_found(tmp_path):
+    folder, _ = trained()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    trained_card = (folder.parent / "exported/digits/1/assets/model_card.md").read_text()
+    test = metrics["test"]
+    assert f"{test['accuracy']:.2%} of {test['images']} images" in trained_card
+    for name, accuracy in test["per_class"].items():
+        assert f"| {name} | {accuracy:.2%} |" in trained_card
+    assert f"of epoch {metrics['best_epoch']}, the best by validation accuracy" in trained_card
+    assert '"noise": ' in trained_card
+    succeeded(invoke("export", folder, "--export-dir", tmp_path))
+    assert (tmp_path / "digits/1/assets/model_card.md").read_text() == trained_card
+    # The classifier alone does not know its epoch.
+    succeeded(invoke("export", folder / "classifier.keras", "--export-dir", tmp_path))
+    alone = (tmp_path / "digits/2/assets/model_card.md").read_text()
+    assert set(trained_card.splitlines()) - set(alone.splitlines()) == {
+        f"- weights: of epoch {metrics['best_epoch']}, the best by validation accuracy"
+    }
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+@pytest.mark.parametrize("keep", ["0", "-1", "all"])
+def test_at_least_one_version_must_be_kept(command, keep):
+    words = [command] if command == "train" else [command, trained()[0]]
+    result = invoke(*words, "--keep", keep)
+    assert result.exit_code == 2
+    assert "--keep" in result.stderr
+
+
+def test_the_training_command_prunes_old_versions(tmp_path):
+    home = tmp_path / "exported" / "digits"
+    for version in ("1", "2", "notes"):
+        (home / version).mkdir(parents=True)
+    words = ("train", *flags({**TINY, "epochs": 1}), "--run-dir", tmp_path / "run", "--keep", "2")
+    succeeded(invoke(*words, "--export-dir", tmp_path / "exported"))
+    assert sorted(os.listdir(home)) == ["2", "3", "notes"]
 
 
 def test_the_command_refuses_a_bad_name_in_one_sentence(tmp_path):

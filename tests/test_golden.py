@@ -43,4 +43,5 @@ def test_the_answers_depend_on_the_weights_and_are_of_several_classes(name):
 @pytest.mark.parametrize("name", shipped_names())
 def test_a_shipped_card_says_the_accuracy_of_its_metadata(name):
     test = dtp_tf.preset_info(name)["results"]["test"]
-    assert f"**{test['accuracy']:.2%}**" in (SHIPPED / name / "README.md").read_text()
+    card = (SHIPPED / name / "README.md").read_text()
+    assert f"{test['accuracy']:.2%} of {test['images']:,} images" in card

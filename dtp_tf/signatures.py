@@ -1,0 +1,72 @@
+"""What a served model can be asked: functions of a SavedModel, with names, shapes and types."""
+
+import keras
+import tensorflow as tf
+
+from dtp_tf.decoding import decode_images
+
+SHOWN = 5  # classes per answer, best first
+ENCODED = "image/encoded"  # the feature of a tf.Example that holds an image file
+CLASSIFY = "tensorflow/serving/classify"  # the method of the `:classify` API
+
+
+def write_saved_model(classifier, class_names, path):
+    """Write a SavedModel that answers by three signatures.
+
+    `serving_default`: `images`, uint8 `(n, H, W, C)` -> `classes`, string `(n, k)`, and `scores`,
+    float32 `(n, k)`, best first (k = 5 at most), and `probabilities`, float32 `(n, classes)`, in
+    the order of the labels.
+
+    `image_bytes`: `image_bytes`, string `(n,)` of image files -> the same.
+
+    `classify`: `inputs`, string `(n,)` of serialized tf.Examples with an image file in the feature
+    `image/encoded` -> `classes` and `scores` alone, as the `:classify` API wants it.
+
+    Args:
+        classifier: a Keras model, uint8 images -> class probabilities.
+        class_names: one name per class.
+        path: a folder that does not exist.
+    """
+    pixels = tf.TensorSpec(classifier.input_shape, tf.uint8, name="images")
+    files = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    examples = tf.TensorSpec((None,), tf.string, name="inputs")
+    shape = tuple(classifier.input_shape[1:])
+
+    def serving_default(images):
+        return answer(classifier, class_names, images)
+
+    def image_bytes(image_bytes):
+        return answer(classifier, class_names, decode_images(image_bytes, shape))
+
+    def classify(inputs):
+        whole = image_bytes(encoded_images(inputs))
+        return {"classes": whole["classes"], "scores": whole["scores"]}
+
+    archive = keras.export.ExportArchive()
+    archive.add_endpoint("serving_default", serving_default, input_signature=[pixels])
+    archive.add_endpoint("image_bytes", image_bytes, input_signature=[files])
+    archive.add_endpoint("classify", classify, input_signature=[examples])
+    archive.write_out(str(path), verbose=False)
+    _set_method(path, "classify", CLASSIFY)
+
+
+def answer(classifier, class_names, images):
+    """Return the named outputs for uint8 images `(n, H, W, C)`."""
+    probabilities = tf.cast(classifier(images, training=False), tf.float32)
+    scores, indices = tf.math.top_k(probabilities, k=min(SHOWN, len(class_names)))
+    # A constant instead of a lookup table, which a server would have to initialize.
+    classes = tf.gather(tf.constant([str(name) for name in class_names]), indices)
+    return {"classes": classes, "scores": scores, "probabilities": probabilities}
+
+
+def encoded_images(examples):
+    """Return the image files `(n,)` in serialized tf.Examples `(n,)`."""
+    feature = tf.io.FixedLenFeature((), tf.string)
+    return tf.io.parse_example(examples, {ENCODED: feature})[ENCODED]
+
+
+def _set_method(path, signature, method):
+    """Give a signature the method that a server's API looks for; Keras writes `predict` to all."""
+    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(str(path))
+    updater.replace_method_name(signature_key=signature, method_name=method, tags="serve")
+    updater.save()

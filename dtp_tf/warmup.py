@@ -1,0 +1,69 @@
+"""Warm-up requests: what a server asks a new version before it gives it any client's request."""
+
+import io
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLog, PredictLog
+
+from dtp_tf.signatures import ENCODED
+
+SIZES = (1, 8)  # images per request
+FILE = "tf_serving_warmup_requests"  # in `assets.extra`; the name that servers look for
+
+
+def write_warmup(path, name, images):
+    """Write requests to every signature of an export.
+
+    Args:
+        path: of the SavedModel.
+        name: of the model, as clients call it.
+        images: uint8 `(n, H, W, C)`; the requests show the first of them.
+    """
+    folder = pathlib.Path(path) / "assets.extra"
+    folder.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(folder / FILE)) as writer:
+        for request in warmup_requests(name, images):
+            writer.write(request.SerializeToString(deterministic=True))
+
+
+def warmup_requests(name, images):
+    """Return a `PredictionLog` for each signature with one image and with a small batch."""
+    logs = []
+    for batch in [images[:size] for size in SIZES]:
+        files = [encode_png(image) for image in batch]
+        logs.append(_predict(name, "serving_default", "images", batch))
+        logs.append(_predict(name, "image_bytes", "image_bytes", np.array(files, object)))
+        logs.append(_classify(name, [example(file) for file in files]))
+    return logs
+
+
+def encode_png(image):
+    """Return a uint8 image `(H, W, C)` as a PNG file, bytes."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+    return file.getvalue()
+
+
+def example(file):
+    """Return a `tf.train.Example` with an image file, bytes."""
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[file]))
+    return tf.train.Example(features=tf.train.Features(feature={ENCODED: value}))
+
+
+def _predict(name, signature, key, value):
+    request = PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = name, signature
+    request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    return PredictionLog(predict_log=PredictLog(request=request))
+
+
+def _classify(name, examples):
+    request = ClassificationRequest()
+    request.model_spec.name, request.model_spec.signature_name = name, "classify"
+    request.input.example_list.examples.extend(examples)
+    return PredictionLog(classify_log=ClassifyLog(request=request))

@@ -5,6 +5,7 @@ Both take uint8 images `(n, H, W, C)` and give class probabilities, float32 `(n,
 
 import contextlib
 import importlib.util
+import logging
 import warnings
 
 import keras
@@ -40,19 +41,30 @@ def write_format(classifier, kind, path):
         UserError: the network cannot be converted.
     """
     spec = tf.TensorSpec(classifier.input_shape, tf.uint8, name=INPUT)
-    try:
+    with _refusing(f"the network cannot be written as {kind}"):
         with _quiet(), _constant_statistics(classifier):
             classifier.export(str(path), format=kind, verbose=False, input_signature=[spec])
-    except OSError:  # full disk
-        raise
-    except Exception as error:  # the converters raise whatever they like
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"the network cannot be written as {kind} ({reason}).") from error
 
 
 def run_format(kind, path, images):
-    """Return the class probabilities that a written file gives for uint8 images."""
-    return {"onnx": _run_onnx, "litert": _run_litert}[kind](str(path), images)
+    """Return the class probabilities that a written file gives for uint8 images.
+
+    Raises:
+        UserError: it cannot be run; a converter may write operations that no runtime knows.
+    """
+    with _refusing(f"the network cannot be run as {kind}"):
+        return {"onnx": _run_onnx, "litert": _run_litert}[kind](str(path), images)
+
+
+@contextlib.contextmanager
+def _refusing(what):
+    try:
+        yield
+    except OSError:  # full disk
+        raise
+    except Exception as error:  # converters and runtimes raise whatever they like
+        reason = " ".join(str(error).split())[-160:]  # they say first where, then what
+        raise UserError(f"{what} ({reason}).") from error
 
 
 def _run_onnx(path, images):
@@ -72,10 +84,15 @@ def _run_litert(path, images):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keep the warnings of the converters from the user, who can do nothing about them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keep what the converters tell from the user: whatever matters is seen when the file runs."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @contextlib.contextmanager

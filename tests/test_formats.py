@@ -109,6 +109,21 @@ def test_a_network_that_cannot_be_converted_is_said_in_one_sentence(tmp_path, mo
     )
 
 
+def test_a_file_that_no_runtime_knows_is_refused_in_one_sentence(images, tmp_path, caplog):
+    # The ONNX converter writes Erfc, which ONNX does not have.
+    recipe = dtp_tf.recipe("digits", units=(6, 4), activation="gelu")
+    classifier = build_network(recipe, digits()).classifier(dtype="uint8")
+    names = [str(i) for i in range(10)]
+    with pytest.raises(UserError) as caught:
+        export(classifier, names, tmp_path, "digits", images, formats=["onnx"])
+    text = str(caught.value)
+    assert text.startswith("the network cannot be run as onnx (")
+    assert "Erfc" in text
+    assert "\n" not in text
+    assert not caplog.records
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_format_is_a_wrong_use():
     result = invoke("export", trained()[0], "--format", "pickle")
     assert result.exit_code == 2

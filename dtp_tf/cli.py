@@ -335,34 +335,11 @@ def export(model, name, formats, export_dir, keep, data_dir, as_json):
     """
     formats = [kind for kind in dict.fromkeys(formats) if kind != "savedmodel"]
     import_tensorflow()
-    from dtp_tf.data import load_data
-    from dtp_tf.evaluation import evaluate
-    from dtp_tf.export import export as write_export
     from dtp_tf.export import format_paths, serve_command
-    from dtp_tf.presets import preset_info, probe_images
-    from dtp_tf.runs import open_model
-    from dtp_tf.training import card_facts
+    from dtp_tf.trained_export import export_trained
 
-    saved = open_model(model)
-    if saved.preset is None:
-        recipe = saved.recipe()
-        data = load_data(recipe, data_dir)
-        saved.check_fits(data)
-        default_name, images = recipe.recipe, data.test.images[:100]
-        test = evaluate(saved.model, data.test, saved.class_names)
-        facts = card_facts(saved.about, data, test)
-    else:
-        default_name, images = saved.preset, probe_images(saved.image_shape())
-        facts = preset_info(model)
-    path = write_export(
-        saved.classifier(),
-        saved.class_names,
-        export_dir,
-        name or default_name,
-        images,
-        facts=facts,
-        formats=formats,
-        keep=keep,
+    path = export_trained(
+        model, export_dir, name, data_dir=data_dir, formats=formats, keep=keep
     )
     others = {kind: str(file) for kind, file in format_paths(path, formats).items()}
     if as_json:

@@ -6,6 +6,7 @@ import click
 
 from dtp_tf.cli_options import data_dir_option, export_dir_option, json_option, print_json
 from dtp_tf.errors import SettingError
+from dtp_tf.quiet import import_tensorflow
 
 
 def server_options(command):
@@ -75,9 +76,10 @@ def serve(
     """Serve exported models with TensorFlow Serving until Ctrl-C.
 
     NAME is a model in --export-dir, or the path of the folder above its versions; there may be
-    several. The server is the `tensorflow_model_server` on the PATH, otherwise Docker's image
-    tensorflow/serving. It is ready, and says so, when every model has answered a prediction. New
-    versions are picked up while it runs.
+    several. A preset or a run's folder is exported first. The server is the
+    `tensorflow_model_server` on the PATH, otherwise Docker's image tensorflow/serving. It is ready,
+    and says so, when every model has answered a prediction. New versions are picked up while it
+    runs.
     """
     from dtp_tf.files import write_text
     from dtp_tf.model_server import (
@@ -95,6 +97,7 @@ def serve(
 
     if print_command and compose is not None:
         raise click.UsageError("--print-command and --compose exclude each other: drop one.")
+    names = [exported_name(name, export_dir) for name in names]
     plan = ServerPlan(find_models(names, export_dir, labels), **settings)
     if compose == "-":
         click.echo(compose_text(plan, "."), nl=False)
@@ -119,6 +122,22 @@ def serve(
             timeout=start_timeout,
             show_log=show_log,
         )
+
+
+def exported_name(name, export_dir):
+    """Return the name of an export; what is no export yet, but a preset or a run, becomes one."""
+    from dtp_tf.model_server import is_exported
+    from dtp_tf.presets import is_preset
+
+    is_run = (pathlib.Path(name) / "best.keras").is_file()
+    if is_exported(name, export_dir) or not (is_preset(name) or is_run):
+        return name
+    import_tensorflow()
+    from dtp_tf.trained_export import export_trained
+
+    path = export_trained(name, export_dir)
+    click.echo(f"exported   {path}", err=True)
+    return str(path.parent)
 
 
 @click.command(

@@ -86,6 +86,12 @@ class ServerPlan:
 # -- which models ----------------------------------------------------------------------------------
 
 
+def is_exported(text, export_dir):
+    """Return whether a user names an export: a model in `export_dir`, or the folder above one."""
+    homes = [path for path in _candidates(text, pathlib.Path(export_dir)) if path.is_dir()]
+    return bool(text) and any(ServedModel(home.name, home).versions() for home in homes)
+
+
 def find_models(names, export_dir, labels=()):
     """Return the `ServedModel`s that a user names.
 
@@ -134,10 +140,13 @@ def find_models(names, export_dir, labels=()):
     return tuple(models.values())
 
 
+def _candidates(text, export_dir):
+    return [export_dir / text, pathlib.Path(text)]
+
+
 def _home(text, export_dir):
     """Return the absolute folder above the versions of the model that a user names."""
-    candidates = [export_dir / text, pathlib.Path(text)]
-    home = next((path for path in candidates if path.is_dir()), None)
+    home = next((path for path in _candidates(text, export_dir) if path.is_dir()), None)
     if home is None or not text:
         known = sorted(path.parent.parent.name for path in export_dir.glob("*/*/saved_model.pb"))
         known = list(dict.fromkeys(known))

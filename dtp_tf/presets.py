@@ -122,6 +122,12 @@ class Preset:
         )
 
 
+def is_preset(name_or_folder):
+    """Whether this is a preset's folder, or a shipped one's name where no path has that name."""
+    path = pathlib.Path(name_or_folder)
+    return Preset(path).is_there() or (not path.exists() and str(path) in shipped_names())
+
+
 def file_hash(path):
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:

@@ -28,7 +28,7 @@ from dtp_tf.files import (
     written,
 )
 from dtp_tf.models import load_model, save_model
-from dtp_tf.presets import Preset, shipped_names
+from dtp_tf.presets import is_preset, shipped_names
 from dtp_tf.recipes import Recipe, did_you_mean
 
 
@@ -176,7 +176,7 @@ def open_model(path):
         UserError: there is none, or it is damaged.
     """
     path = pathlib.Path(path)
-    if Preset(path).is_there() or (not path.exists() and str(path) in shipped_names()):
+    if is_preset(path):
         from dtp_tf.preset_models import load_preset  # it opens runs in its turn
 
         return load_preset(path)

@@ -25,7 +25,7 @@ from google.protobuf import (
     text_format,
     wrappers_pb2,
 )
-from helpers import digits, invoke, killed_at_the_end, refusal, sentence, start, succeeded
+from helpers import digits, invoke, killed_at_the_end, refusal, sentence, start, succeeded, trained
 from PIL import Image
 from served import NAMES, small_classifier, write_version
 from tensorflow_serving.config import model_server_config_pb2
@@ -373,6 +373,19 @@ def test_print_command_prints_it_without_a_server_on_the_machine(export_dir, not
     ]  # fmt: skip
     (line,) = succeeded(invoke(*words, "--docker")).splitlines()
     assert shlex.split(line)[:2] == ["docker", "run"]
+
+
+def test_a_preset_or_a_run_is_exported_before_it_is_served(tmp_path, nothing_installed):
+    """Once: the second time there is an export of that name."""
+    for model, name in (("digits_mlp_dtp", "digits_mlp_dtp"), (trained()[0], "digits")):
+        words = ("serve", model, "--export-dir", tmp_path, "--print-command")
+        first = invoke(*words)
+        assert f"--model_base_path={tmp_path / name}" in succeeded(first)
+        assert f"exported   {tmp_path / name / '1'}" in first.stderr
+    second = invoke("serve", "digits_mlp_dtp", "--export-dir", tmp_path, "--print-command")
+    assert succeeded(second)
+    assert "exported" not in second.stderr
+    assert [path.name for path in (tmp_path / "digits_mlp_dtp").iterdir()] == ["1"]
 
 
 def test_print_command_quotes_for_a_shell(export_dir, nothing_installed, tmp_path):

@@ -1,10 +1,14 @@
 """README and docs: their commands parse, their Python runs, and their names are real."""
 
+import json
 import pathlib
 import re
 import shlex
 
 import pytest
+from fake_model_server import FakeModelServer
+from helpers import digits, invoke, succeeded
+from PIL import Image
 
 from dtp_tf.cli import main
 from dtp_tf.recipes import RECIPES, SETTINGS
@@ -39,17 +43,49 @@ def test_every_command_in_the_docs_is_understood(words):
 
 def test_the_docs_name_enough_commands_to_be_worth_checking():
     named = {words[0] for words in commands() if words}
-    assert named >= {"train", "evaluate", "predict", "recipes"}
+    assert named == set(main.commands)
 
 
 def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     names = {}
-    exec(compile(code, "README.md", "exec"), names)
+    for code in blocks:
+        exec(compile(code, "README.md", "exec"), names)
+    assert names["classifier"].output_shape == (None, 10)
+    assert names["network"].example_shape == (8, 8, 1)
     assert len(names["history"].history["val_accuracy"]) == 3
     assert names["history"].history["val_accuracy"][-1] > 0.5
     assert (tmp_path / "exported_models/digits/1/saved_model.pb").is_file()
+
+
+def test_the_lines_that_serve_work_from_the_readme_alone(tmp_path, monkeypatch):
+    """All but the server itself, for which a stand-in answers from the export."""
+    monkeypatch.chdir(tmp_path)
+    section = (ROOT / "README.md").read_text().split("\n## Serve\n")[1].split("\n## ")[0]
+    (block,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    lines = [shlex.split(line, comments=True)[2:] for line in block.splitlines()]
+    assert len(lines) < 10
+    export, serve, predict, status, load_test, compose = lines
+    succeeded(invoke(*export))
+    assert "--model_name=digits" in succeeded(invoke(*serve, "--print-command"))
+    seven = digits().test.images[digits().test.labels == 7][0, ..., 0]
+    Image.fromarray(seven).save("seven.png")
+    with FakeModelServer({"digits": tmp_path / "exported_models/digits"}) as server:
+
+        def asked(words, *more):
+            words = [word.replace("http://localhost:8501/v1/models/digits", server.url())
+                     for word in words]
+            return succeeded(invoke(*words, *more))
+
+        (answer,) = json.loads(asked(predict, "--json"))
+        assert answer["classes"][0] == "7"
+        assert "AVAILABLE" in asked(status)
+        levels = json.loads(asked(load_test, "--requests", "8", "--json"))["levels"]
+        assert [(level["concurrency"], level["requests"]) for level in levels] == [(1, 8), (4, 8)]
+    assert "tensorflow/serving" in (
+        succeeded(invoke(*compose)) + (tmp_path / "compose.yaml").read_text()
+    )
 
 
 def test_the_two_commands_of_the_readme_stand_between_their_marks():

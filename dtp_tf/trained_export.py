@@ -1,0 +1,47 @@
+"""Exports of networks that were trained before: of a run, a preset or a `.keras` file."""
+
+from dtp_tf.data import load_data
+from dtp_tf.evaluation import evaluate
+from dtp_tf.export import export
+from dtp_tf.presets import preset_info, probe_images
+from dtp_tf.runs import open_model
+from dtp_tf.training import card_facts
+
+
+def export_trained(model, export_dir, name=None, *, data_dir=None, formats=(), keep=None):
+    """Export a trained network; return the path of the new version.
+
+    It is checked on test images, for which the data of a run are read; a preset needs no data and
+    is checked on other images.
+
+    Args:
+        model: what `dtp_tf.runs.open_model` takes.
+        export_dir: the folder of exported models.
+        name: of the exported model; by default the recipe's or the preset's.
+        data_dir: the folder of TensorFlow Datasets.
+        formats, keep: see `dtp_tf.export.export`.
+
+    Raises:
+        UserError: there is no such model, its data cannot be had, or see `dtp_tf.export.export`.
+    """
+    saved = open_model(model)
+    if saved.preset is None:
+        recipe = saved.recipe()
+        data = load_data(recipe, data_dir)
+        saved.check_fits(data)
+        default_name, images = recipe.recipe, data.test.images[:100]
+        test = evaluate(saved.model, data.test, saved.class_names)
+        facts = card_facts(saved.about, data, test)
+    else:
+        default_name, images = saved.preset, probe_images(saved.image_shape())
+        facts = preset_info(model)
+    return export(
+        saved.classifier(),
+        saved.class_names,
+        export_dir,
+        name or default_name,
+        images,
+        facts=facts,
+        formats=formats,
+        keep=keep,
+    )

@@ -1,13 +1,16 @@
 """Train a recipe over seeds and ship the best as a preset, with the answers it must keep giving.
 
     python benchmarks/make_preset.py --recipe digits --seeds 3
+    python benchmarks/make_preset.py --recipe cifar10 --recorded docs/results.csv --data-dir DIR
 
-The best seed is that with the highest validation accuracy; of several, that with the lowest
+With --recorded only that seed is trained again which was the best in a table of
+`benchmarks/reproduce.py`; it must still be the best. The best seed is that with the highest validation accuracy; of several, that with the lowest
 validation loss. Finished runs are not repeated and unfinished ones are resumed, so this may be
 stopped and started again at any time. It writes dtp_tf/pretrained/NAME/ and tests/golden/NAME.json;
 published weights do not change: another version gets another name.
 """
 
+import csv
 import json
 import pathlib
 import sys
@@ -30,18 +33,22 @@ FOLDER = click.Path(path_type=pathlib.Path)
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--recipe", required=True, help="The recipe.")
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
+@click.option(
+    "--recorded", type=FOLDER, help="Table of results that says which seed to train, of which."
+)
 @click.option("--name", help="Of the preset. [default: RECIPE_mlp_dtp]")
 @click.option("--data-dir", type=click.Path(), help="Folder of TensorFlow Datasets.")
 @click.option("--runs", type=FOLDER, default=ROOT / "runs/presets", help="Folder of the runs.")
 @click.option("--out", type=FOLDER, default=SHIPPED, help="Folder of the presets.")
 @click.option("--golden", type=FOLDER, default=GOLDEN, help="Folder of the golden answers.")
 @click.option("--float16", is_flag=True, help="Store weights in half the bytes.")
-def main(recipe, seeds, name, data_dir, runs, out, golden, float16):
+def main(recipe, seeds, recorded, name, data_dir, runs, out, golden, float16):
     """Train a recipe over seeds and ship the best as a preset."""
     name = name or f"{recipe}_mlp_dtp"
     refuse_used(out / name)
+    tried = {} if recorded is None else recorded_accuracies(recorded, recipe)
     results = {}
-    for seed in range(seeds):
+    for seed in [max(tried, key=tried.get)] if tried else range(seeds):
         run = runs / f"{recipe}-{seed}"
         if not (run / "metrics.json").exists():
             train(recipe, seed, run, data_dir)
@@ -50,15 +57,26 @@ def main(recipe, seeds, name, data_dir, runs, out, golden, float16):
             sys.exit(f"{run} was interrupted: resume it first.")
         results[seed] = metrics["validation"]
     best = best_seed(results)
+    tried = {**tried, **{seed: one["accuracy"] for seed, one in results.items()}}
+    if tried[best] < max(tried.values()):
+        sys.exit(f"seed {best} is not the best any more: validation {tried}; train all of them.")
     facts = save_run(
-        runs / f"{recipe}-{best}", out / name, float16=float16, data_dir=data_dir,
-        tried={seed: one["accuracy"] for seed, one in results.items()},
-    )  # fmt: skip
+        runs / f"{recipe}-{best}", out / name, float16=float16, data_dir=data_dir, tried=tried
+    )
     make_folder(golden)
     write_json(golden / f"{name}.json", golden_answers(out / name))
     for seed, one in results.items():
         click.echo(f"seed {seed}: validation {one['accuracy']:.2%}{' *' if seed == best else ''}")
     click.echo(f"{out / name}: test {facts['results']['test']['accuracy']:.2%}")
+
+
+def recorded_accuracies(table, recipe):
+    """Return {seed: validation accuracy} of a recipe in a table of results."""
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["recipe"] == recipe]
+    if not rows:
+        sys.exit(f"{table} has no run of the recipe {recipe}.")
+    return {int(row["seed"]): float(row["validation_accuracy"]) for row in rows}
 
 
 def best_seed(results):

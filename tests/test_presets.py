@@ -615,3 +615,29 @@ def test_a_preset_is_made_of_finished_runs_without_training_again(tmp_path):
     answers = read_json(golden / "digits_mlp_dtp.json")
     scores = load_preset(out / "digits_mlp_dtp").model(probe_images((8, 8, 1)))
     np.testing.assert_allclose(answers["scores"], scores, atol=1e-6)
+
+
+def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
+    """Its run is there already; the other seed has none."""
+    runs, table = tmp_path / "runs", tmp_path / "results.csv"
+    shutil.copytree(trained()[0], runs / "digits-1")
+    words = ["--recipe", "digits", "--recorded", table, "--runs", runs, "--out", tmp_path / "out",
+             "--golden", tmp_path / "golden"]  # fmt: skip
+    accuracy = read_json(runs / "digits-1/metrics.json")["validation"]["accuracy"]
+
+    def make(other, best):
+        table.write_text(
+            "recipe,seed,validation_accuracy\n"
+            f"digits,0,{other}\ndigits,1,{best}\nmnist,0,1.0\n"
+        )
+        with pytest.raises(SystemExit) as end:
+            make_preset.main([str(word) for word in words])
+        return end.value.code
+
+    other = accuracy - 0.01
+    assert "seed 1 is not the best any more" in make(accuracy + 0.005, accuracy + 0.01)
+    assert not (tmp_path / "out").exists()
+    assert make(other, accuracy + 0.01) == 0
+    seeds = dtp_tf.preset_info(tmp_path / "out/digits_mlp_dtp")["seeds"]
+    assert seeds["seed"] == 1
+    assert seeds["validation_accuracy"] == pytest.approx({"0": other, "1": accuracy})

@@ -3,11 +3,12 @@
     python benchmarks/make_preset.py --recipe digits --seeds 3
     python benchmarks/make_preset.py --recipe cifar10 --recorded docs/results.csv --data-dir DIR
 
-With --recorded only that seed is trained again which was the best in a table of
-`benchmarks/reproduce.py`; it must still be the best. The best seed is that with the highest validation accuracy; of several, that with the lowest
-validation loss. Finished runs are not repeated and unfinished ones are resumed, so this may be
-stopped and started again at any time. It writes dtp_tf/pretrained/NAME/ and tests/golden/NAME.json;
-published weights do not change: another version gets another name.
+The best seed is that with the highest validation accuracy; of several, that with the lowest
+validation loss. With --recorded, a table of `benchmarks/reproduce.py` says which seed that is: it
+alone is trained again, and must still be the best. Finished runs are not repeated and unfinished
+ones are resumed, so this may be stopped and started again at any time. It writes
+dtp_tf/pretrained/NAME/ and tests/golden/NAME.json; published weights do not change: another version
+gets another name.
 """
 
 import csv

@@ -638,6 +638,5 @@ def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
     assert "seed 1 is not the best any more" in make(accuracy + 0.005, accuracy + 0.01)
     assert not (tmp_path / "out").exists()
     assert make(other, accuracy + 0.01) == 0
-    seeds = dtp_tf.preset_info(tmp_path / "out/digits_mlp_dtp")["seeds"]
-    assert seeds["seed"] == 1
-    assert seeds["validation_accuracy"] == pytest.approx({"0": other, "1": accuracy})
+    tried = dtp_tf.preset_info(tmp_path / "out/digits_mlp_dtp")["seeds"]["validation_accuracy"]
+    assert (tried["0"], tried["1"]) == pytest.approx((other, accuracy))

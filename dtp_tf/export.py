@@ -17,9 +17,10 @@ from dtp_tf.cards import model_card
 from dtp_tf.errors import UserError
 from dtp_tf.files import cannot_write
 from dtp_tf.formats import FILES, require_packages, run_format, write_format
+from dtp_tf.image_files import encode_pixels
 from dtp_tf.publishing import publish
 from dtp_tf.signatures import write_saved_model
-from dtp_tf.warmup import encode_png, example, write_warmup
+from dtp_tf.warmup import example, write_warmup
 
 TOLERANCE = 1e-5  # largest difference of a class probability
 
@@ -97,7 +98,7 @@ def _check(classifier, path, images, formats):
     """Raise `UserError` if anything in an export gives other scores than the classifier."""
     expected = np.asarray(classifier(images, training=False))
     signatures = tf.saved_model.load(str(path)).signatures
-    files = [encode_png(image) for image in images]
+    files = [encode_pixels(image) for image in images]
     examples = [example(file).SerializeToString() for file in files]
     direct = signatures["serving_default"](images=tf.constant(images))
     decoded = signatures["image_bytes"](image_bytes=tf.constant(files))

@@ -1,15 +1,14 @@
 """Warm-up requests: what a server asks a new version before it gives it any client's request."""
 
-import io
 import pathlib
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLog, PredictLog
 
+from dtp_tf.image_files import encode_pixels
 from dtp_tf.signatures import ENCODED
 
 SIZES = (1, 8)  # images per request
@@ -35,18 +34,11 @@ def warmup_requests(name, images):
     """Return a `PredictionLog` for each signature with one image and with a small batch."""
     logs = []
     for batch in [images[:size] for size in SIZES]:
-        files = [encode_png(image) for image in batch]
+        files = [encode_pixels(image) for image in batch]
         logs.append(_predict(name, "serving_default", "images", batch))
         logs.append(_predict(name, "image_bytes", "image_bytes", np.array(files, object)))
         logs.append(_classify(name, [example(file) for file in files]))
     return logs
-
-
-def encode_png(image):
-    """Return a uint8 image `(H, W, C)` as a PNG file, bytes."""
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-    return file.getvalue()
 
 
 def example(file):

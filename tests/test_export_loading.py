@@ -13,9 +13,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from dtp_tf.export import export
+from dtp_tf.image_files import encode_pixels
 from dtp_tf.images import fit_image
 from dtp_tf.models import load_model
-from dtp_tf.warmup import encode_png, example
+from dtp_tf.warmup import example
 
 NAMES = ["zero", "eins", "a name of more than twenty-two bytes", *"345678", "neun, ünd"]
 SIGNATURES = {
@@ -108,7 +109,7 @@ def asked(signature, images):
     """Return the input of a signature that shows images."""
     if signature == "serving_default":
         return {"images": images}
-    files = [encode_png(image) for image in images]
+    files = [encode_pixels(image) for image in images]
     if signature == "classify":
         files = [example(file).SerializeToString() for file in files]
     return {QUESTIONS[signature]: np.array(files, object)}

@@ -13,7 +13,7 @@ import tensorflow as tf
 from c_api import Session
 from helpers import digits, invoke, succeeded, trained
 
-from dtp_tf.warmup import encode_png
+from dtp_tf.image_files import encode_pixels
 
 PAGE = (pathlib.Path(__file__).parent.parent / "exported_models" / "README.md").read_text()
 REST, ONNX = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -86,7 +86,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_the_requests_on_the_page_are_answered(folder, monkeypatch, capsys):
     image = digits().test.images[0]
-    (folder / "seven.png").write_bytes(encode_png(image))
+    (folder / "seven.png").write_bytes(encode_pixels(image))
     path = trained()[0].parent / "exported" / "digits" / "1"
     monkeypatch.setattr(urllib.request, "urlopen", server(path))
     names = {}

@@ -620,7 +620,7 @@ def _filled(gradients, layer, variables):
 
     A bias cancels in differences of g.
     """
-    if all(gradient is None for gradient in gradients):
+    if variables and all(gradient is None for gradient in gradients):
         raise SettingError(
             f"the inverse loss of layer {layer + 1} does not depend on the layer's feedback "
             "weights, so they cannot learn; compute it with the layer's inverse."

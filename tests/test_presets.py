@@ -425,7 +425,7 @@ def test_no_code_in_a_preset_is_run(preset):
 
 def test_a_preset_of_a_rule_that_is_not_in_dtp_tf_is_refused(preset):
     config = read_json(preset / "config.json")
-    config["config"]["rule"]["registered_name"] = "own>Mine"
+    config["config"]["rule"]["registered_name"] = "own>NeverMade"
     write_json(preset / "config.json", config)
     change(preset, rule="mine.py:Mine")
     sign(preset)

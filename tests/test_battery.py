@@ -140,8 +140,8 @@ def test_the_batch_size_may_be_unknown(rule):
         now = arrays(one.trainable_variables)
         return [new - old for new, old in zip(now, before, strict=True)]
 
-    # Updates, not weights: a lost size is a factor, every time. The traced step of `drl` now and then
-    # gives an update that is some percent off, for a reason that is not known: the closest counts.
+    # Updates, not weights: a lost size is a factor, every time. The traced step of `drl` gives now
+    # and then an update that is some percent off, for a reason not known: the closest counts.
     expected = moves(eager, lambda x, y: eager.train_step((x, y)))
     scales = [max(np.abs(one).max(), 1e-4) for one in expected]
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dtp_tf import activations  # noqa: F401  (registers them with Keras)
 from dtp_tf.batch import Batch, global_batch_size
+from dtp_tf.directions import orthogonal_directions
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
 from dtp_tf.presets import shipped_presets
@@ -405,17 +406,39 @@ class DTPNetwork(keras.Model):
         return bernoulli(h, tf.cast(uniform, h.dtype))
 
     def noise(self, layer, k):
-        """Return a function of a tensor that gives standard normal numbers of its shape.
+        """Return a function of a tensor that gives standard normal numbers of its shape, or what
+        the rule takes in their place.
 
         They depend on the seed, the training step, the layer, k, and on how often it was called.
         """
         draws = itertools.count()
 
         def noise(like):
-            numbers = _normal(tf.shape(like), self.seed, self.step, layer, k, next(draws))
+            draw = next(draws)
+            if self.rule.noise_directions == "orthogonal":
+                numbers = self._orthogonal(like, layer, k, draw)
+            else:
+                numbers = _normal(tf.shape(like), self.seed, self.step, layer, k, draw)
             return tf.cast(numbers, like.dtype)
 
         return noise
+
+    def _orthogonal(self, like, layer, k, draw):
+        """The next rows of the layer's frame, each with a random sign: `(batch, units)`."""
+        strategy = tf.distribute.get_strategy()
+        replicas, replica = strategy.num_replicas_in_sync, 0
+        if replicas > 1:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        batch = tf.shape(like, out_type=tf.int64)[0]
+        steps = self.rule.steps(self.trained_feedback.index(layer))
+        updates = tf.convert_to_tensor(self.step) * steps + k
+        rows = (updates * replicas + tf.cast(replica, tf.int64)) * batch + tf.range(batch)
+        frame = tf.random.experimental.stateless_fold_in([self.seed, layer], draw)
+        coordinates = tf.random.stateless_uniform((like.shape[-1],), frame)
+        examples = _draw(
+            tf.random.stateless_uniform, (batch, 1), self.seed, self.step, layer, k, draw
+        )
+        return _signs(examples) * orthogonal_directions(rows, _signs(coordinates))
 
     def _apply(self, updates):
         """Apply `(optimizer, gradients, variables)` each, compiled by XLA where that is possible.
@@ -641,6 +664,11 @@ def _mean(losses, weights):
 def _normal(shape, seed, step, *key):
     """Standard normal numbers that depend on nothing but the seed, the step and the key."""
     return _draw(tf.random.stateless_normal, shape, seed, step, *key)
+
+
+def _signs(uniform):
+    """-1 or 1 for numbers from 0 to 1."""
+    return tf.where(uniform < 0.5, -1.0, 1.0)
 
 
 def _draw(distribution, shape, seed, step, *key):

@@ -20,6 +20,7 @@ INITIALIZERS = (
     "torch_uniform small_uniform"
 ).split()
 LEARNING_RATE_SCHEDULES = ("constant", "cosine")
+NOISE_DIRECTIONS = ("gaussian", "orthogonal")
 OPTIMIZERS = ("adam", "sgd", "rmsprop", "rmsprop-graves", "rmsprop-torch")
 PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
 SCHEDULES = ("parallel", "alternating", "inverse-first")
@@ -55,8 +56,8 @@ RULES = {
     "ddtp_linear": {**_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0},
     "ldrl": {
         **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
-        "inverse_steps": 5, "inverse_first": True, "inverse_activation": "matched",
-        "inverse_learning_rate_schedule": "cosine",
+        "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,
+        "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
     },
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
     "bp": {},
@@ -68,7 +69,7 @@ RULES = {
     },
 }
 # A user's own rule may take any of them; what its class has a default for is left to the class.
-OF_CLASS = ("target_step", "noise", "schedule", "inverse_steps", "inverse_l2")
+OF_CLASS = ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)
 
@@ -303,6 +304,11 @@ class Recipe:
     noise_decay_epochs: float | None = _setting(
         None, float, "Let the noise fall as sigma / (1 + epoch / this); none = constant.",
         low=0, open_low=True, optional=True,
+    )
+    noise_directions: str | None = _setting(
+        None, str, "Of that noise: gaussian = independent; orthogonal = the examples go through "
+        "the directions of an orthogonal frame in turn, which needs fewer updates.",
+        choices=NOISE_DIRECTIONS, optional=True,
     )
     inverse_l2: float | None = _setting(
         None, float, "Weight of the squared weights of the inverses in their loss.",

@@ -319,6 +319,7 @@ OTHER = {
     "target_step": 0.75,
     "noise": 0.625,
     "noise_decay_epochs": 7.0,
+    "noise_directions": "orthogonal",
     "inverse_l2": 0.25,
     "inverse_activation": "elu",
     "inverse_first": True,
@@ -353,7 +354,7 @@ TAKEN = {
     "sdtp": TRAINED | INVERSES,
     "drl": TRAINED | INVERSES | {"target_step", "inverse_l2"},
     "ddtp_linear": TRAINED | {"target_step", "inverse_l2"},
-    "ldrl": TRAINED | INVERSES | {"target_step"},
+    "ldrl": TRAINED | INVERSES | {"target_step", "noise_directions"},
     "fwdtp": INVERSES | {"target_step"},
     "bp": set(),
     "fa": {"inverse_initializer"},
@@ -420,7 +421,7 @@ def test_a_rule_of_ones_own_may_take_every_setting_and_its_class_has_the_default
     own = Recipe(rule="my.py:Mine")
     assert set(rule_settings("my.py:Mine")) == set(RULE_SETTINGS)
     left_to_the_class = dict.fromkeys(
-        ("target_step", "noise", "schedule", "inverse_steps", "inverse_l2")
+        ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
     )
     assert values_of(own) == {**values_of(Recipe(rule="dtp")), **left_to_the_class}
     assert values_of(own.replace(**OTHER)) == OTHER

@@ -389,6 +389,7 @@ SETTINGS = {
     "target_step": 0.25,
     "noise": 0.125,
     "inverse_l2": 0.5,
+    "noise_directions": "orthogonal",
     "schedule": "inverse-first",
     "inverse_steps": 3,
 }
@@ -399,7 +400,8 @@ def taken(rule):
     steps = {"target_step"} if rule in STEPPED else set()
     trains = (*TRAINED, "autoencoder")
     feedback = {"noise", "schedule", "inverse_steps"} if rule in trains else set()
-    return steps | feedback | ({"inverse_l2"} if rule in ("drl", "ddtp_linear") else set())
+    own = {"drl": {"inverse_l2"}, "ddtp_linear": {"inverse_l2"}, "ldrl": {"noise_directions"}}
+    return steps | feedback | own.get(rule, set())
 
 
 @pytest.mark.parametrize("rule", BY_NAME)

@@ -41,7 +41,8 @@ class Rule(abc.ABC):
 
     A rule that teaches by targets extends `TargetRule`; one that also trains inverses or other
     feedback weights, `FeedbackRule`. Arguments of `__init__` that have the name of a recipe's
-    setting (`target_step`, `noise`, `schedule`, `inverse_steps`, `inverse_l2`) get its value.
+    setting (`target_step`, `noise`, `noise_directions`, `schedule`, `inverse_steps`,
+    `inverse_l2`) get its value.
     """
 
     @property
@@ -148,6 +149,8 @@ class FeedbackRule(TargetRule):
     """
 
     trains_feedback = True
+    #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise.
+    noise_directions = "gaussian"
 
     def __init__(
         self, target_step=TARGET_STEP, noise=NOISE, schedule="parallel", inverse_steps=1

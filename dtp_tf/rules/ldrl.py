@@ -3,9 +3,13 @@
 import keras
 import tensorflow as tf
 
+from dtp_tf.directions import WIDEST
+from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import FeedbackRule, inner_product
 from dtp_tf.rules.drl import check_noise_above_zero
 from dtp_tf.rules.dtp import difference_targets, top_target
+
+DIRECTIONS = ("gaussian", "orthogonal")
 
 
 def local_difference_reconstruction_loss(dx, dg_up, dg_dy):
@@ -35,13 +39,20 @@ class LDRL(FeedbackRule):
     which is smallest where the Jacobian of g is the transposed Jacobian of f: the targets come
     close to backpropagation's, and g is no inverse at all. It needs several updates per batch.
 
+    The estimate of that Jacobian from one sample is mostly noise: independent directions in n
+    dimensions leave a relative error of about sqrt(n / samples). Orthogonal directions do not: n in
+    turn have the covariance sigma^2 I exactly, and the loss means the same to first order.
+
     Args:
         target_step: beta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps: see `FeedbackRule`.
+        noise_directions: "gaussian", as published, or "orthogonal": eps and eps' go through the
+            directions of a frame each, example by example, with random signs.
 
     Raises:
-        SettingError: a value out of its range.
+        SettingError: a value out of its range, or orthogonal directions for a layer of more than
+            4096 units.
 
     References:
         Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards, Bengio, "Towards Scaling
@@ -49,10 +60,29 @@ class LDRL(FeedbackRule):
     """
 
     def __init__(
-        self, target_step=0.1, noise=0.03, schedule="inverse-first", inverse_steps=5
+        self,
+        target_step=0.1,
+        noise=0.03,
+        schedule="inverse-first",
+        inverse_steps=5,
+        noise_directions="gaussian",
     ):
         super().__init__(target_step, noise, schedule, inverse_steps)
         check_noise_above_zero(self)
+        if noise_directions not in DIRECTIONS:
+            raise SettingError(
+                f"`noise_directions` must be one of {', '.join(DIRECTIONS)}; "
+                f"got {noise_directions!r}."
+            )
+        self.noise_directions = noise_directions
+
+    def check(self, layers):
+        widest = max(layer.units for layer in layers)
+        if self.noise_directions == "orthogonal" and widest > WIDEST:
+            raise SettingError(
+                f"`noise_directions` orthogonal needs layers of at most {WIDEST} units, "
+                f"got {widest}; use gaussian."
+            )
 
     def uses_inverse(self, layer, layers):
         return layer > 0
@@ -67,3 +97,6 @@ class LDRL(FeedbackRule):
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
         return difference_targets(network, batch.h, top, len(batch.h) - 1)[:-1]
+
+    def get_config(self):
+        return {**super().get_config(), "noise_directions": self.noise_directions}

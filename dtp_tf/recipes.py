@@ -623,8 +623,11 @@ RECIPES = {
             "sdtp": dict(learning_rate=1e-3),
             "drl": dict(learning_rate=1e-3, inverse_steps=2),
             "ddtp_linear": dict(learning_rate=3e-3),
-            # Fast inverses, which follow the forward layers more closely but with more noise.
-            "ldrl": dict(inverse_steps=2, inverse_learning_rate=3e-3, inverse_epochs_before=1),
+            # Orthogonal noise leaves inverses free to learn fast, and so to follow the layers.
+            "ldrl": dict(
+                inverse_steps=2, noise_directions="orthogonal", inverse_learning_rate=1e-2,
+                inverse_epochs_before=1,
+            ),
         },
     ),
 }

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from dtp_tf.cli_benchmark import benchmark
 from dtp_tf.cli_options import (
     data_dir_option,
     export_dir_option,
@@ -379,7 +380,7 @@ def recipes(name, as_json):
         click.echo(click.wrap_text(text, 96, "    ", "    "))
 
 
-for command in (presets, save_preset, import_torch, serve, server_status, load_test):
+for command in (presets, save_preset, import_torch, serve, server_status, load_test, benchmark):
     main.add_command(command)
 
 

@@ -86,3 +86,50 @@ def show_load_test(console, result):
                 f"first error with {level['concurrency']} worker(s): {level['first_error']}",
                 markup=False,
             )
+
+
+def show_throughput(console, found):
+    """Print what `dtp_tf.throughput.measure_throughput` found."""
+    widths = "-".join(map(str, found["network"]))
+    console.print(f"device     {found['device']}", markup=False)
+    console.print(f"network    {widths}, float32")
+    console.print(f"peak       {found['gemm_peak_gflops']:.0f} GFLOP/s, a product of matrices\n")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("batch", justify="right")
+    table.add_column("measured")
+    for name in ("images/s", "GFLOP/s", "of the peak"):
+        table.add_column(name, justify="right")
+    for size, rates in found["batch_sizes"].items():
+        measured = [(name, one) for name, one in rates.items() if isinstance(one, dict)]
+        for i, (name, one) in enumerate(measured):
+            table.add_row(
+                "" if i else size,
+                name,
+                f"{one['images_per_second']:,.0f}",
+                f"{one['gflops']:.0f}",
+                f"{one['share_of_peak']:.1%}",
+            )
+    console.print(table)
+    for size, rates in found["batch_sizes"].items():
+        ratio = rates["dtp_epoch_over_bp_epoch"]
+        console.print(f"\nbatches of {size}: an epoch of dtp takes {ratio:.2f} times one of bp")
+        _show_profile(console, rates.get("profile", ()))
+    started = found["start_up"]
+    if started is not None:
+        console.print(
+            f"\ntrain cifar10: first step {started['first_step_seconds']:.1f} s after the start, "
+            f"at most {started['peak_memory_gb']:.2f} GB of memory; --help "
+            f"{started['help_seconds']:.2f} s"
+        )
+
+
+def _show_profile(console, operations):
+    if not operations:
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("ms per step", justify="right")
+    table.add_column("times", justify="right")
+    table.add_column("operation (they run side by side)")
+    for one in operations[:15]:
+        table.add_row(f"{one['milliseconds']:.2f}", f"{one['times']:g}", one["operation"])
+    console.print(table)

@@ -1,0 +1,59 @@
+"""The command `benchmark`."""
+
+import click
+
+from dtp_tf.cli_options import data_dir_option, json_option, print_json
+from dtp_tf.errors import SettingError
+from dtp_tf.quiet import import_tensorflow
+
+
+@click.command(epilog="Example:  python cli.py benchmark --batch-sizes 128,1024")
+@click.option(
+    "--batch-sizes", default="128,1024", show_default=True, metavar="N,..",
+    help="Images per batch, measured one after the other.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True,
+    help="Length of a window; the fastest of five windows counts.",
+)  # fmt: skip
+@click.option(
+    "--start-up", is_flag=True,
+    help="Measure `train cifar10` as well: its first step, and its memory. Needs the data.",
+)  # fmt: skip
+@click.option("--profile", is_flag=True, help="Show where the time of a training step goes.")
+@data_dir_option
+@json_option
+def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
+    """Measure how fast this machine trains, beside its matrix products.
+
+    The network is that of the recipe cifar10, on random images: no data are needed. Other work on
+    the machine falsifies the numbers. It takes a minute or two.
+    """
+    sizes = _sizes(batch_sizes)
+    import_tensorflow()
+    from dtp_tf.start_up import measure_start_up
+    from dtp_tf.tables import make_console, show_throughput
+    from dtp_tf.throughput import measure_throughput
+
+    # Before the long measurement, since the data may be missing.
+    started = measure_start_up("cifar10", data_dir) if start_up else None
+    found = measure_throughput(
+        batch_sizes=sizes,
+        seconds=seconds,
+        profile=profile,
+        report=lambda text: click.echo(f"measuring {text}", err=True),
+    )
+    found["start_up"] = started
+    if as_json:
+        print_json(found)
+    else:
+        show_throughput(make_console(), found)
+
+
+def _sizes(text):
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise SettingError(
+            f"`--batch-sizes` must be whole numbers from 1 with commas between them, got {text!r}."
+        )
+    return [int(part) for part in parts]

@@ -1,0 +1,205 @@
+"""How fast this machine trains, beside what its matrix products allow.
+
+All numbers come from one process run, on random images of CIFAR-10's shape, and are those of the
+fastest of several windows: other work on the machine only ever makes a window slower.
+"""
+
+import pathlib
+import tempfile
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dtp_tf.data import ImageData, Split, TrainingBatches
+from dtp_tf.profiling import profile_step
+from dtp_tf.recipes import recipe as find_recipe
+from dtp_tf.runs import Run
+from dtp_tf.tables import make_console
+from dtp_tf.training import Loop, build_network, device_name, versions
+
+SIDE = 2048  # of the matrices whose product is the peak
+WINDOWS = 5
+CLASSES = 10
+
+
+def measure_throughput(
+    recipe="cifar10", batch_sizes=(128, 1024), seconds=2.0, profile=False, report=None
+):
+    """Measure images per second of steps and epochs by DTP and by backpropagation.
+
+    Args:
+        recipe: the name of a recipe, or a `Recipe`; its data are replaced by random ones.
+        batch_sizes: images per batch, measured one after the other.
+        seconds: length of a window, about; the fastest of five counts.
+        profile: whether to tell where the time of a DTP step goes.
+        report: called with a line of text before each measurement.
+
+    Returns:
+        A dict for JSON: "gemm_peak_gflops" (float32 product of two square matrices), "device",
+        "versions", "network" (units from the pixels on), "mflop_per_image" (by rule), and
+        "batch_sizes", for each of them a dict of
+
+            step            one training step of DTP on a batch in memory
+            train           an epoch of DTP as `train` makes it: pipeline, metrics, callbacks
+            bp_step         the same two for backpropagation
+            bp_train
+            keras_bp_fit    Keras's own `fit` of the same network on the same pipeline
+
+        each with "images_per_second", "gflops" (the algorithm's minimal count over the time) and
+        "share_of_peak"; "dtp_epoch_over_bp_epoch"; and "profile", see `profile_step`.
+    """
+    say = report or (lambda text: None)
+    base = find_recipe(recipe, rule="dtp", schedule="parallel")
+    data = random_images(max(batch_sizes))
+    widths = [int(np.prod(data.image_shape)), *base.units, CLASSES]
+    mflop = {"dtp": 2e-6 * dtp_products(widths), "bp": 2e-6 * bp_products(widths)}
+    say(f"product of two {SIDE} x {SIDE} matrices")
+    peak = gemm_peak(seconds)
+    rates = {}
+    for size in batch_sizes:
+        dtp, bp = base.replace(batch_size=size), base.replace(rule="bp", batch_size=size)
+        rates[size] = found = {}
+        for name, (measure, rule) in MEASURED.items():
+            one = dtp if rule == "dtp" else bp
+            say(f"{name}, batches of {size}")
+            rate = measure(one, data, seconds)
+            found[name] = {"images_per_second": rate, "gflops": rate * mflop[one.rule] / 1e3}
+        if profile:
+            say(f"the operations of a step, batches of {size}")
+            found["profile"] = profile_step(compiled_step(dtp, data))
+        peak = max(peak, gemm_peak(seconds))  # the machine may have been busy the first time
+    for found in rates.values():
+        for name in MEASURED:
+            found[name]["share_of_peak"] = found[name]["gflops"] / peak
+        ratio = found["bp_train"]["images_per_second"] / found["train"]["images_per_second"]
+        found["dtp_epoch_over_bp_epoch"] = ratio
+    return {
+        "gemm_peak_gflops": peak,
+        "device": device_name(),
+        "versions": versions(),
+        "network": widths,
+        "mflop_per_image": mflop,
+        "batch_sizes": {str(size): found for size, found in rates.items()},
+    }
+
+
+def dtp_products(widths):
+    """Multiply-adds per image of a parallel DTP step: forward and its weights' gradients, targets
+    from two values of each inverse, noise up and down, and the inverses' weights' gradients."""
+    forward, inverted = _multiply_adds(widths), _multiply_adds(widths[1:-1])
+    return 2 * forward + 5 * inverted
+
+
+def bp_products(widths):
+    """Multiply-adds per image of backpropagation: forward, weights' gradients, errors down."""
+    return 2 * _multiply_adds(widths) + _multiply_adds(widths[1:])
+
+
+def _multiply_adds(widths):
+    return sum(below * above for below, above in zip(widths, widths[1:], strict=False))
+
+
+def random_images(largest_batch):
+    """Return random images of CIFAR-10's shape as `ImageData`: an epoch or more of each batch."""
+    rng = np.random.default_rng(0)
+    count = 10 * max(largest_batch, 1000)
+    images = rng.integers(0, 256, size=(count, 32, 32, 3), dtype=np.uint8)
+    split = Split(images, rng.integers(0, CLASSES, size=count).astype(np.int32))
+    few = split.take(np.arange(CLASSES))
+    names = tuple(str(label) for label in range(CLASSES))
+    return ImageData("random", split, few, few, names, "random")
+
+
+def fastest(call, seconds):
+    """Return the seconds of one call, in the fastest of `WINDOWS` windows of about `seconds`."""
+    call(), call()  # compile, then warm up
+    start = time.perf_counter()
+    call()
+    calls = max(1, round(seconds / (time.perf_counter() - start)))
+    best = float("inf")
+    for _ in range(WINDOWS):
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        best = min(best, (time.perf_counter() - start) / calls)
+    return best
+
+
+def gemm_peak(seconds):
+    """Return the GFLOP per second of a float32 product of two square matrices."""
+    a = tf.random.stateless_normal((SIDE, SIDE), (0, 0))
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)[:1]))
+    return 2e-9 * SIDE**3 / fastest(lambda: product().numpy(), seconds)
+
+
+def compiled_step(recipe, data):
+    """Return a function that makes one training step on a batch in memory and waits for it."""
+    network = build_network(recipe, data)
+    x = tf.constant(data.train.images[: recipe.batch_size])
+    y = tf.constant(data.train.labels[: recipe.batch_size])
+
+    @tf.function
+    def step():
+        network.train_step((x, y))
+        return network.step.value
+
+    return lambda: step().numpy()
+
+
+def step_rate(recipe, data, seconds):
+    """Return the images per second of one training step."""
+    return recipe.batch_size / fastest(compiled_step(recipe, data), seconds)
+
+
+def epoch_rate(recipe, data, seconds):
+    """Return the images per second of the epochs of `train`."""
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = recipe.replace(epochs=WINDOWS + 1, diagnostics_every=None)
+        run = Run.create(recipe, pathlib.Path(folder) / "run")
+        history = []
+        network = build_network(recipe, data)
+        Loop(recipe, data, network, run, history, (), make_console(quiet=True)).run_epochs()
+    return max(logs["images_per_second"] for logs in history[1:])  # the first one compiles
+
+
+def fit_rate(recipe, data, seconds):
+    """Return the images per second of Keras's `fit` of the recipe's forward network."""
+    classifier = build_network(recipe, data).classifier(dtype="uint8")
+    classifier.compile(
+        keras.optimizers.Adam(recipe.learning_rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    batches = TrainingBatches(
+        data.train, recipe.batch_size, recipe.seed, recipe.flip, recipe.crop, recipe.pixel_noise
+    )
+    clock = _EpochTimes()
+    batches.select(0, 0)
+    classifier.fit(
+        batches.dataset, epochs=WINDOWS + 1, shuffle=False, verbose=0, callbacks=[clock]
+    )
+    return batches.steps * batches.size / min(clock.seconds[1:])
+
+
+class _EpochTimes(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds.append(time.perf_counter() - self._start)
+
+
+#: What is measured for each batch size: how, and by which rule.
+MEASURED = {
+    "step": (step_rate, "dtp"),
+    "train": (epoch_rate, "dtp"),
+    "bp_step": (step_rate, "bp"),
+    "bp_train": (epoch_rate, "bp"),
+    "keras_bp_fit": (fit_rate, "bp"),
+}

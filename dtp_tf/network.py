@@ -288,10 +288,11 @@ class DTPNetwork(keras.Model):
         if INVERSE in self._phase and rule.schedule == "inverse-first":
             for k in range(max(as_list(rule.inverse_steps))):
                 self._update_feedback(batch, weights, k)
+        gradients = []
         if FORWARD in self._phase:
             gradients, local_losses = self.forward_gradients(batch, weights)
         if INVERSE in self._phase and rule.schedule != "inverse-first":
-            self._update_feedback(batch, weights, 0)
+            self._update_feedback(batch, weights, 0, after=gradients)
         if FORWARD in self._phase:
             self._apply([(self.optimizer, gradients, self.forward_variables)])
         self.step.assign_add(1)
@@ -366,8 +367,11 @@ class DTPNetwork(keras.Model):
         error = squared_error(self.layers_up[layer](above, reverse=True), h[layer])
         return error / (tf.reduce_sum(tf.square(h[layer]), axis=-1) + 1e-12)
 
-    def _update_feedback(self, batch, weights, k):
-        """One update of the feedback with fresh noise; `k` counts the updates on this batch."""
+    def _update_feedback(self, batch, weights, k, after=()):
+        """One update of the feedback with fresh noise; `k` counts the updates on this batch.
+
+        It waits for the tensors `after`, which were computed with the feedback as it was.
+        """
         layers = [
             layer
             for position, layer in enumerate(self.trained_feedback)
@@ -391,10 +395,10 @@ class DTPNetwork(keras.Model):
         if isinstance(self.inverse_optimizer, (list, tuple)):
             positions = [self.trained_feedback.index(layer) for layer in layers]
             optimizers = [self.inverse_optimizer[position] for position in positions]
-            self._apply(list(zip(optimizers, gradients, variables, strict=True)))
+            self._apply(list(zip(optimizers, gradients, variables, strict=True)), after)
         else:
             flat = [list(itertools.chain.from_iterable(many)) for many in (gradients, variables)]
-            self._apply([(self.inverse_optimizer, *flat)])
+            self._apply([(self.inverse_optimizer, *flat)], after)
         for layer, loss in zip(layers, losses, strict=True):
             self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
 
@@ -440,11 +444,20 @@ class DTPNetwork(keras.Model):
         )
         return _signs(examples) * orthogonal_directions(rows, _signs(coordinates))
 
-    def _apply(self, updates):
+    def _apply(self, updates, after=()):
         """Apply `(optimizer, gradients, variables)` each, compiled by XLA where that is possible.
 
         An update is dozens of element-wise operations a weight; fused, they pass over memory once.
+
+        No update begins before all gradients, and the tensors `after`, are computed: TensorFlow was
+        seen to change a weight in its place between the operation that reads it and the product
+        that uses what was read, which is then a product with the weight of the next step.
         """
+        every = [one for _, gradients, _ in updates for one in gradients]
+        with tf.control_dependencies([*every, *after]):
+            self._apply_now(updates)
+
+    def _apply_now(self, updates):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if self.run_eagerly or replicas > 1:
             for optimizer, gradients, variables in updates:

@@ -118,8 +118,9 @@ def test_there_is_a_target_or_a_direction_of_its_shape_for_every_hidden_layer(ru
 
 # The others have no code of their own in which a size could be lost; tracing takes seconds.
 @pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ddtp_linear", "ldrl", "fa"])
-def test_the_batch_size_may_be_unknown(rule):
+def test_a_compiled_step_of_an_unknown_batch_size_equals_the_plain_one(rule):
     network, eager = build(rule), build(rule)
+    network.run_eagerly = False
     before = arrays(eager.trainable_variables)
 
     @tf.function(
@@ -140,16 +141,10 @@ def test_the_batch_size_may_be_unknown(rule):
         now = arrays(one.trainable_variables)
         return [new - old for new, old in zip(now, before, strict=True)]
 
-    # Updates, not weights: a lost size is a factor, every time. The traced step of `drl` gives now
-    # and then an update that is some percent off, for a reason not known: the closest counts.
     expected = moves(eager, lambda x, y: eager.train_step((x, y)))
-    scales = [max(np.abs(one).max(), 1e-4) for one in expected]
-
-    def distance(found):
-        pairs = zip(found, expected, scales, strict=True)
-        return max(np.abs(one - other).max() / scale for one, other, scale in pairs)
-
-    assert min(distance(moves(network, train)) for _ in range(20)) < 0.01
+    for found in (moves(network, train) for _ in range(5)):
+        for one, other in zip(found, expected, strict=True):  # updates, not weights
+            assert np.abs(one - other).max() < 1e-3 * max(np.abs(other).max(), 1e-4)
 
 
 # -- locality -------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Image sets by name or folder -> splits in memory -> batches."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import logging
@@ -184,7 +185,10 @@ def _tfds(name, size, data_dir):
     wanted = [train_name] + ([test_name] if test_name else [])
     _check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
     classes = builder.info.features[label_key].num_classes
-    read = [_read(builder, s, image_key, label_key, shape, classes) for s in wanted]
+    with concurrent.futures.ThreadPoolExecutor() as threads:  # half of a read is one thread's
+        read = list(threads.map(
+            lambda s: _read(builder, s, image_key, label_key, shape, classes), wanted
+        ))
     if test_name:
         train, test = read
         origin = f"the set's own {test_name} split"
@@ -293,7 +297,8 @@ def _read(builder, split, image_key, label_key, shape, classes):
     examples = builder.as_dataset(
         split=split,
         shuffle_files=False,
-        read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one order on every machine
+        # One order on every machine; and everything is kept already, once.
+        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
     )
     parts = examples.map(
         lambda e: (fit_image(e[image_key], shape), e[label_key]),

@@ -294,16 +294,26 @@ def _read(builder, split, image_key, label_key, shape, classes):
 
     count = builder.info.splits[split].num_examples
     images, labels = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # tuning costs a short read more than it gains
     examples = builder.as_dataset(
         split=split,
         shuffle_files=False,
-        # One order on every machine; and everything is kept already, once.
-        read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        read_config=tfds.ReadConfig(
+            options=options,
+            interleave_cycle_length=1,  # one order on every machine
+            skip_prefetch=True,
+            try_autocache=False,  # everything is kept already, once
+        ),
     )
-    parts = examples.map(
-        lambda e: (fit_image(e[image_key], shape), e[label_key]),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).batch(1000)
+
+    def fit(e):
+        return fit_image(e[image_key], shape), e[label_key]
+
+    if None in builder.info.features[image_key].shape:
+        parts = examples.map(fit, num_parallel_calls=tf.data.AUTOTUNE).batch(1000)
+    else:
+        parts = examples.batch(1000).map(fit)  # all of one size, together
     end = 0
     for part, part_labels in parts.as_numpy_iterator():
         start, end = end, end + len(part)

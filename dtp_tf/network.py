@@ -470,7 +470,7 @@ class DTPNetwork(keras.Model):
                 for (optimizer, _, variables), gradients in zip(updates, every, strict=True):
                     optimizer.apply(gradients, variables)
 
-            self._apply_functions[key] = tf.function(apply, jit_compile=True)
+            self._apply_functions[key] = tf.function(apply, jit_compile=True, autograph=False)
         self._apply_functions[key]([gradients for _, gradients, _ in updates])
 
     def _build_optimizers(self):

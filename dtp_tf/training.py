@@ -154,11 +154,11 @@ class Loop:
             recipe.pixel_noise,
         )
         self._training = self._strategy.experimental_distribute_dataset(self._batches.dataset)
+        # Metrics make their variables when they first see numbers: in a trace, it is made twice.
+        network.test_step((data.train.images[:1], data.train.labels[:1]))
         phases = dict.fromkeys(phase for epoch in (0, 1) for phase, _ in self._passes(epoch))
         self._functions = {phase: self._traced(phase) for phase in phases}
-        self._test = tf.function(
-            self._in_replicas(network.test_step), jit_compile=recipe.deterministic
-        )
+        self._test = self._compiled(network.test_step)
         self._validation = self._strategy.experimental_distribute_dataset(
             data.validation.batches()
         )
@@ -273,16 +273,17 @@ class Loop:
             self.network.set_phase(phase)  # while it is traced
             return self.network.train_step(data)
 
-        return tf.function(self._in_replicas(step), jit_compile=self.recipe.deterministic)
+        return self._compiled(step)
 
-    def _in_replicas(self, step):
+    def _compiled(self, step):
         """Return a function that runs `step` on every replica and gives its logs' names."""
 
         def run(batch):
             logs = self._strategy.run(step, args=(batch,))
             return {name: () for name in logs}  # the numbers stay in the metrics
 
-        return run
+        # Nothing here needs AutoGraph, which takes longer to read the code than it takes to trace.
+        return tf.function(run, jit_compile=self.recipe.deterministic, autograph=False)
 
     def _stop_early(self):
         patience = self.recipe.early_stopping

@@ -9,6 +9,7 @@ from dtp_tf import activations  # noqa: F401  (registers them with Keras)
 from dtp_tf.batch import Batch, global_batch_size
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
+from dtp_tf.precision import exact_copy, is_mixed
 from dtp_tf.presets import shipped_presets
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
@@ -87,6 +88,12 @@ class DTPNetwork(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if is_mixed(self.dtype_policy):
+            raise SettingError(
+                f"a network cannot have the dtype policy {self.dtype_policy.name}, which would "
+                "round its targets; give it to the pairs, DensePair(..., "
+                f"dtype={self.dtype_policy.name!r}), and leave Keras's global policy at float32."
+            )
         pairs = list(pairs)
         if not pairs:
             raise SettingError("`pairs` needs at least one layer pair, got an empty list.")
@@ -114,6 +121,7 @@ class DTPNetwork(keras.Model):
             kernel_initializer=self.output_initializer,
             inverse_kernel_initializer=pairs[-1].inverse_kernel_initializer,
             transmission=output_transmission,
+            dtype=pairs[-1].dtype_policy,
             name="output",
         )
         rule.check(self.layers_up)
@@ -127,6 +135,7 @@ class DTPNetwork(keras.Model):
                     "needs it; leave the argument out."
                 )
         self.inverse_optimizer = None
+        self.jit_updates = True  # whether XLA compiles the optimizers' updates, where it can
         self._phase = rule.passes[0]
 
     def build(self, input_shape):
@@ -422,8 +431,8 @@ class DTPNetwork(keras.Model):
 
         An update is dozens of element-wise operations a weight; fused, they pass over memory once.
         """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if self.run_eagerly or replicas > 1:
+        # Under a strategy an optimizer cannot work inside a function of its own.
+        if self.run_eagerly or not self.jit_updates or tf.distribute.has_strategy():
             for optimizer, gradients, variables in updates:
                 optimizer.apply(gradients, variables)
             return
@@ -539,8 +548,8 @@ class DTPNetwork(keras.Model):
     def classifier(self, dtype="float32", name="classifier"):
         """Return the forward network alone as a Keras functional model of stock layers.
 
-        It gives the same class probabilities, has its own copy of the weights, and loads without
-        `dtp_tf`. Preprocessing is inside.
+        It gives the same class probabilities (in float32, whatever the pairs' dtype), has its own
+        copy of the weights, and loads without `dtp_tf`. Preprocessing is inside.
 
         Args:
             dtype: of its input; "uint8" for images.
@@ -565,7 +574,7 @@ class DTPNetwork(keras.Model):
         for layer in layers:
             outputs = layer(outputs)
         shared = keras.Model(inputs, outputs, name=name)
-        copy = keras.models.clone_model(shared)
+        copy = keras.models.clone_model(shared, clone_function=exact_copy)
         copy.set_weights(shared.get_weights())
         return copy
 

@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import itertools
 import math
-import os
 import platform
 import signal
 import threading
@@ -16,16 +15,19 @@ import tensorflow as tf
 from dtp_tf.activations import matched
 from dtp_tf.console import Display, make_console, show_data, show_network, show_report
 from dtp_tf.data import TrainingBatches, load_data
+from dtp_tf.devices import choose_device, device_name, set_precision
 from dtp_tf.diagnostics import Diagnostics, rounding_warning
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, draw_diagnostics, evaluate
 from dtp_tf.export import export, serve_command
-from dtp_tf.files import write_json
+from dtp_tf.files import read_json, write_json
 from dtp_tf.initial import initialize
+from dtp_tf.machine import Machine
 from dtp_tf.models import load_model, save_model
 from dtp_tf.network import DTPNetwork
 from dtp_tf.optimizers import make_optimizer
 from dtp_tf.pairs import DensePair
+from dtp_tf.precision import dtype_policy
 from dtp_tf.preprocessing import preprocessing_layer
 from dtp_tf.recipes import OF_CLASS, Recipe
 from dtp_tf.recipes import recipe as find_recipe
@@ -62,6 +64,9 @@ def train(
     keep=None,
     callbacks=(),
     console=None,
+    device="auto",
+    jit="auto",
+    strategy="none",
     **settings,
 ):
     """Train a network as a recipe says, and leave a run folder and an export.
@@ -77,6 +82,8 @@ def train(
         callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
             never waited for.
         console: a `rich.console.Console` for what a person reads; stdout by default.
+        device, jit, strategy: see `dtp_tf.machine.Machine`; they may differ from those of the run
+            to resume.
         **settings: override the recipe's.
 
     Returns:
@@ -93,9 +100,10 @@ def train(
         model, history = dtp_tf.train("digits", epochs=3)
     """
     console = console or make_console()
+    machine = Machine(device, jit, strategy)
     if resume is None:
         settled = find_recipe("digits" if recipe is None else recipe, **settings)
-        run, saved = None, None
+        run = saved = None
     else:
         run = Run.open(resume)
         settled = run.recipe()
@@ -103,6 +111,10 @@ def train(
             whole = isinstance(recipe, Recipe)
             settings = {**(recipe.to_dict() if whole else {"recipe": recipe}), **settings}
         refuse_changes(settled, settings)
+    machine.check_fits(settled)
+    choose_device(machine)
+    set_precision(settled.precision)
+    if run is not None:
         saved = run.load_checkpoint()
     keras.utils.set_random_seed(settled.seed)
     console.print(f"device     {device_name()}", markup=False)
@@ -120,7 +132,7 @@ def train(
         refuse_other_data(saved.about, data)
         console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
     show_network(console, network, settled)
-    loop = Loop(settled, data, network, run, history, callbacks, console)
+    loop = Loop(settled, data, network, run, history, callbacks, console, machine)
     loop.run_epochs()
     if not history:
         raise UserError(
@@ -138,12 +150,18 @@ class Loop:
         history: the logs of the epochs so far; the loop adds to it.
         callbacks: Keras callbacks.
         console: where a person reads.
+        machine: the `Machine` to train on; `Machine()` by default.
     """
 
-    def __init__(self, recipe, data, network, run, history, callbacks, console):
+    def __init__(
+        self, recipe, data, network, run, history, callbacks, console, machine=None
+    ):
         self.recipe, self.data, self.network, self.run = recipe, data, network, run
         self.history = history
         self.interrupted = False
+        machine = machine or Machine()
+        self._jit = machine.compiles_step(recipe)
+        network.jit_updates = machine.compiles_updates
         self._strategy = tf.distribute.get_strategy()
         self._batches = TrainingBatches(
             data.train,
@@ -156,9 +174,7 @@ class Loop:
         self._training = self._strategy.experimental_distribute_dataset(self._batches.dataset)
         phases = dict.fromkeys(phase for epoch in (0, 1) for phase, _ in self._passes(epoch))
         self._functions = {phase: self._traced(phase) for phase in phases}
-        self._test = tf.function(
-            self._in_replicas(network.test_step), jit_compile=recipe.deterministic
-        )
+        self._test = tf.function(self._in_replicas(network.test_step), jit_compile=self._jit)
         self._validation = self._strategy.experimental_distribute_dataset(
             data.validation.batches()
         )
@@ -166,7 +182,7 @@ class Loop:
             "recipe": recipe.to_dict(),
             "class_names": list(data.class_names),
             "data": fingerprint(data),
-            "versions": versions(),
+            "versions": {**versions(), **machine.facts()},
         }
         probe = slice(0, recipe.diagnostics_images)
         self._diagnostics = Diagnostics(network, data.train.images[probe], data.train.labels[probe])
@@ -183,7 +199,7 @@ class Loop:
     def run_epochs(self):
         """Train until the last epoch, early stopping, a callback's stop, or Ctrl-C."""
         self.network.stop_training = False
-        write_json(self.run.versions, versions())
+        write_json(self.run.versions, self._about["versions"])
         with stoppable() as stop, tensorboard(self.run, self.history) as write_scalars:
             try:
                 self._callbacks.on_train_begin()
@@ -273,7 +289,7 @@ class Loop:
             self.network.set_phase(phase)  # while it is traced
             return self.network.train_step(data)
 
-        return tf.function(self._in_replicas(step), jit_compile=self.recipe.deterministic)
+        return tf.function(self._in_replicas(step), jit_compile=self._jit)
 
     def _in_replicas(self, step):
         """Return a function that runs `step` on every replica and gives its logs' names."""
@@ -323,7 +339,7 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
             "recipe": recipe.to_dict(),
             "data": fingerprint(data),
             "chosen_by": "validation accuracy",
-            **versions(),
+            **read_json(run.versions),
         },
     }
     classifier = network.classifier(dtype="uint8")
@@ -374,6 +390,7 @@ def build_network(recipe, data):
             inverse_kernel_initializer=initializer(inverse),
             inverse_first=bool(recipe.inverse_first),
             transmission=recipe.transmission if i > 1 else "continuous",
+            dtype=dtype_policy(recipe.precision),
             name=f"pair_{i}",
         )
         for i, units in enumerate(recipe.units, start=1)
@@ -508,15 +525,6 @@ def refuse_other_data(about, data):
                 f"the data differ from the run's: {name} was {before[name]}, is {now.get(name)}; "
                 "resume with the same data."
             )
-
-
-def device_name():
-    """Return the name of the device that trains: a GPU's, or CPU."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU ({details.get('device_name', gpus[0].name)})"
 
 
 def versions():

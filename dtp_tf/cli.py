@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from dtp_tf.cli_launch import launch
 from dtp_tf.cli_options import (
     data_dir_option,
     export_dir_option,
@@ -175,7 +176,7 @@ def train(
         **dataclasses.asdict(machine),
         **(settings if resume is not None else {}),
     )
-    if as_json:
+    if as_json and history.run_dir is not None:  # not of a worker that is not the chief
         export_path = history.export_path
         print_json(
             {
@@ -406,7 +407,7 @@ def recipes(name, as_json):
         click.echo(click.wrap_text(text, 96, "    ", "    "))
 
 
-for command in (presets, save_preset, import_torch, serve, server_status, load_test):
+for command in (launch, presets, save_preset, import_torch, serve, server_status, load_test):
     main.add_command(command)
 
 

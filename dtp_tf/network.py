@@ -11,6 +11,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
 from dtp_tf.precision import exact_copy, is_mixed
 from dtp_tf.presets import shipped_presets
+from dtp_tf.replicas import draw
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
@@ -470,10 +471,10 @@ class DTPNetwork(keras.Model):
 
     def _track_scores(self, x, y, scores, loss, weights):
         self.compute_metrics(x, y, scores, sample_weight=weights)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._score_metrics()[0].update_state(
-            loss * replicas, sample_weight=tf.shape(scores)[0]
-        )
+        replicas, count = tf.distribute.get_strategy().num_replicas_in_sync, tf.shape(scores)[0]
+        # A replica may have no example of the last batch, and the mean over none is not a number.
+        loss = tf.where(count > 0, loss * replicas, 0.0)
+        self._score_metrics()[0].update_state(loss, sample_weight=count)
 
     def _score_metrics(self):
         """The loss and the metrics given to `compile`."""
@@ -655,11 +656,9 @@ def _normal(shape, seed, step, *key):
 def _draw(distribution, shape, seed, step, *key):
     """Random numbers that depend on nothing but the seed, the step and the key."""
     state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # each has examples of its own
-        key = (*key, tf.distribute.get_replica_context().replica_id_in_sync_group)
     for number in key:
         state = tf.random.experimental.stateless_fold_in(state, number)
-    return distribution(shape, state)
+    return draw(distribution, shape, state)
 
 
 def _results(metrics):

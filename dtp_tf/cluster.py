@@ -107,15 +107,14 @@ def expand_hosts(text):
     ['login', 'node08', 'node09', 'node10', 'node12']
     """
     hosts = []
-    for part in re.findall(r"[^,\[]+(?:\[[^\]]*\])?", text):
-        name, _, ranges = part.partition("[")
+    for name, ranges, rest in re.findall(r"([^,\[]+)(?:\[([^\]]*)\])?([^,\[]*)", text):
         if not ranges:
             hosts.append(name)
             continue
-        for numbers in ranges.rstrip("]").split(","):
+        for numbers in ranges.split(","):
             first, _, last = numbers.partition("-")
             for number in range(int(first), int(last or first) + 1):
-                hosts.append(f"{name}{number:0{len(first)}d}")
+                hosts.append(f"{name}{number:0{len(first)}d}{rest}")
     return hosts
 
 

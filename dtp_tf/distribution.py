@@ -217,4 +217,4 @@ def _reason(error):
     """Return the first words of what TensorFlow says that are not about its graph."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     told = next((line for line in lines if line.startswith("Collective ops is aborted")), lines[0])
-    return told.removeprefix("Collective ops is aborted by: ")[:120].rstrip(". ")
+    return told.removeprefix("Collective ops is aborted by: ")[:120].rstrip(". :")

@@ -21,7 +21,7 @@ from dtp_tf.cluster import Cluster
 
 #: Seconds that the other workers have to find out for themselves that one is gone, and say so;
 #: then seconds that they have to stop in order.
-GRACE, STOPPING = 20, 5
+GRACE, STOPPING = 15, 5
 
 
 @dataclasses.dataclass

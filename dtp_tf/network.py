@@ -269,6 +269,16 @@ class DTPNetwork(keras.Model):
         self._apply_functions = {}
         self._build_optimizers()
 
+    def build_metrics(self, x, y):
+        """Make the variables of the metrics, in the scope of a `tf.distribute` strategy.
+
+        Keras makes them when they are first used; in a step on several replicas it is too late.
+
+        Args:
+            x, y: a batch, of which only shapes and types count.
+        """
+        self._symbolic_build(data_batch=(x, y))
+
     def get_compile_config(self):
         if not self.compiled:
             return {}
@@ -472,8 +482,9 @@ class DTPNetwork(keras.Model):
     def _track_scores(self, x, y, scores, loss, weights):
         self.compute_metrics(x, y, scores, sample_weight=weights)
         replicas, count = tf.distribute.get_strategy().num_replicas_in_sync, tf.shape(scores)[0]
-        # A replica may have no example of the last batch, and the mean over none is not a number.
-        loss = tf.where(count > 0, loss * replicas, 0.0)
+        # A replica may have no example of the last batch. The mean over none is not a number, or to
+        # Keras, where it knows the size, an empty tensor.
+        loss = tf.reduce_sum(tf.where(count > 0, loss * replicas, 0.0))
         self._score_metrics()[0].update_state(loss, sample_weight=count)
 
     def _score_metrics(self):

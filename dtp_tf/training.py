@@ -133,8 +133,7 @@ def train(
         if saved is None and settled.init is not None:
             console.print(f"init       {initialize(network, settled.init)}", markup=False)
         if workers.facts():
-            # Keras makes the variables of metrics at their first use: a replica cannot make any.
-            network._symbolic_build(data_batch=(data.train.images[:1], data.train.labels[:1]))
+            network.build_metrics(data.train.images[:1], data.train.labels[:1])
     if not workers.is_chief:
         run = None
     elif run is None:
@@ -235,7 +234,7 @@ class Loop:
                 self._callbacks.on_train_begin()
                 while len(self.history) < self.recipe.epochs and not self._stop_early():
                     logs = self._epoch(len(self.history), stopped)
-                    if stop.is_set():
+                    if stopped(now=True):
                         self.interrupted = True
                         break
                     self._refuse_divergence(logs)

@@ -25,8 +25,8 @@ def run_job(job):
 
     Args:
         job: a dict: "recipe" (its settings), "run_dir", "resume" (whether the folder holds an
-            unfinished run), "data_dir", "machine" (a dict, see `dtp_tf.machine.Machine`), and
-            "stream" ("stdout", "stderr" or None: nobody reads).
+            unfinished run), "data_dir", "machine" (a dict, see `dtp_tf.machine.Machine`; may be missing),
+            and "stream" ("stdout", "stderr" or None: nobody reads).
 
     Returns:
         A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the
@@ -43,7 +43,7 @@ def run_job(job):
     try:
         train(
             **start,
-            **job["machine"],
+            **job.get("machine", {}),
             data_dir=job["data_dir"],
             export_dir=None,
             console=console,

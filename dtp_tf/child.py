@@ -25,8 +25,8 @@ def run_job(job):
 
     Args:
         job: a dict: "recipe" (its settings), "run_dir", "resume" (whether the folder holds an
-            unfinished run), "data_dir", "machine" (a dict, see `dtp_tf.machine.Machine`; may be missing),
-            and "stream" ("stdout", "stderr" or None: nobody reads).
+            unfinished run), "data_dir", "stream" ("stdout", "stderr" or
+            None: nobody reads), and perhaps "machine" (a dict, see `dtp_tf.machine.Machine`).
 
     Returns:
         A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the

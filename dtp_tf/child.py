@@ -25,7 +25,8 @@ def run_job(job):
 
     Args:
         job: a dict: "recipe" (its settings), "run_dir", "resume" (whether the folder holds an
-            unfinished run), "data_dir", and "stream" ("stdout", "stderr" or None: nobody reads).
+            unfinished run), "data_dir", "stream" ("stdout", "stderr" or
+            None: nobody reads), and perhaps "machine" (a dict, see `dtp_tf.machine.Machine`).
 
     Returns:
         A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the
@@ -40,7 +41,13 @@ def run_job(job):
     else:
         start = {"recipe": Recipe.from_dict(job["recipe"]), "run_dir": job["run_dir"]}
     try:
-        train(**start, data_dir=job["data_dir"], export_dir=None, console=console)
+        train(
+            **start,
+            **job.get("machine", {}),
+            data_dir=job["data_dir"],
+            export_dir=None,
+            console=console,
+        )
     except DivergedError as error:
         return {"diverged": str(error)}
     except UserError as error:

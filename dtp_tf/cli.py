@@ -3,22 +3,26 @@
 TensorFlow takes seconds to import, so each command imports what it needs when it runs.
 """
 
+import dataclasses
 import sys
 
 import click
 
 from dtp_tf.cli_benchmark import benchmark
+from dtp_tf.cli_launch import launch
 from dtp_tf.cli_options import (
     data_dir_option,
     export_dir_option,
     json_option,
     keep_option,
+    machine_options,
     model_argument,
     print_json,
 )
 from dtp_tf.cli_presets import import_torch, presets, save_preset
 from dtp_tf.cli_serving import load_test, serve, server_options, server_status
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.machine import Machine
 from dtp_tf.plan import make_plan
 from dtp_tf.quiet import import_tensorflow
 from dtp_tf.recipes import (
@@ -55,7 +59,8 @@ def show_versions(ctx, param, value):
     if not value or ctx.resilient_parsing:
         return
     import_tensorflow()
-    from dtp_tf.training import device_name, versions
+    from dtp_tf.devices import device_name
+    from dtp_tf.training import versions
 
     for name, version in versions().items():
         if name != "device":
@@ -112,10 +117,23 @@ def main():
 @export_dir_option
 @keep_option
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
+@machine_options
 @json_option
 @setting_options
 def train(
-    recipe, config, resume, run_dir, data_dir, export_dir, keep, no_export, as_json, **flags
+    recipe,
+    config,
+    resume,
+    run_dir,
+    data_dir,
+    export_dir,
+    keep,
+    no_export,
+    device,
+    jit,
+    strategy,
+    as_json,
+    **flags,
 ):
     """Train a network by RECIPE (default: digits), evaluate it and export it.
 
@@ -140,6 +158,9 @@ def train(
         settled = Recipe.from_dict(settings)
     else:
         settled = find_recipe(recipe or "digits", **settings)
+    machine = Machine(device, jit, strategy)
+    if resume is None:
+        machine.check_fits(settled)
 
     import_tensorflow()
     from dtp_tf.console import make_console
@@ -153,9 +174,10 @@ def train(
         export_dir=None if no_export else export_dir,
         keep=keep,
         console=make_console(stderr=as_json),
+        **dataclasses.asdict(machine),
         **(settings if resume is not None else {}),
     )
-    if as_json:
+    if as_json and history.run_dir is not None:  # not of a worker that is not the chief
         export_path = history.export_path
         print_json(
             {
@@ -190,9 +212,12 @@ def shared_setting_options(command):
     help="JSON or YAML file of settings by rule, {rule: {setting: value}}, above the flags.",
 )
 @data_dir_option
+@machine_options
 @json_option
 @shared_setting_options
-def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
+def compare(
+    recipe, rules, seeds, out, rule_config, data_dir, device, jit, strategy, as_json, **flags
+):
     """Train RECIPE (default: digits) by several learning rules and compare them in a table.
 
     All rules of one seed have the same split, initial forward weights and order of batches. A flag
@@ -204,14 +229,17 @@ def compare(recipe, rules, seeds, out, rule_config, data_dir, as_json, **flags):
     asked = dict(
         recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
     )
-    make_plan(**asked)  # refuses before TensorFlow is imported
+    machine = Machine(device, jit, strategy)
+    make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
 
     import_tensorflow()
     from dtp_tf.comparison import compare as run_comparison
     from dtp_tf.console import make_console
 
     console = make_console(stderr=as_json)
-    content = run_comparison(**asked, out=out, data_dir=data_dir, console=console)
+    content = run_comparison(
+        **asked, out=out, data_dir=data_dir, console=console, **dataclasses.asdict(machine)
+    )
     if as_json:
         print_json(content)
 
@@ -380,7 +408,10 @@ def recipes(name, as_json):
         click.echo(click.wrap_text(text, 96, "    ", "    "))
 
 
-for command in (presets, save_preset, import_torch, serve, server_status, load_test, benchmark):
+COMMANDS = (
+    benchmark, launch, presets, save_preset, import_torch, serve, server_status, load_test
+)  # fmt: skip
+for command in COMMANDS:
     main.add_command(command)
 
 

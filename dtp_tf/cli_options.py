@@ -4,6 +4,8 @@ import json
 
 import click
 
+from dtp_tf.machine import JIT, STRATEGIES
+
 
 def json_option(command):
     """Add `--json`."""
@@ -36,6 +38,36 @@ def keep_option(command):
         metavar="N",
         help="Remove all exported versions but the N highest. [default: keep all]",
     )(command)
+
+
+def machine_options(command):
+    """Add `--device`, `--jit` and `--strategy`: what `dtp_tf.machine.Machine` takes."""
+    options = (
+        click.option(
+            "--device",
+            metavar="DEVICE",
+            default="auto",
+            show_default=True,
+            help="auto = the GPU where there is one, cpu, or gpu:N.",
+        ),
+        click.option(
+            "--jit",
+            type=click.Choice(JIT),
+            default="auto",
+            show_default=True,
+            help="What XLA compiles: auto = the optimizers' updates, on = the whole step.",
+        ),
+        click.option(
+            "--strategy",
+            type=click.Choice(STRATEGIES),
+            default="none",
+            show_default=True,
+            help="mirrored = all GPUs of this host; multiworker = one of several workers.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def print_json(content):

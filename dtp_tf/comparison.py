@@ -9,6 +9,7 @@ The folder of a comparison holds
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -20,6 +21,7 @@ from dtp_tf.child import OUTCOME
 from dtp_tf.console import make_console
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import make_folder, read_json, remove_half_written, write_json
+from dtp_tf.machine import Machine
 from dtp_tf.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
 from dtp_tf.recipes import shown
 from dtp_tf.results import Result, draw_comparison, show_table, summarize, write_csv
@@ -37,6 +39,9 @@ def compare(
     data_dir=None,
     rule_config=None,
     console=None,
+    device="auto",
+    jit="auto",
+    strategy="none",
     **settings,
 ):
     """Train a recipe's network by several learning rules and compare them.
@@ -54,6 +59,7 @@ def compare(
         data_dir: the folder of TensorFlow Datasets.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
+        device, jit, strategy: of every run, see `dtp_tf.machine.Machine`; not multiworker.
         **settings: override the recipe's for every rule; those of rules only where they are taken.
 
     Returns:
@@ -70,7 +76,8 @@ def compare(
         result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
     """
     console = console or make_console()
-    plan = make_plan(recipe, rules, seeds, rule_config, **settings)
+    machine = Machine(device, jit, strategy)
+    plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for rule in plan.rules:
         find_rule(rule)  # a rule of one's own may be missing, or fail
     first = plan.recipes[0]
@@ -90,7 +97,7 @@ def compare(
                 f"run {number} of {len(asked)}: {rule_label(settled.rule)}, seed {settled.seed}",
                 markup=False, style="bold",
             )
-            if not _train(path, settled, data_dir, console, stop):
+            if not _train(path, settled, data_dir, machine, console, stop):
                 break
             _write(folder, asked, console)
     content, results = _write(folder, asked, console, report=True)
@@ -137,7 +144,7 @@ def _refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, data_dir, console, stop):
+def _train(path, recipe, data_dir, machine, console, stop):
     """Start or resume one run; return whether it is done, and not stopped before its end.
 
     Raises:
@@ -148,6 +155,7 @@ def _train(path, recipe, data_dir, console, stop):
         "run_dir": str(path),
         "resume": Run(path).config.exists(),
         "data_dir": None if data_dir is None else str(data_dir),
+        "machine": dataclasses.asdict(machine),
         "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
     }
     outcome = run_child(job, stop)

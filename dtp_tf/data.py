@@ -14,6 +14,7 @@ from dtp_tf.errors import SettingError, UserError
 from dtp_tf.images import fit_image, read_folder
 from dtp_tf.preprocessing import augment
 from dtp_tf.recipes import did_you_mean
+from dtp_tf.replicas import share
 
 HELD_OUT_TEST = 0.2  # of a set that comes without a test split
 
@@ -121,6 +122,7 @@ class TrainingBatches:
         batch_size: images per batch; a smaller split is one batch.
         seed: a whole number from 0.
         flip, crop, pixel_noise: see `augment`.
+        part: (number, parts): which of equal parts of each batch `dataset` gives, from 0.
 
     Raises:
         SettingError: `crop` is not below the images' sides.
@@ -130,13 +132,17 @@ class TrainingBatches:
         steps: batches per pass.
     """
 
-    def __init__(self, split, batch_size, seed, flip=False, crop=0, pixel_noise=0.0):
+    def __init__(
+        self, split, batch_size, seed, flip=False, crop=0, pixel_noise=0.0, part=(0, 1)
+    ):
         side = min(split.images.shape[1:3])
         if crop >= side:
             raise SettingError(f"`crop` must be below the images' side of {side}, got {crop}.")
         self.size = min(batch_size, len(split))
         self.steps = len(split) // self.size
         self._count, self._seed = len(split), seed
+        start, stop = share(self.size, part[1], part[0])
+        place = None if part[1] == 1 else (start, self.size)
         # One pipeline for all passes reads its order from variables: a pipeline a pass would leave
         # some memory behind each time.
         with tf.device("CPU"):
@@ -145,10 +151,10 @@ class TrainingBatches:
             self._keys = tf.Variable(tf.zeros((self.steps, 2), tf.int64))
 
         def batch(step):
-            indices = self._order[step]
+            indices = self._order[step] if place is None else self._order[step, start:stop]
             chosen = tf.gather(images, indices)
             if flip or crop or pixel_noise:
-                chosen = augment(chosen, self._keys[step], flip, crop, pixel_noise)
+                chosen = augment(chosen, self._keys[step], flip, crop, pixel_noise, place)
             return chosen, tf.gather(labels, indices)
 
         steps = tf.data.Dataset.range(self.steps)

@@ -10,7 +10,9 @@ from dtp_tf.batch import Batch, global_batch_size
 from dtp_tf.directions import orthogonal_directions
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
+from dtp_tf.precision import exact_copy, is_mixed
 from dtp_tf.presets import shipped_presets
+from dtp_tf.replicas import draw
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
@@ -88,6 +90,12 @@ class DTPNetwork(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if is_mixed(self.dtype_policy):
+            raise SettingError(
+                f"a network cannot have the dtype policy {self.dtype_policy.name}, which would "
+                "round its targets; give it to the pairs, DensePair(..., "
+                f"dtype={self.dtype_policy.name!r}), and leave Keras's global policy at float32."
+            )
         pairs = list(pairs)
         if not pairs:
             raise SettingError("`pairs` needs at least one layer pair, got an empty list.")
@@ -115,6 +123,7 @@ class DTPNetwork(keras.Model):
             kernel_initializer=self.output_initializer,
             inverse_kernel_initializer=pairs[-1].inverse_kernel_initializer,
             transmission=output_transmission,
+            dtype=pairs[-1].dtype_policy,
             name="output",
         )
         rule.check(self.layers_up)
@@ -128,6 +137,7 @@ class DTPNetwork(keras.Model):
                     "needs it; leave the argument out."
                 )
         self.inverse_optimizer = None
+        self.jit_updates = True  # whether XLA compiles the optimizers' updates, where it can
         self._phase = rule.passes[0]
 
     def build(self, input_shape):
@@ -259,6 +269,16 @@ class DTPNetwork(keras.Model):
         self.inverse_optimizer = inverse_optimizer
         self._apply_functions = {}
         self._build_optimizers()
+
+    def build_metrics(self, x, y):
+        """Make the variables of the metrics, in the scope of a `tf.distribute` strategy.
+
+        Keras makes them when they are first used; in a step on several replicas it is too late.
+
+        Args:
+            x, y: a batch, of which only shapes and types count.
+        """
+        self._symbolic_build(data_batch=(x, y))
 
     def get_compile_config(self):
         if not self.compiled:
@@ -458,8 +478,8 @@ class DTPNetwork(keras.Model):
             self._apply_now(updates)
 
     def _apply_now(self, updates):
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if self.run_eagerly or replicas > 1:
+        # Under a strategy an optimizer cannot work inside a function of its own.
+        if self.run_eagerly or not self.jit_updates or tf.distribute.has_strategy():
             for optimizer, gradients, variables in updates:
                 optimizer.apply(gradients, variables)
             return
@@ -497,10 +517,11 @@ class DTPNetwork(keras.Model):
 
     def _track_scores(self, x, y, scores, loss, weights):
         self.compute_metrics(x, y, scores, sample_weight=weights)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._score_metrics()[0].update_state(
-            loss * replicas, sample_weight=tf.shape(scores)[0]
-        )
+        replicas, count = tf.distribute.get_strategy().num_replicas_in_sync, tf.shape(scores)[0]
+        # A replica may have no example of the last batch. The mean over none is not a number, or to
+        # Keras, where it knows the size, an empty tensor.
+        loss = tf.reduce_sum(tf.where(count > 0, loss * replicas, 0.0))
+        self._score_metrics()[0].update_state(loss, sample_weight=count)
 
     def _score_metrics(self):
         """The loss and the metrics given to `compile`."""
@@ -575,8 +596,8 @@ class DTPNetwork(keras.Model):
     def classifier(self, dtype="float32", name="classifier"):
         """Return the forward network alone as a Keras functional model of stock layers.
 
-        It gives the same class probabilities, has its own copy of the weights, and loads without
-        `dtp_tf`. Preprocessing is inside.
+        It gives the same class probabilities (in float32, whatever the pairs' dtype), has its own
+        copy of the weights, and loads without `dtp_tf`. Preprocessing is inside.
 
         Args:
             dtype: of its input; "uint8" for images.
@@ -601,7 +622,7 @@ class DTPNetwork(keras.Model):
         for layer in layers:
             outputs = layer(outputs)
         shared = keras.Model(inputs, outputs, name=name)
-        copy = keras.models.clone_model(shared)
+        copy = keras.models.clone_model(shared, clone_function=exact_copy)
         copy.set_weights(shared.get_weights())
         return copy
 
@@ -687,11 +708,9 @@ def _signs(uniform):
 def _draw(distribution, shape, seed, step, *key):
     """Random numbers that depend on nothing but the seed, the step and the key."""
     state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:  # each has examples of its own
-        key = (*key, tf.distribute.get_replica_context().replica_id_in_sync_group)
     for number in key:
         state = tf.random.experimental.stateless_fold_in(state, number)
-    return distribution(shape, state)
+    return draw(distribution, shape, state)
 
 
 def _results(metrics):

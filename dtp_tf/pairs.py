@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from dtp_tf.precision import exact, is_mixed
+
 TRANSMISSIONS = ("continuous", "sign", "sample")
 
 
@@ -37,7 +39,9 @@ class DensePair(keras.layers.Layer):
         inverse_first: whether r comes before the weights of g, as Ernoult et al. (2022) have it,
             and not after them, as Lee et al. (2015).
         transmission: "continuous", "sign" or "sample": what gets through to f and g.
-        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
+        **kwargs: `name` and the other arguments of `keras.layers.Layer`. With `dtype`
+            "mixed_bfloat16" the product of f takes bfloat16 numbers, and all else is float32: see
+            `dtp_tf.precision`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.
@@ -104,6 +108,8 @@ class DensePair(keras.layers.Layer):
         self.inverse = inverse
         self.inverse_first = inverse_first
         self.transmission = transmission
+        if is_mixed(self.dtype_policy):
+            self.autocast = False  # targets come in here: only f may round what it gets
 
     def build(self, input_shape):
         if self.built:
@@ -120,7 +126,7 @@ class DensePair(keras.layers.Layer):
                 input_shape[-1],
                 kernel_initializer=self.inverse_kernel_initializer,
                 name=f"{self.name}_inverse",
-                dtype=self.dtype_policy,
+                dtype=exact(self.dtype_policy),
             )
             self.inverse_layer.build((None, self.units))
         self.built = True
@@ -154,7 +160,7 @@ class DensePair(keras.layers.Layer):
 
     def pre_activation(self, inputs):
         """Return h W + b, the part of f before its nonlinearity: `(batch, units)`."""
-        return self.forward_layer(self._transmitted(inputs))
+        return ops.cast(self.forward_layer(self._transmitted(inputs)), self.variable_dtype)
 
     def _transmitted(self, inputs):
         return sign(inputs) if self.transmission == "sign" else inputs
@@ -168,7 +174,7 @@ class DensePair(keras.layers.Layer):
 
     def compute_output_spec(self, inputs, reverse=False):
         units = self.inverse_layer.units if reverse else self.units
-        return keras.KerasTensor((inputs.shape[0], units), dtype=self.compute_dtype)
+        return keras.KerasTensor((inputs.shape[0], units), dtype=self.variable_dtype)
 
     @property
     def forward_variables(self):

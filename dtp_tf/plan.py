@@ -26,7 +26,7 @@ from dtp_tf.recipes import recipe as find_recipe
 HELD_EQUAL = tuple(
     "recipe dataset image_folder image_size validation_fraction preprocessing flip crop "
     "pixel_noise units activation transmission initializer init batch_size epochs early_stopping "
-    "deterministic".split()
+    "precision deterministic".split()
 )
 
 
@@ -44,7 +44,9 @@ class Plan:
     rules: tuple
 
 
-def make_plan(recipe="digits", rules=None, seeds=3, rule_config=None, **settings):
+def make_plan(
+    recipe="digits", rules=None, seeds=3, rule_config=None, machine=None, **settings
+):
     """Return the `Plan` of a comparison.
 
     Args:
@@ -52,6 +54,7 @@ def make_plan(recipe="digits", rules=None, seeds=3, rule_config=None, **settings
         rules: names of rules, or FILE.py:CLASS; a list, or text with commas. None = all rules.
         seeds: how many; the seeds are 0 .. seeds - 1.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
+        machine: the `dtp_tf.machine.Machine` that the runs are to be trained on, if it is known.
         **settings: override the recipe's for every rule; those of rules only where they are taken.
 
     Raises:
@@ -70,7 +73,19 @@ def make_plan(recipe="digits", rules=None, seeds=3, rule_config=None, **settings
     # A rule in the file that is not compared here is checked all the same.
     bases = {rule: _base(recipe, rule, settings, own.get(rule, {})) for rule in (*chosen, *own)}
     recipes = [bases[rule].replace(seed=seed) for seed in range(seeds) for rule in chosen]
+    if machine is not None:
+        _check_machine(machine, recipes)
     return Plan(tuple(recipes), chosen)
+
+
+def _check_machine(machine, recipes):
+    if machine.strategy == "multiworker":
+        raise SettingError(
+            "`strategy` multiworker has no place in a comparison, whose runs one process starts; "
+            "use mirrored, or train each rule with `launch`."
+        )
+    for one in recipes:
+        machine.check_fits(one)
 
 
 def _chosen(rules):

@@ -51,7 +51,7 @@ def _normalization(mean, variance):
     return keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())
 
 
-def augment(images, seed, flip, crop, pixel_noise=0.0):
+def augment(images, seed, flip, crop, pixel_noise=0.0, place=None):
     """Mirror half of the images, shift each by up to `crop` pixels, and add noise.
 
     Args:
@@ -61,27 +61,37 @@ def augment(images, seed, flip, crop, pixel_noise=0.0):
         crop: largest shift in pixels in each direction; what comes in is the image's edge, mirrored
             (a black border, which no test image has, would tell shifted images from others).
         pixel_noise: standard deviation of normal noise on every pixel, as a share of 255.
+        place: (start, size), if the images are those from `start` on in a batch of `size`: they are
+            changed as they would be among all.
 
     Returns:
         Images of the same shape and type.
     """
     count = tf.shape(images)[0]
+    start, size = place or (0, count)
+
+    def own(drawn):
+        return drawn if place is None else drawn[start : start + count]
+
     height, width, channels = images.shape[1:]
     flip_seed, y_seed, x_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-    rows, columns = _window(count, height, crop, y_seed), _window(count, width, crop, x_seed)
+    rows = own(_window(size, height, crop, y_seed))
+    columns = own(_window(size, width, crop, x_seed))
     if flip:
-        mirrored = tf.random.stateless_uniform((count, 1), flip_seed) < 0.5
+        mirrored = own(tf.random.stateless_uniform((size, 1), flip_seed)) < 0.5
         columns = tf.where(mirrored, width - 1 - columns, columns)
     # One look-up of pixels for both: on a CPU it costs a quarter of padding, slicing and mirroring.
     pixels = tf.reshape(rows[:, :, None] * width + columns[:, None, :], (count, height * width))
     flat = tf.reshape(images, (count, height * width, channels))
     moved = tf.reshape(tf.gather(flat, pixels, batch_dims=1), tf.shape(images))
-    return _with_noise(moved, seed, pixel_noise) if pixel_noise else moved
-
-
-def _with_noise(images, seed, pixel_noise):
+    if not pixel_noise:
+        return moved
     noise_seed = tf.random.experimental.stateless_fold_in(seed, 3)
-    noise = 255 * pixel_noise * tf.random.stateless_normal(tf.shape(images), noise_seed)
+    noise = own(tf.random.stateless_normal((size, height, width, channels), noise_seed))
+    return _with_noise(moved, 255 * pixel_noise * noise)
+
+
+def _with_noise(images, noise):
     noisy = tf.round(tf.cast(images, tf.float32) + noise)
     return tf.cast(tf.clip_by_value(noisy, 0, 255), images.dtype)
 

@@ -22,6 +22,7 @@ INITIALIZERS = (
 LEARNING_RATE_SCHEDULES = ("constant", "cosine")
 NOISE_DIRECTIONS = ("gaussian", "orthogonal")
 OPTIMIZERS = ("adam", "sgd", "rmsprop", "rmsprop-graves", "rmsprop-torch")
+PRECISIONS = ("float32", "mixed_bfloat16", "tf32")
 PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
 SCHEDULES = ("parallel", "alternating", "inverse-first")
 
@@ -68,6 +69,8 @@ RULES = {
         "noise": 0.3, "inverse_activation": "sigmoid",
     },
 }
+# Rules that take no small differences of what the feedback gives, which TF32 would round away.
+TF32_RULES = ("bp", "fa", "dfa", "autoencoder")
 # A user's own rule may take any of them; what its class has a default for is left to the class.
 OF_CLASS = ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
@@ -377,6 +380,12 @@ class Recipe:
         0, int, "Seed of the split, the initial weights, the order of images and the noise.",
         low=0, high=2**31 - 1,
     )
+    precision: str = _setting(
+        "float32", str, "What products are computed with: mixed_bfloat16 = bfloat16 in the forward "
+        "layers, float32 in all else; tf32 = TF32 on GPUs that have it, for rules that take no "
+        "small differences of targets.",
+        choices=PRECISIONS,
+    )
     deterministic: bool = _setting(
         False, bool, "Bit-equal weights for the same seed on the same machine; slower.",
     )
@@ -392,6 +401,12 @@ class Recipe:
             raise SettingError(
                 "`transmission` sample needs `activation` sigmoid, for activations are then "
                 f"probabilities; got {self.activation}."
+            )
+        if self.precision == "tf32" and self.rule in RULES and self.rule not in TF32_RULES:
+            raise SettingError(
+                f"`precision` tf32 would round away the small differences that the rule "
+                f"{self.rule} takes of its feedback; use mixed_bfloat16, which leaves that in "
+                f"float32, or a rule of {', '.join(TF32_RULES)}."
             )
         self._settle_rule()
 

@@ -112,22 +112,24 @@ class Run:
         if is_best:
             self._last_becomes_best()
 
-    def load_checkpoint(self):
+    def load_checkpoint(self, repair=True):
         """Return the last state as a `SavedModel`, or None if no epoch was finished.
 
-        What a killed run left half written is removed.
+        What a killed run left half written is removed, and the best network is what it should be;
+        with `repair=False` nothing is written, for another process does that.
 
         Raises:
             UserError: the file is damaged.
         """
-        remove_half_written(self.path)
+        if repair:
+            remove_half_written(self.path)
         if not self.last.exists():
             return None
         saved = load_model(self.last)
         if "history" not in saved.about:
             raise UserError(f"{self.last} is no checkpoint of a training run.")
         history = saved.about["history"]
-        if history and best_epoch(history) == len(history):
+        if repair and history and best_epoch(history) == len(history):
             # The run may have been killed after `last` was written and before `best` was.
             self._last_becomes_best()
         return saved

@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import itertools
 import math
-import os
 import platform
 import signal
 import threading
@@ -16,16 +15,20 @@ import tensorflow as tf
 from dtp_tf.activations import matched
 from dtp_tf.console import Display, make_console, show_data, show_network, show_report
 from dtp_tf.data import TrainingBatches, load_data
+from dtp_tf.devices import choose_device, device_name, set_precision
 from dtp_tf.diagnostics import Diagnostics, rounding_warning
+from dtp_tf.distribution import Workers, lost_workers, set_up
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, draw_diagnostics, evaluate
 from dtp_tf.export import export, serve_command
-from dtp_tf.files import write_json
+from dtp_tf.files import read_json, write_json
 from dtp_tf.initial import initialize
+from dtp_tf.machine import Machine
 from dtp_tf.models import load_model, save_model
 from dtp_tf.network import DTPNetwork
 from dtp_tf.optimizers import make_optimizer
 from dtp_tf.pairs import DensePair
+from dtp_tf.precision import dtype_policy
 from dtp_tf.preprocessing import preprocessing_layer
 from dtp_tf.recipes import OF_CLASS, Recipe
 from dtp_tf.recipes import recipe as find_recipe
@@ -40,7 +43,8 @@ class RunHistory(keras.callbacks.History):
 
     Attributes:
         run_dir: the run's folder.
-        metrics: the content of `metrics.json`.
+        metrics: the content of `metrics.json`; empty, and `run_dir` None, on a worker that is not
+            the chief.
         export_path: the exported version, or None.
     """
 
@@ -62,6 +66,9 @@ def train(
     keep=None,
     callbacks=(),
     console=None,
+    device="auto",
+    jit="auto",
+    strategy="none",
     **settings,
 ):
     """Train a network as a recipe says, and leave a run folder and an export.
@@ -77,10 +84,13 @@ def train(
         callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
             never waited for.
         console: a `rich.console.Console` for what a person reads; stdout by default.
+        device, jit, strategy: see `dtp_tf.machine.Machine`; they may differ from those of the run
+            to resume.
         **settings: override the recipe's.
 
     Returns:
-        The network of the epoch with the best validation accuracy, and a `RunHistory`.
+        The network of the epoch with the best validation accuracy, and a `RunHistory`. With several
+        workers, those that are not the chief write nothing and get the network of the last epoch.
 
     Raises:
         SettingError: an unknown recipe or setting, a value out of range, or settings that differ
@@ -93,9 +103,10 @@ def train(
         model, history = dtp_tf.train("digits", epochs=3)
     """
     console = console or make_console()
+    machine = Machine(device, jit, strategy)
     if resume is None:
         settled = find_recipe("digits" if recipe is None else recipe, **settings)
-        run, saved = None, None
+        run = saved = None
     else:
         run = Run.open(resume)
         settled = run.recipe()
@@ -103,25 +114,43 @@ def train(
             whole = isinstance(recipe, Recipe)
             settings = {**(recipe.to_dict() if whole else {"recipe": recipe}), **settings}
         refuse_changes(settled, settings)
-        saved = run.load_checkpoint()
+    machine.check_fits(settled)
+    choose_device(machine)
+    set_precision(settled.precision)
+    workers = set_up(machine, console)
+    if not workers.is_chief:  # it says and writes nothing
+        console = make_console(quiet=True)
     keras.utils.set_random_seed(settled.seed)
     console.print(f"device     {device_name()}", markup=False)
+    if workers.facts():
+        console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
     data = load_data(settled, data_dir)
     show_data(console, data)
-    network = build_network(settled, data) if saved is None else saved.model
-    if saved is None and settled.init is not None:
-        console.print(f"init       {initialize(network, settled.init)}", markup=False)
-    if run is None:
+    with workers.strategy.scope():
+        if run is not None:
+            saved = run.load_checkpoint(repair=workers.is_chief)
+        network = build_network(settled, data) if saved is None else saved.model
+        if saved is None and settled.init is not None:
+            console.print(f"init       {initialize(network, settled.init)}", markup=False)
+        # Metrics make their variables when they first see numbers: in a trace, it is made twice.
+        network.build_metrics(data.train.images[:1], data.train.labels[:1])
+    if not workers.is_chief:
+        run = None
+    elif run is None:
         run = Run.create(settled, run_dir)
-    console.print(f"run        {run.path}", markup=False)
+    if run is not None:
+        console.print(f"run        {run.path}", markup=False)
 
     history = [] if saved is None else saved.about["history"]
     if saved is not None:
         refuse_other_data(saved.about, data)
         console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
     show_network(console, network, settled)
-    loop = Loop(settled, data, network, run, history, callbacks, console)
-    loop.run_epochs()
+    with lost_workers(workers, None if run is None else run.path):
+        loop = Loop(settled, data, network, run, history, callbacks, console, machine, workers)
+        loop.run_epochs()
+    if run is None:
+        return network, RunHistory(history, None, {}, None)
     if not history:
         raise UserError(
             "stopped before the first epoch was finished; start again, or resume with "
@@ -134,17 +163,35 @@ class Loop:
     """The training loop: one traced function per batch, Keras's callbacks, a checkpoint an epoch.
 
     Args:
-        recipe, data, network, run: what to train, on what, and where to leave it.
+        recipe, data, network, run: what to train, on what, and where to leave it; None as the run
+            leaves nothing.
         history: the logs of the epochs so far; the loop adds to it.
         callbacks: Keras callbacks.
         console: where a person reads.
+        machine: the `Machine` to train on; `Machine()` by default.
+        workers: the `Workers`; this process alone by default.
     """
 
-    def __init__(self, recipe, data, network, run, history, callbacks, console):
+    def __init__(
+        self,
+        recipe,
+        data,
+        network,
+        run,
+        history,
+        callbacks,
+        console,
+        machine=None,
+        workers=None,
+    ):
         self.recipe, self.data, self.network, self.run = recipe, data, network, run
         self.history = history
         self.interrupted = False
-        self._strategy = tf.distribute.get_strategy()
+        machine = machine or Machine()
+        self._jit = machine.compiles_step(recipe)
+        network.jit_updates = machine.compiles_updates
+        self._workers = workers = workers or Workers(tf.distribute.get_strategy())
+        self._strategy = workers.strategy
         self._batches = TrainingBatches(
             data.train,
             recipe.batch_size,
@@ -152,21 +199,19 @@ class Loop:
             recipe.flip,
             recipe.crop,
             recipe.pixel_noise,
+            part=(workers.index, workers.count),
         )
-        self._training = self._strategy.experimental_distribute_dataset(self._batches.dataset)
-        # Metrics make their variables when they first see numbers: in a trace, it is made twice.
-        network.test_step((data.train.images[:1], data.train.labels[:1]))
+        workers.check_batch_size(self._batches.size)
+        self._training = workers.training(self._batches)
         phases = dict.fromkeys(phase for epoch in (0, 1) for phase, _ in self._passes(epoch))
         self._functions = {phase: self._traced(phase) for phase in phases}
         self._test = self._compiled(network.test_step)
-        self._validation = self._strategy.experimental_distribute_dataset(
-            data.validation.batches()
-        )
+        self._validation = workers.validation(data.validation)
         self._about = {
             "recipe": recipe.to_dict(),
             "class_names": list(data.class_names),
             "data": fingerprint(data),
-            "versions": versions(),
+            "versions": {**versions(), **machine.facts(), **workers.facts()},
         }
         probe = slice(0, recipe.diagnostics_images)
         self._diagnostics = Diagnostics(network, data.train.images[probe], data.train.labels[probe])
@@ -183,23 +228,18 @@ class Loop:
     def run_epochs(self):
         """Train until the last epoch, early stopping, a callback's stop, or Ctrl-C."""
         self.network.stop_training = False
-        write_json(self.run.versions, versions())
-        with stoppable() as stop, tensorboard(self.run, self.history) as write_scalars:
+        with stoppable() as stop, self._records() as record:
+            stopped = self._workers.agreement(stop)
             try:
                 self._callbacks.on_train_begin()
                 while len(self.history) < self.recipe.epochs and not self._stop_early():
-                    logs = self._epoch(len(self.history), stop)
-                    if stop.is_set():
+                    logs = self._epoch(len(self.history), stopped)
+                    if stopped(now=True):
                         self.interrupted = True
                         break
                     self._refuse_divergence(logs)
                     self.history.append(logs)
-                    # The checkpoint is what counts; all else can be written again from it.
-                    is_best = best_epoch(self.history) == len(self.history)
-                    about = {**self._about, "history": self.history}
-                    self.run.save_checkpoint(self.network, about, is_best)
-                    self.run.write_log(self.history)
-                    write_scalars(len(self.history), logs)
+                    record(logs)
                     self._callbacks.on_epoch_end(len(self.history) - 1, dict(logs))
                     if self.network.stop_training:
                         break
@@ -207,8 +247,28 @@ class Loop:
             finally:
                 self._display.close()
 
-    def _epoch(self, epoch, stop):
-        """Train one epoch and return its logs; incomplete when `stop` was set."""
+    @contextlib.contextmanager
+    def _records(self):
+        """Yield a function that leaves the state and the logs after an epoch in the run's folder;
+        nothing, where there is none."""
+        if self.run is None:
+            yield lambda logs: None
+            return
+        write_json(self.run.versions, self._about["versions"])
+        with tensorboard(self.run, self.history) as write_scalars:
+
+            def record(logs):
+                # The checkpoint is what counts; all else can be written again from it.
+                is_best = best_epoch(self.history) == len(self.history)
+                about = {**self._about, "history": self.history}
+                self.run.save_checkpoint(self.network, about, is_best)
+                self.run.write_log(self.history)
+                write_scalars(len(self.history), logs)
+
+            yield record
+
+    def _epoch(self, epoch, stopped):
+        """Train one epoch and return its logs; incomplete when it was `stopped()`."""
         self._callbacks.on_epoch_begin(epoch)
         start, batches_done = time.perf_counter(), 0
         logs, of_forward = {}, {}
@@ -221,7 +281,7 @@ class Loop:
                 names = function(batch)
                 self._callbacks.on_train_batch_end(batches_done)
                 batches_done += 1
-                if stop.is_set():
+                if stopped():
                     return logs
             results = self._results(names)
             logs |= results
@@ -283,7 +343,7 @@ class Loop:
             return {name: () for name in logs}  # the numbers stay in the metrics
 
         # Nothing here needs AutoGraph, which takes longer to read the code than it takes to trace.
-        return tf.function(run, jit_compile=self.recipe.deterministic, autograph=False)
+        return tf.function(run, jit_compile=self._jit, autograph=False)
 
     def _stop_early(self):
         patience = self.recipe.early_stopping
@@ -324,7 +384,7 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
             "recipe": recipe.to_dict(),
             "data": fingerprint(data),
             "chosen_by": "validation accuracy",
-            **versions(),
+            **read_json(run.versions),
         },
     }
     classifier = network.classifier(dtype="uint8")
@@ -375,6 +435,7 @@ def build_network(recipe, data):
             inverse_kernel_initializer=initializer(inverse),
             inverse_first=bool(recipe.inverse_first),
             transmission=recipe.transmission if i > 1 else "continuous",
+            dtype=dtype_policy(recipe.precision),
             name=f"pair_{i}",
         )
         for i, units in enumerate(recipe.units, start=1)
@@ -509,15 +570,6 @@ def refuse_other_data(about, data):
                 f"the data differ from the run's: {name} was {before[name]}, is {now.get(name)}; "
                 "resume with the same data."
             )
-
-
-def device_name():
-    """Return the name of the device that trains: a GPU's, or CPU."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
-    details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU ({details.get('device_name', gpus[0].name)})"
 
 
 def versions():

@@ -1,0 +1,134 @@
+"""Which workers train together, and which of them this process is: TF_CONFIG, or SLURM's variables.
+
+This module does not import TensorFlow.
+"""
+
+import dataclasses
+import json
+import re
+
+from dtp_tf.errors import UserError
+
+#: The port of the first worker on each host under SLURM; the others follow.
+SLURM_PORT = 8888
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The workers of one training.
+
+    Args:
+        addresses: HOST:PORT of each, the chief first.
+        index: the number of this process among them, from 0.
+    """
+
+    addresses: tuple
+    index: int
+
+    def tf_config(self):
+        """Return the value of TF_CONFIG that says the same."""
+        return json.dumps(
+            {
+                "cluster": {"worker": list(self.addresses)},
+                "task": {"type": "worker", "index": self.index},
+            }
+        )
+
+
+def find_cluster(environ):
+    """Return the `Cluster` that environment variables describe.
+
+    Args:
+        environ: a mapping: TF_CONFIG, or else what SLURM sets in each task of a step.
+
+    Raises:
+        UserError: they describe none.
+    """
+    if environ.get("TF_CONFIG"):
+        return _from_tf_config(environ["TF_CONFIG"])
+    if "SLURM_STEP_NODELIST" in environ:
+        return _from_slurm(environ)
+    raise UserError(
+        "`strategy` multiworker needs to know the workers, and neither TF_CONFIG nor SLURM's "
+        "variables are set; set TF_CONFIG, start the tasks with srun, or try it out on this "
+        "machine: python cli.py launch --workers 2 train ..."
+    )
+
+
+def _from_tf_config(text):
+    def wrong(what):
+        return UserError(
+            f"TF_CONFIG {what}; it must be like "
+            '{"cluster": {"worker": ["host1:8888", "host2:8888"]}, '
+            '"task": {"type": "worker", "index": 0}}.'
+        )
+
+    try:
+        config = json.loads(text)
+        jobs, task = config["cluster"], config["task"]
+        kind, index = task["type"], int(task["index"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise wrong(f"cannot be read ({type(error).__name__}: {error})") from None
+    if not isinstance(jobs, dict) or not set(jobs) <= {"chief", "worker"}:
+        names = ", ".join(map(str, jobs)) if isinstance(jobs, dict) else repr(jobs)
+        raise wrong(f"has a cluster of {names}, and only workers train together")
+    workers = [(job, i) for job in ("chief", "worker") for i in range(len(jobs.get(job, ())))]
+    if (kind, index) not in workers:
+        raise wrong(f"says that this process is {kind} {index}, which is not in its cluster")
+    addresses = tuple(str(jobs[job][i]) for job, i in workers)
+    if not all(re.fullmatch(r"\S+:\d+", address) for address in addresses):
+        raise wrong(f"has the addresses {', '.join(addresses)}, which must be HOST:PORT")
+    return Cluster(addresses, workers.index((kind, index)))
+
+
+def _from_slurm(environ):
+    names = ("SLURM_STEP_NODELIST", "SLURM_STEP_TASKS_PER_NODE", "SLURM_PROCID")
+    try:
+        nodes, tasks, rank = (environ[name] for name in names)
+        hosts, counts, index = expand_hosts(nodes), expand_counts(tasks), int(rank)
+        pairs = list(zip(hosts, counts, strict=True))
+    except (KeyError, ValueError) as error:
+        found = ", ".join(f"{name}={environ.get(name)}" for name in names)
+        raise UserError(
+            f"SLURM's variables cannot be read ({found}: {error}); set TF_CONFIG instead."
+        ) from None
+    addresses = tuple(f"{host}:{SLURM_PORT + i}" for host, count in pairs for i in range(count))
+    if index >= len(addresses):
+        raise UserError(
+            f"SLURM_PROCID is {index}, but the step has {len(addresses)} tasks; set TF_CONFIG."
+        )
+    return Cluster(addresses, index)
+
+
+def expand_hosts(text):
+    """Return the names in a list of hosts as SLURM writes it.
+
+    >>> expand_hosts("login,node[08-10,12]")
+    ['login', 'node08', 'node09', 'node10', 'node12']
+    """
+    hosts = []
+    for name, ranges, rest in re.findall(r"([^,\[]+)(?:\[([^\]]*)\])?([^,\[]*)", text):
+        if not ranges:
+            hosts.append(name)
+            continue
+        for numbers in ranges.split(","):
+            first, _, last = numbers.partition("-")
+            for number in range(int(first), int(last or first) + 1):
+                hosts.append(f"{name}{number:0{len(first)}d}{rest}")
+    return hosts
+
+
+def expand_counts(text):
+    """Return the tasks of each node as SLURM writes them.
+
+    >>> expand_counts("2(x3),1")
+    [2, 2, 2, 1]
+    """
+    counts = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if match is None:
+            raise ValueError(f"{part!r} is no number of tasks")
+        count, times = match.groups()
+        counts += [int(count)] * int(times or 1)
+    return counts

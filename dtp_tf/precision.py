@@ -1,0 +1,36 @@
+"""Which numbers a layer pair computes with.
+
+With the policy "mixed_bfloat16" the products of the forward layers, and the products of their
+gradients, take bfloat16 numbers. All else is float32: weights, activations, targets, losses, and
+the inverses. An inverse is used at two points close to each other, h and its target t, and
+bfloat16, whose numbers differ by a part in 256, cannot tell them apart.
+
+It is a way of training: what is left for others, the forward network alone, is float32 throughout,
+for not every runtime has products of bfloat16.
+"""
+
+import keras
+
+
+def is_mixed(policy):
+    """Whether a Keras dtype policy computes in other numbers than those of its weights."""
+    return policy.compute_dtype != policy.variable_dtype
+
+
+def exact(policy):
+    """Return the policy of what must not be rounded in a pair with this policy: its inverse."""
+    return keras.DTypePolicy(policy.variable_dtype) if is_mixed(policy) else policy
+
+
+def exact_copy(layer):
+    """Return a new layer (or operation) of the same configuration that computes with exact
+    numbers."""
+    config = layer.get_config()
+    if isinstance(layer, keras.Layer) and is_mixed(layer.dtype_policy):
+        config["dtype"] = exact(layer.dtype_policy).name
+    return type(layer).from_config(config)
+
+
+def dtype_policy(precision):
+    """Return the name of the Keras dtype policy of a recipe's `precision`."""
+    return "mixed_bfloat16" if precision == "mixed_bfloat16" else "float32"

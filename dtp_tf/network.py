@@ -11,7 +11,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.pairs import DensePair
 from dtp_tf.presets import shipped_presets
 from dtp_tf.rules import DTP, Rule, TargetRule
-from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
+from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
 
 
@@ -190,6 +190,15 @@ class DTPNetwork(keras.Model):
             h.append(layer(h[-1]))
         return h
 
+    def _forward(self, inputs):
+        """Return `activations(inputs)`, and the layers' auxiliaries where they have inverses."""
+        h, aux = [inputs if self.preprocessing is None else self.preprocessing(inputs)], []
+        for i, layer in enumerate(self.layers_up):
+            above, of_layer = (layer(h[-1]), None) if i not in self.inverted else layer.tell(h[-1])
+            h.append(above)
+            aux.append(of_layer)
+        return h, aux
+
     def answer(self, h):
         """Return the class probabilities for activations: a mean over passes if layers sample."""
         first = first_sampled(self.layers_up)
@@ -321,11 +330,11 @@ class DTPNetwork(keras.Model):
 
     def test_step(self, data):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        h = self.activations(x)
+        h, aux = self._forward(x)
         scores = self.answer(h)
         self._track_scores(x, y, scores, self.compute_loss(x, y, scores, weights), weights)
         for i, metric in zip(self.inverted, self._reconstruction_errors, strict=True):
-            metric.update_state(self.reconstruction_error(i, h))
+            metric.update_state(self.reconstruction_error(i, h, aux[i]))
         return _results([*self._score_metrics(), *self._reconstruction_errors])
 
     def fit(
@@ -357,13 +366,14 @@ class DTPNetwork(keras.Model):
 
     # -- the parts of a step ----------------------------------------------------------------------
 
-    def reconstruction_error(self, layer, h):
-        """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`."""
+    def reconstruction_error(self, layer, h, aux=None):
+        """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`, whose
+        auxiliary is `aux`."""
         above = h[layer + 1]
         if layer == len(self.pairs) and self.rule.inverts_probabilities:
             above = self.probabilities(above)
-        error = squared_error(self.layers_up[layer](above, reverse=True), h[layer])
-        return error / (tf.reduce_sum(tf.square(h[layer]), axis=-1) + 1e-12)
+        error = squared_error(self.layers_up[layer](above, reverse=True, aux=aux), h[layer])
+        return error / (inner_product(h[layer], h[layer]) + 1e-12)
 
     def _update_feedback(self, batch, weights, k):
         """One update of the feedback with fresh noise; `k` counts the updates on this batch."""

@@ -65,19 +65,20 @@ class DRL(FeedbackRule):
         sigma = self.sigma(network, layer)
         corrupted = h[layer] + sigma * noise(h[layer])
         moved = corrupted
-        for above in layers[layer:]:
-            moved = above(moved)
+        for above in range(layer, len(layers)):
+            moved = batch.f(above, moved)
         for above in range(len(layers) - 1, layer, -1):
-            g_h, g_t = invert_both(layers[above], h[above + 1], moved)
+            g_h, g_t = invert_both(layers[above], h[above + 1], moved, batch.aux[above])
             moved = difference_target(h[above], g_h, g_t)
-        g_h, g_t = invert_both(layers[layer], h[layer + 1], tf.stop_gradient(moved))
+        moved = tf.stop_gradient(moved)
+        g_h, g_t = invert_both(layers[layer], h[layer + 1], moved, batch.aux[layer])
         reconstruction = difference_target(h[layer], g_h, g_t)
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
         return loss + penalty(self.inverse_l2, layers[layer].inverse_variables)
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 1)[:-1]
+        return difference_targets(network, batch, top, len(batch.h) - 1)[:-1]
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}

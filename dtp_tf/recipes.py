@@ -10,6 +10,7 @@ import json
 import math
 import pathlib
 
+from dtp_tf.architecture import Conv, parse_layers
 from dtp_tf.errors import SettingError
 
 ACTIVATIONS = (
@@ -20,7 +21,7 @@ INITIALIZERS = (
     "torch_uniform small_uniform"
 ).split()
 LEARNING_RATE_SCHEDULES = ("constant", "cosine")
-OPTIMIZERS = ("adam", "sgd", "rmsprop", "rmsprop-graves", "rmsprop-torch")
+OPTIMIZERS = ("adam", "sgd", "sgd-momentum", "rmsprop", "rmsprop-graves", "rmsprop-torch")
 PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
 SCHEDULES = ("parallel", "alternating", "inverse-first")
 
@@ -241,8 +242,15 @@ class Recipe:
     )
 
     # network
-    units: tuple = _setting(
-        (256, 256), int, "Units of the hidden layers, from the input on.", low=1, many=True
+    units: tuple | None = _setting(
+        None, int, "Units of the hidden layers, from the input on, all dense; 256,256 where "
+        "neither these nor `layers` are given.", low=1, many=True, optional=True,
+    )
+    layers: tuple | None = _setting(
+        None, str, "The hidden layers in words, from the input on, instead of `units`: conv "
+        "CHANNELS KERNEL[/STRIDE] [same, valid or pN] [ACTIVATION] [max or average SIZE[/STRIDE] "
+        "[pN]], where pN pads by N pixels, and dense UNITS [ACTIVATION].",
+        many=True, optional=True,
     )
     activation: str = _setting(
         "tanh", str, "Activation of the forward layers f.", choices=tuple(ACTIVATIONS)
@@ -325,7 +333,7 @@ class Recipe:
     # optimizers
     optimizer: str = _setting(
         "adam", str,
-        "Optimizer of the forward layers. rmsprop-graves = Lee's centred RMSprop (rho 0.95, "
+        "Optimizer of the forward layers. sgd-momentum = SGD with momentum 0.9; rmsprop-graves = Lee's centred RMSprop (rho 0.95, "
         "momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's defaults (rho 0.99).",
         choices=OPTIMIZERS,
     )
@@ -382,12 +390,32 @@ class Recipe:
             raise SettingError(
                 f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
             )
+        self._settle_layers()
         if self.transmission == "sample" and self.activation != "sigmoid":
             raise SettingError(
                 "`transmission` sample needs `activation` sigmoid, for activations are then "
                 f"probabilities; got {self.activation}."
             )
         self._settle_rule()
+
+    def _settle_layers(self):
+        """Check `layers`, and give `units` their default where there are none."""
+        if self.layers is None:
+            if self.units is None:
+                object.__setattr__(self, "units", (256, 256))
+            return
+        if self.units is not None:
+            raise SettingError(
+                f"`units` and `layers` both say what the hidden layers are; got "
+                f"{shown(self.units)} and {shown(self.layers)}: give one of them."
+            )
+        object.__setattr__(self, "layers", tuple(" ".join(one.split()) for one in self.layers))
+        parsed = parse_layers(self.layers, ACTIVATIONS)
+        if self.transmission != "continuous" and any(isinstance(one, Conv) for one in parsed):
+            raise SettingError(
+                f"`transmission` {self.transmission} is for dense layers, got a convolution in "
+                "`layers`; use continuous."
+            )
 
     def _settle_rule(self):
         """Fill in what the rule takes, and refuse what it does not."""
@@ -422,7 +450,7 @@ class Recipe:
         rule = changes.get("rule", self.rule)
         if rule != self.rule:
             changes = {**self._settings_for(rule), **changes}
-        return dataclasses.replace(self, **changes)
+        return dataclasses.replace(self, **_other_layers(changes))
 
     def _settings_for(self, rule):
         """Return what another rule changes: its settings, and those that this one alone has."""
@@ -446,6 +474,14 @@ class Recipe:
         """Inverse of `to_dict`; unknown names are errors."""
         check_names(settings)
         return cls(**settings)
+
+
+def _other_layers(changes):
+    """Let `units` take the place of `layers`, and the other way round."""
+    for given, other in (("units", "layers"), ("layers", "units")):
+        if changes.get(given) not in (None, "none", "None") and other not in changes:
+            return {**changes, other: None}
+    return changes
 
 
 SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Recipe)}
@@ -487,6 +523,7 @@ class NamedRecipe:
 
 
 _MNIST_LAYERS = (240,) * 7
+_LENET = ("conv 32 5 max 3/2 p1", "conv 64 5 max 3/2 p1", "dense 512")
 
 RECIPES = {
     "digits": NamedRecipe(
@@ -504,6 +541,14 @@ RECIPES = {
             batch_size=128, epochs=75, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
         {"dtp": dict(noise=0.3, inverse_learning_rate=2e-3)},
+    ),
+    "cifar10-cnn": NamedRecipe(
+        "CIFAR-10 with the small convolutional tanh network of Meulemans et al.",
+        dict(
+            dataset="cifar10", layers=_LENET, preprocessing="center", flip=True, crop=4,
+            batch_size=128, epochs=25, learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {"ldrl": dict(inverse_steps=2), "dtp": dict(noise=0.1), "ddtp_linear": {}},
     ),
     "cifar10-notebook": NamedRecipe(
         "CIFAR-10 with the settings of the PyTorch notebook that this project ports, its defects "
@@ -645,6 +690,7 @@ def recipe(name="digits", **changes):
     named = RECIPES[name]
     rule = changes.get("rule", next(iter(named.rules)))
     own = named.rules.get(rule, {})
+    changes = _other_layers(changes)
     return Recipe(**{"recipe": name, **named.settings, "rule": rule, **own, **changes})
 
 

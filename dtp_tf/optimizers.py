@@ -7,7 +7,8 @@ def make_optimizer(name, learning_rate, schedule, steps):
     """Return a new Keras optimizer.
 
     Args:
-        name: "adam", "sgd", "sgd-momentum" (0.9), "rmsprop" (Keras's defaults), "rmsprop-graves" or "rmsprop-torch".
+        name: "adam", "sgd", "sgd-momentum" (0.9), "rmsprop" (Keras's defaults), "rmsprop-graves"
+            or "rmsprop-torch".
         learning_rate: the initial one.
         schedule: "constant", or "cosine": falls to 0 along half a cosine over `steps` updates.
         steps: updates in the whole training.

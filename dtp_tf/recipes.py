@@ -333,8 +333,9 @@ class Recipe:
     # optimizers
     optimizer: str = _setting(
         "adam", str,
-        "Optimizer of the forward layers. sgd-momentum = SGD with momentum 0.9; rmsprop-graves = Lee's centred RMSprop (rho 0.95, "
-        "momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's defaults (rho 0.99).",
+        "Optimizer of the forward layers. sgd-momentum = SGD with momentum 0.9; rmsprop-graves = "
+        "Lee's centred RMSprop (rho 0.95, momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's "
+        "defaults (rho 0.99).",
         choices=OPTIMIZERS,
     )
     learning_rate: float = _setting(

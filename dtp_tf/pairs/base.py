@@ -69,6 +69,11 @@ class LayerPair(keras.layers.Layer):
         """Return [g(t) for t of `points`], all of one shape: one large product is faster."""
         return ops.split(self(ops.concatenate(points, axis=0), reverse=True), len(points), axis=0)
 
+    def difference(self, base, point, aux=None):
+        """Return g(point) - g(base), as a target's correction."""
+        at_base, at_point = self.invert([base, point], aux)
+        return at_point - at_base
+
     def inverse_differences(self, base, points, aux=None):
         """Return g(t) - g(base) for each t of `points`, all of one shape."""
         at_base, *at_points = self.invert([base, *points], aux)

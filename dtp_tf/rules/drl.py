@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import FeedbackRule, as_list, at_least_zero, squared_error
-from dtp_tf.rules.dtp import difference_target, difference_targets, invert_both, top_target
+from dtp_tf.rules.dtp import below_target, difference_targets, top_target
 
 
 def difference_reconstruction_loss(corrupted, reconstruction, sigma):
@@ -68,11 +68,10 @@ class DRL(FeedbackRule):
         for above in range(layer, len(layers)):
             moved = batch.f(above, moved)
         for above in range(len(layers) - 1, layer, -1):
-            g_h, g_t = invert_both(layers[above], h[above + 1], moved, batch.aux[above])
-            moved = difference_target(h[above], g_h, g_t)
+            moved = below_target(layers[above], h[above], h[above + 1], moved, batch.aux[above])
         moved = tf.stop_gradient(moved)
-        g_h, g_t = invert_both(layers[layer], h[layer + 1], moved, batch.aux[layer])
-        reconstruction = difference_target(h[layer], g_h, g_t)
+        aux = batch.aux[layer]
+        reconstruction = below_target(layers[layer], h[layer], h[layer + 1], moved, aux)
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
         return loss + penalty(self.inverse_l2, layers[layer].inverse_variables)
 

@@ -16,6 +16,11 @@ def difference_target(h_below, g_h, g_t):
     return h_below + (g_t - g_h)  # this order rounds once near h, not twice
 
 
+def below_target(pair, h_below, h, t, aux=None):
+    """`difference_target` by the inverse of a pair, from its own h and t."""
+    return h_below + pair.difference(h, t, aux)
+
+
 def difference_targets(network, batch, target, top):
     """Take the target of h_top down to h_1 by difference corrections.
 
@@ -31,14 +36,8 @@ def difference_targets(network, batch, target, top):
     targets, h = [target], batch.h
     for layer in range(top - 1, 0, -1):
         pair, aux = network.layers_up[layer], batch.aux[layer]
-        g_h, g_t = invert_both(pair, h[layer + 1], targets[0], aux)
-        targets.insert(0, difference_target(h[layer], g_h, g_t))
+        targets.insert(0, below_target(pair, h[layer], h[layer + 1], targets[0], aux))
     return targets
-
-
-def invert_both(pair, a, b, aux=None):
-    """Return g(a), g(b) by the auxiliary of the batch that both belong to."""
-    return pair.invert([a, b], aux)
 
 
 @keras.saving.register_keras_serializable("dtp_tf")

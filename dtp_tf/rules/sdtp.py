@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.rules.base import NOISE, FeedbackRule, squared_error
-from dtp_tf.rules.dtp import difference_target, difference_targets, invert_both
+from dtp_tf.rules.dtp import below_target, difference_targets
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -52,6 +52,5 @@ class SDTP(FeedbackRule):
 
     def targets(self, network, batch):
         output = network.layers_up[-1]
-        g_p, g_y = invert_both(output, batch.probabilities, batch.labels)
-        top = difference_target(batch.h[-2], g_p, g_y)
+        top = below_target(output, batch.h[-2], batch.probabilities, batch.labels)
         return difference_targets(network, batch, top, len(batch.h) - 2)

@@ -6,11 +6,11 @@ import pytest
 import reference.conv as reference
 import tensorflow as tf
 from reference.conv import Layer
+from rule_networks import batch_of, close, float32, give, updates, values
 
 import dtp_tf
 from dtp_tf.pairs.pooling import Window, max_pool_with_choice, pick, unpool
 from dtp_tf.rules import BY_NAME
-from rule_networks import batch_of, close, float32, give, updates, values
 
 RNG = np.random.default_rng(3)
 ETA, SIGMA, BATCH, CLASSES = 4.0, 0.3, 5, 3
@@ -50,7 +50,8 @@ def test_convolutions_and_their_way_back_are_those_of_the_reference(padding, ker
 
 
 @pytest.mark.parametrize(
-    ("size", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0), (3, 3, 2), (4, 2, 0)]
+    ("size", "stride", "padding"),
+    [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0), (3, 3, 2), (4, 2, 0)],
 )
 @pytest.mark.parametrize("compiled", [False, True])
 def test_pooling_tells_its_choice_and_unpooling_follows_it(size, stride, padding, compiled):
@@ -112,7 +113,8 @@ def small_net(inverse_first, s="tanh"):
         Layer(pair(3, 3, 2, 3), None, 1, one, (3, 2, 1), **settings),
         Layer(pair(3, 3, 3, 4), back((3, 3, 3, 4), 3), 2, one, None, **settings),
         Layer(pair(16, 5), back((5, 16), 16), **settings),
-        Layer(pair(5, CLASSES), back((CLASSES, 5), 5), **{**settings, "s": "linear", "r": "linear"}),
+        Layer(pair(5, CLASSES), back((CLASSES, 5), 5), s="linear", r="linear",
+              inverse_first=inverse_first),
     ]
 
 

@@ -549,7 +549,48 @@ RECIPES = {
             dataset="cifar10", layers=_LENET, preprocessing="center", flip=True, crop=4,
             batch_size=128, epochs=25, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
-        {"ldrl": dict(inverse_steps=2), "dtp": dict(noise=0.1), "ddtp_linear": {}},
+        {
+            "ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3, inverse_epochs_before=1),
+            "dtp": dict(noise=0.1),
+            "ddtp_linear": {},
+        },
+    ),
+    "cifar10-lenet": NamedRecipe(
+        "CIFAR-10 with the convolutional ELU network that Ernoult et al. call LeNet; fewer updates "
+        "of the inverses than theirs, for a CPU.",
+        dict(
+            dataset="cifar10", layers=_LENET, activation="elu", preprocessing="center", flip=True,
+            crop=4, batch_size=128, epochs=30, learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3, inverse_epochs_before=1)},
+    ),
+    "cifar10-vgg": NamedRecipe(
+        "CIFAR-10 with the SimpleVGG of Ernoult et al. and their constants, but for the weight "
+        "decay; hours an epoch on a CPU.",
+        dict(
+            dataset="cifar10", activation="elu", preprocessing="imagenet", flip=True, crop=4,
+            layers=tuple(f"conv {n} 3 max 2" for n in (128, 128, 256, 256, 512)),
+            batch_size=128, epochs=90, optimizer="sgd-momentum", learning_rate=0.05,
+            learning_rate_schedule="cosine", initializer="torch_uniform",
+        ),
+        {
+            "ldrl": dict(
+                target_step=0.7, noise=(0.4, 0.4, 0.2, 0.2, 0.08),
+                inverse_steps=(20, 30, 35, 55, 20), inverse_optimizer="sgd-momentum",
+                inverse_learning_rate=(1e-4, 3.5e-4, 8e-3, 8e-3, 0.18),
+                inverse_learning_rate_schedule="constant", inverse_initializer="torch_uniform",
+            ),
+        },
+    ),
+    "cifar10-allconv": NamedRecipe(
+        "CIFAR-10 with convolutions of stride 2 in the place of pooling, as Bartunov et al. have "
+        "them for target propagation; sizes and settings of our own.",
+        dict(
+            dataset="cifar10", layers=("conv 64 5/2", "conv 128 5/2", "conv 256 3/2"),
+            preprocessing="center", flip=True, crop=4, batch_size=128, epochs=30,
+            learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {"dtp": dict(noise=0.1)},
     ),
     "cifar10-notebook": NamedRecipe(
         "CIFAR-10 with the settings of the PyTorch notebook that this project ports, its defects "
@@ -576,6 +617,15 @@ RECIPES = {
             learning_rate=3e-4, learning_rate_schedule="cosine",
         ),
         {"dtp": {}},
+    ),
+    "mnist-lenet": NamedRecipe(
+        "MNIST with a small convolutional ELU network, 16 and 32 channels, 128 units.",
+        dict(
+            dataset="mnist", layers=("conv 16 5 max 2", "conv 32 5 max 2", "dense 128"),
+            activation="elu", crop=2, batch_size=100, epochs=10, learning_rate=1e-3,
+            learning_rate_schedule="cosine",
+        ),
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3)},
     ),
     "mnist-paper": NamedRecipe(
         "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",

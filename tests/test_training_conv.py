@@ -17,18 +17,19 @@ from dtp_tf.preset_models import layers_text, save_run
 from dtp_tf.training import build_network
 
 # Two convolutions, so that an inverse unpools, and with overlapping windows.
-LAYERS = ("conv 6 3 max 3/2 p1", "conv 8 3 elu max 2", "dense 12 tanh")
+LAYERS = ("conv 6 3 max 3/2 p1", "conv 8 3 elu max 2", "dense 24 tanh")
 SETTINGS = {
     "units": None,
     "layers": LAYERS,
     "activation": "elu",
     "rule": "ldrl",
-    "epochs": 2,
-    "learning_rate": 3e-3,
-    "inverse_steps": 2,
-    "inverse_learning_rate": 3e-3,
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+    "inverse_steps": 1,
+    "inverse_learning_rate": 1e-2,
     "diagnostics_every": 1,
-    "crop": 1,
+    "pixel_noise": 0,
 }
 
 
@@ -43,12 +44,12 @@ def run(tmp_path_factory):
 def test_a_network_of_words_is_built_in_its_shapes(run):
     _, network, _ = run
     assert [type(pair).__name__ for pair in network.pairs] == ["Conv2DPair"] * 2 + ["DensePair"]
-    assert [pair.above for pair in network.pairs] == [(4, 4, 6), (2, 2, 8), (12,)]
+    assert [pair.above for pair in network.pairs] == [(4, 4, 6), (2, 2, 8), (24,)]
     activations = [keras.activations.serialize(pair.activation) for pair in network.pairs]
     assert activations == ["elu", "elu", "tanh"]
     names = [pair.inverse_activation.__name__ for pair in network.pairs]
     assert names == ["matched_elu", "matched_elu", "matched_tanh"]
-    assert layers_text(network) == "8x8x1-4x4x6-2x2x8-12-10"
+    assert layers_text(network) == "8x8x1-4x4x6-2x2x8-24-10"
     assert network.preprocessing.output_shape == (None, 8, 8, 1)
 
 
@@ -69,8 +70,8 @@ def test_the_table_of_layers_says_shapes_kernels_and_weights(run, capsys):
     text = " ".join(capsys.readouterr().out.split())
     assert "1 8x8x1 -> 4x4x6 conv 3x3 max 3x3/2 elu 60 - -" in text
     assert "2 4x4x6 -> 2x2x8 conv 3x3 max 2x2/2 elu 440 2x2x8 -> 4x4x6 matched 438" in text
-    assert "3 2x2x8 -> 12 tanh 396 12 -> 2x2x8 matched 416" in text
-    assert "output 12 -> 10 softmax 130 10 -> 12 linear 132" in text
+    assert "3 2x2x8 -> 24 tanh 792 24 -> 2x2x8 matched 800" in text
+    assert "output 24 -> 10 softmax 250 10 -> 24 linear 264" in text
 
 
 def test_the_classifier_the_export_and_predict_agree(run, tmp_path):
@@ -119,7 +120,7 @@ def test_another_training_starts_from_its_weights(run):
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        (("conv 6 3 max 3/2 p1", "dense 12"), "has 4 layers \\(1-6-8-12-10\\).* 3 \\(1-6-12-10\\)"),
+        (("conv 6 3 max 3/2 p1", "dense 24"), "has 4 layers \\(1-6-8-24-10\\).* 3 \\(1-6-24-10\\)"),
         (("conv 6 5 max 3/2 p1", *LAYERS[1:]), "layer 1 needs weights of 5x5x1x6 \\(pixels x"),
         (("conv 6 3 max 2", *LAYERS[1:]), "layer 1 has the pool_size 2, got 3; give --layers"),
         (("conv 6 3 tanh max 3/2 p1", *LAYERS[1:]), "layer 1 has the activation tanh, got elu"),
@@ -131,7 +132,10 @@ def test_weights_for_other_layers_are_refused(run, layers, words):
 
 
 def test_a_resumed_run_ends_with_the_bits_of_the_uninterrupted_one(tmp_path):
-    settings = {**SETTINGS, "deterministic": True, "diagnostics_every": None, "batch_size": 128}
+    settings = {
+        "units": None, "layers": ("conv 3 3 max 3/2 p1", "conv 4 3 max 2"), "epochs": 2,
+        "deterministic": True, "batch_size": 256,
+    }  # fmt: skip
     train(tmp_path / "whole", **settings)
     train(tmp_path / "parts", **settings, callbacks=[StopAfter(1)])
     dtp_tf.train(resume=tmp_path / "parts", export_dir=None, console=make_console(quiet=True))

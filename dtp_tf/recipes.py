@@ -550,7 +550,7 @@ RECIPES = {
             batch_size=128, epochs=25, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
         {
-            "ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3, inverse_epochs_before=1),
+            "ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1),
             "dtp": dict(noise=0.1),
             "ddtp_linear": {},
         },
@@ -562,7 +562,7 @@ RECIPES = {
             dataset="cifar10", layers=_LENET, activation="elu", preprocessing="center", flip=True,
             crop=4, batch_size=128, epochs=30, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
-        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3, inverse_epochs_before=1)},
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1)},
     ),
     "cifar10-vgg": NamedRecipe(
         "CIFAR-10 with the SimpleVGG of Ernoult et al. and their constants, but for the weight "
@@ -625,7 +625,7 @@ RECIPES = {
             activation="elu", crop=2, batch_size=100, epochs=10, learning_rate=1e-3,
             learning_rate_schedule="cosine",
         ),
-        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3)},
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2)},
     ),
     "mnist-paper": NamedRecipe(
         "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",

@@ -131,6 +131,7 @@ def test_weights_for_other_layers_are_refused(run, layers, words):
         initialize(built(layers=layers), run[0])
 
 
+@pytest.mark.slow  # XLA takes its time to compile whole steps
 def test_a_resumed_run_ends_with_the_bits_of_the_uninterrupted_one(tmp_path):
     settings = {
         "units": None, "layers": ("conv 3 3 max 3/2 p1", "conv 4 3 max 2"), "epochs": 2,

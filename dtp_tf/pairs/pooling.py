@@ -13,6 +13,7 @@ import functools
 import math
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.python.xla import optimization_barrier
 
 
 class Window:
@@ -168,11 +169,24 @@ def _gather(images, choice, window):
 
 
 def _compiled(function, window):
-    """Return the function of tensors alone, compiled by XLA where that is possible and pays."""
+    """Return the function of tensors alone, compiled by XLA where that is possible and pays.
+
+    Its gradient is for its caller to say.
+    """
     of_tensors = functools.partial(function, window=window)
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if tf.executing_eagerly() or replicas > 1:
         return of_tensors
     if function not in window.functions:
-        window.functions[function] = tf.function(of_tensors, jit_compile=True)
-    return window.functions[function]
+
+        def apart(*tensors):
+            # Where a whole step is compiled, XLA would otherwise work out every place of every
+            # window from the convolution on, again and again, and take minutes to compile it.
+            results = of_tensors(*optimization_barrier(*tensors))
+            flat = optimization_barrier(*tf.nest.flatten(results))
+            return tf.nest.pack_sequence_as(results, flat)
+
+        window.functions[function] = tf.function(apart, jit_compile=True)
+    compiled = window.functions[function]
+    # A tape that saw the inputs would have the program keep all that it computes on its way.
+    return lambda *tensors: compiled(*map(tf.stop_gradient, tensors))

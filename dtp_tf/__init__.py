@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DTPNetwork": "dtp_tf.network",
+    "BlockPair": "dtp_tf.pairs",
+    "Conv2DPair": "dtp_tf.pairs",
     "DensePair": "dtp_tf.pairs",
     "Diagnostics": "dtp_tf.diagnostics",
     "Recipe": "dtp_tf.recipes",

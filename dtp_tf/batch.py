@@ -8,9 +8,16 @@ class Batch:
 
     All but `outputs` is held constant, so that no loss can move another layer's weights.
 
+    Args:
+        network: a built `DTPNetwork`.
+        x, y, weights: examples, labels, and the examples' weights or None.
+        update: whether running statistics in the layers take this batch in.
+
     Attributes:
         h: [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits; each
-            `(batch, units)`.
+            `(batch, units)`, or `(batch, height, width, channels)`.
+        aux: [a_1, .., a_M]: what each layer's inverse needs to know of the forward pass beside
+            `h`, None where that is nothing; see `dtp_tf.pairs.LayerPair`.
         outputs: [h_1, .., h_M], each as a function of its own layer's weights.
         labels: the one-hot labels, `(batch, classes)`.
         probabilities: softmax of the logits, `(batch, classes)`.
@@ -19,8 +26,9 @@ class Batch:
             output layer's weights.
     """
 
-    def __init__(self, network, x, y, weights=None):
+    def __init__(self, network, x, y, weights=None, update=True):
         self._y, self._inputs, self._pre_activations, self.outputs = y, [], [], []
+        self._layers, self.aux = network.layers_up, []
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
             h = x if network.preprocessing is None else network.preprocessing(x)
@@ -28,8 +36,8 @@ class Batch:
                 sent = network.sent(i, tf.stop_gradient(h))
                 if i > 0:  # nothing is below the first layer
                     self.tape.watch(sent)
-                pre_activation = layer.pre_activation(sent)
-                h = layer.activate(pre_activation)
+                pre_activation, h, aux = layer.record(sent, update)
+                self.aux.append(aux)
                 self._inputs.append(sent)
                 self._pre_activations.append(pre_activation)
                 self.outputs.append(h)
@@ -39,6 +47,10 @@ class Batch:
             self._mean = self.loss if weights is None else network.compute_loss(x, y, self.scores)
         self.h = [tf.stop_gradient(tensor) for tensor in [self._inputs[0], *self.outputs]]
         self.probabilities = tf.stop_gradient(self.scores)
+
+    def f(self, layer, h):
+        """f of layer `layer` at other activations than this batch's own; no state changes."""
+        return self._layers[layer].perturbed(h)
 
     @property
     def labels(self):

@@ -26,27 +26,43 @@ def show_network(console, network, recipe):
     feedback = "inverse g" if network.inverted else "feedback"
     for name in ("layer", "forward f", "weights", feedback, "weights"):
         table.add_column(name, justify="right" if name == "weights" else "left")
-    inputs = network.pairs[0].forward_layer.kernel.shape[0]
     total = 0
     for i, pair in enumerate(network.layers_up):
         is_output = pair is network.output_pair
-        shape = f"{inputs} -> {pair.units} {'softmax' if is_output else recipe.activation}"
+        below, above = shape_text(pair.below), shape_text(pair.above)
+        activation = "softmax" if is_output else activation_text(pair)
+        shape = f"{below} -> {above} {pair.kind} {activation}".replace("  ", " ").rstrip()
         back = "-"
         if pair.inverse:
             linear = pair.inverse_activation is keras.activations.linear
             name = "linear" if linear else recipe.inverse_activation
-            back = f"{pair.units} -> {inputs} {name}"
+            back = f"{above} -> {below} {name}"
         elif i in network.feedback:
             kernel = getattr(network.feedback[i], "kernel", None)
-            back = "own" if kernel is None else "{} -> {}".format(*kernel.shape)
+            back = "own" if kernel is None else " -> ".join(map(str, _ends(kernel, pair)))
         forward, inverse = _count(pair.forward_variables), _count(network.feedback_weights(i))
         total += inverse
         number = "output" if is_output else str(i + 1)
         table.add_row(number, shape, f"{forward:,}", back, f"{inverse:,}" if inverse else "-")
-        inputs = pair.units
     forward = _count(network.forward_variables)
     table.add_row("all", "", f"{forward:,}", "", f"{total:,}" if total else "-")
     console.print(table)
+
+
+def shape_text(shape):
+    """Return the shape of an example, as 16x16x32."""
+    return "x".join(map(str, shape))
+
+
+def activation_text(pair):
+    """Return the name of f's activation; nothing for a block, which may have several."""
+    activation = getattr(pair, "activation", None)
+    return "" if activation is None else keras.activations.serialize(activation)
+
+
+def _ends(kernel, pair):
+    """What feedback leads from and to; a kernel of a convolution leads through the pair."""
+    return kernel.shape if len(kernel.shape) == 2 else map(shape_text, (pair.above, pair.below))
 
 
 def _count(variables):

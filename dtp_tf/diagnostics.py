@@ -14,6 +14,8 @@ from dtp_tf.rules import BP, TargetRule
 DAMPING = 0.01
 # Jacobians of whole layers are large (units x units an example): so many examples are enough.
 JACOBIAN_EXAMPLES = 8
+# Those of feature maps would be larger still, and are compared on random directions an example.
+JACOBIAN_PROBES = 4
 # Degrees by which rounding may turn a target difference before a warning is due.
 ROUNDING_LIMIT = 5.0
 
@@ -47,7 +49,9 @@ class Diagnostics:
                 difference, estimated; target rules only.
         For every layer with an inverse:
             angle_jacobian_i: degrees between the Jacobian of g_i and the transposed one of f_i,
-                mean over a few examples.
+                mean over a few examples. Where a layer has feature maps, the Jacobians are too
+                large to be written out: then an estimate, from what both make of the same few
+                random directions.
         """
         values = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._function())
         found = {}
@@ -56,19 +60,19 @@ class Diagnostics:
             found[f"angle_bp_{i + 1}"] = angle(of_rule, of_bp)
             found[f"norm_ratio_bp_{i + 1}"] = _ratio(norm(of_rule), norm(of_bp))
             difference = values["difference"][i].astype("float64")
+            difference = difference.reshape(len(difference), -1)
             newton = gauss_newton_step(values["jacobian"][i], values["error"])
             found[f"angle_gn_{i + 1}"] = _mean(map(angle, difference, newton))
             found[f"target_difference_{i + 1}"] = float(np.sqrt(np.mean(difference**2)))
             if isinstance(self.network.rule, TargetRule):
                 found[f"rounding_{i + 1}"] = rounding_angle(values["h"][i], difference)
         for i, (of_f, of_g) in zip(self.network.inverted, values["inverse_jacobians"], strict=True):
-            transposed = np.swapaxes(of_f, 1, 2)
-            found[f"angle_jacobian_{i + 1}"] = _mean(map(angle, of_g, transposed))
+            found[f"angle_jacobian_{i + 1}"] = _mean(map(angle, of_g, of_f))
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
     def _tensors(self):
         network, rule = self.network, self.network.rule
-        batch = Batch(network, self.x, self.y)
+        batch = Batch(network, self.x, self.y, update=False)
         taught = [tf.stop_gradient(one) for one in rule.teach(network, batch)]
         h = batch.h[1:-1]
         difference = [
@@ -80,9 +84,9 @@ class Diagnostics:
             "bp_update": self._updates(batch, BP()),
             "difference": difference,
             "h": h,
-            "jacobian": [self._jacobian_above(i, one) for i, one in enumerate(h)],
+            "jacobian": [self._jacobian_above(i, batch) for i in range(len(h))],
             "error": batch.output_gradient(),
-            "inverse_jacobians": [self._jacobians(i, batch.h) for i in network.inverted],
+            "inverse_jacobians": [self._jacobians(i, batch) for i in network.inverted],
         }
 
     def _updates(self, batch, rule):
@@ -91,17 +95,28 @@ class Diagnostics:
         gradients = iter(gradients)
         return [[next(gradients) for _ in pair.forward_variables] for pair in self.network.pairs]
 
-    def _jacobian_above(self, i, h):
+    def _jacobian_above(self, i, batch):
         """d logits / d h of each example, `(batch, classes, units)`, `h` after hidden layer `i`."""
-        with tf.GradientTape() as tape:
+        h = batch.h[i + 1]
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(h)
             logits = h
-            for layer in self.network.layers_up[i + 1 :]:
-                logits = layer(logits)
-        return tape.batch_jacobian(logits, h, unconnected_gradients="zero")
+            for above in range(i + 1, len(self.network.layers_up)):
+                logits = batch.f(above, logits)
+            each_class = tf.unstack(logits, axis=1)
+        if len(h.shape) == 2:
+            return tape.batch_jacobian(logits, h, unconnected_gradients="zero")
+        rows = [tape.gradient(one, h, unconnected_gradients="zero") for one in each_class]
+        return tf.stack([tf.reshape(row, (tf.shape(row)[0], -1)) for row in rows], axis=1)
 
-    def _jacobians(self, i, h):
-        """The Jacobians of f_i and of g_i, `(examples, outputs, inputs)` each."""
+    def _jacobians(self, i, batch):
+        """The Jacobian of g_i and the transposed one of f_i: an array an example each."""
+        pair = self.network.layers_up[i]
+        if len(pair.below) == len(pair.above) == 1:
+            return self._whole_jacobians(i, batch.h)
+        return self._probed_jacobians(i, batch)
+
+    def _whole_jacobians(self, i, h):
         network, pair = self.network, self.network.layers_up[i]
         below = h[i][:JACOBIAN_EXAMPLES]
         with tf.GradientTape() as tape:
@@ -114,7 +129,32 @@ class Diagnostics:
         with tf.GradientTape() as tape:
             tape.watch(above)
             back = pair(above, reverse=True)
-        return of_f, tape.batch_jacobian(back, above, unconnected_gradients="zero")
+        of_g = tape.batch_jacobian(back, above, unconnected_gradients="zero")
+        return tf.transpose(of_f, (0, 2, 1)), of_g
+
+    def _probed_jacobians(self, i, batch):
+        """What both make of random directions above: `(batch, probes, *below)` each."""
+        network, pair = self.network, self.network.layers_up[i]
+        h, aux = batch.h[i], batch.aux[i]
+        of_f, of_g = [], []
+        for probe in range(JACOBIAN_PROBES):
+            with tf.GradientTape(persistent=True) as outer:
+                outer.watch(h)
+                above = batch.f(i, h)
+                if pair is network.output_pair and network.rule.inverts_probabilities:
+                    above = tf.nn.softmax(above)
+                held = tf.stop_gradient(above)
+                zero = tf.zeros_like(h)
+                outer.watch(zero)
+                with tf.GradientTape() as inner:
+                    inner.watch(held)
+                    back = pair(held, reverse=True, aux=aux)
+                # J_g v is the gradient of < v, J_g^T u > by u.
+                pulled = inner.gradient(back, held, output_gradients=zero)
+            direction = tf.random.stateless_normal(tf.shape(above), (network.seed, probe))
+            of_f.append(outer.gradient(above, h, output_gradients=direction))
+            of_g.append(outer.gradient(pulled, zero, output_gradients=direction))
+        return tf.stack(of_f, axis=1), tf.stack(of_g, axis=1)
 
 
 def angle(a, b):

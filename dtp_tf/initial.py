@@ -6,6 +6,11 @@ from dtp_tf.errors import SettingError
 from dtp_tf.network import DTPNetwork
 from dtp_tf.runs import open_model
 
+# What a layer computes, beside its weights: by a setting of the recipe's, and in its `layers`.
+_RECIPE = ("activation", "transmission")
+_LAYERS = ("strides", "padding", "pool", "pool_size", "pool_strides", "pool_padding")
+_FUNCTION = (*_RECIPE, *_LAYERS)
+
 
 def initialize(network, name):
     """Give a network the weights of a preset, run or `.keras` file.
@@ -29,13 +34,13 @@ def initialize(network, name):
     if len(theirs) != len(ours):
         raise SettingError(
             f"`init` {name} has {len(theirs)} layers ({_sizes(theirs)}), the recipe's network has "
-            f"{len(ours)} ({_sizes(ours)}); give --units that fit."
+            f"{len(ours)} ({_sizes(ours)}); give --units or --layers that fit."
         )
     for i, (source, target) in enumerate(zip(theirs, ours, strict=True)):
         if source.kernel.shape != target.kernel.shape or source.bias is None:
             raise SettingError(
                 f"`init` {name} does not fit: {_place(network, i)} needs weights of "
-                f"{_shape(target)} (inputs x units) and biases, got {_shape(source)}"
+                f"{_shape(target)} ({_axes(target)}) and biases, got {_shape(source)}"
                 f"{' without biases' if source.bias is None else ''}."
             )
     inverses = {}
@@ -59,21 +64,27 @@ def initialize(network, name):
 
 def _forward_layers(model, name):
     if isinstance(model, DTPNetwork):
-        return [one.forward_layer for one in model.layers_up]
-    layers = [one for one in model.layers if one.trainable_variables]
+        layers = [one.forward_layer for one in model.layers_up]
+    else:
+        layers = [one for one in model.layers if one.trainable_variables]
     for one in layers:
-        if not isinstance(one, keras.layers.Dense):
+        if not isinstance(one, (keras.layers.Dense, keras.layers.Conv2D)):
             raise SettingError(
                 f"`init` {name} does not fit: its layer {one.name!r} is {type(one).__name__}, and "
-                "the recipe's network has Dense layers only."
+                "the recipe's network has Dense and Conv2D layers only."
             )
     return layers
 
 
 def _refuse_other_functions(network, model, name):
     for i, (ours, theirs) in enumerate(zip(network.layers_up, model.layers_up, strict=True)):
-        for setting in ("activation", "transmission"):
-            wanted, got = (_text(getattr(one, setting)) for one in (ours, theirs))
+        for setting in _FUNCTION:
+            wanted, got = (_text(getattr(one, setting, None)) for one in (ours, theirs))
+            if wanted != got and setting not in _RECIPE:
+                raise SettingError(
+                    f"`init` {name} does not fit: {_place(network, i)} has the {setting} "
+                    f"{wanted}, got {got}; give --layers that fit."
+                )
             if wanted != got:
                 raise SettingError(
                     f"`init` {name} does not fit: {_place(network, i)} has the {setting} "
@@ -111,8 +122,13 @@ def _shape(layer):
     return "x".join(str(size) for size in layer.kernel.shape)
 
 
+def _axes(layer):
+    return "inputs x units" if len(layer.kernel.shape) == 2 else "pixels x channels"
+
+
 def _sizes(layers):
-    return "-".join(str(n) for n in (layers[0].kernel.shape[0], *(one.units for one in layers)))
+    kernels = [one.kernel.shape for one in layers]
+    return "-".join(str(n) for n in (kernels[0][-2], *(kernel[-1] for kernel in kernels)))
 
 
 def _numbers(layers):

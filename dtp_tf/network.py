@@ -14,7 +14,7 @@ from dtp_tf.precision import exact_copy, is_mixed
 from dtp_tf.presets import shipped_presets
 from dtp_tf.replicas import draw
 from dtp_tf.rules import DTP, Rule, TargetRule
-from dtp_tf.rules.base import FORWARD, INVERSE, as_list, squared_error
+from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
 
 
@@ -172,6 +172,7 @@ class DTPNetwork(keras.Model):
     def _build_feedback(self):
         """Make the rule's feedback weights, and a metric for each loss that a rule has."""
         rule = self.rule
+        rule.check_built(self.layers_up)
         feedback = rule.feedback_layers(self.layers_up)
         self.feedback_layers = list(feedback.values())
         self.feedback = dict(zip(feedback, self.feedback_layers, strict=True))
@@ -200,6 +201,15 @@ class DTPNetwork(keras.Model):
         for layer in self.layers_up:
             h.append(layer(h[-1]))
         return h
+
+    def _forward(self, inputs):
+        """Return `activations(inputs)`, and the layers' auxiliaries where they have inverses."""
+        h, aux = [inputs if self.preprocessing is None else self.preprocessing(inputs)], []
+        for i, layer in enumerate(self.layers_up):
+            above, of_layer = (layer(h[-1]), None) if i not in self.inverted else layer.tell(h[-1])
+            h.append(above)
+            aux.append(of_layer)
+        return h, aux
 
     def answer(self, h):
         """Return the class probabilities for activations: a mean over passes if layers sample."""
@@ -343,11 +353,11 @@ class DTPNetwork(keras.Model):
 
     def test_step(self, data):
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        h = self.activations(x)
+        h, aux = self._forward(x)
         scores = self.answer(h)
         self._track_scores(x, y, scores, self.compute_loss(x, y, scores, weights), weights)
         for i, metric in zip(self.inverted, self._reconstruction_errors, strict=True):
-            metric.update_state(self.reconstruction_error(i, h))
+            metric.update_state(self.reconstruction_error(i, h, aux[i]))
         return _results([*self._score_metrics(), *self._reconstruction_errors])
 
     def fit(
@@ -379,13 +389,14 @@ class DTPNetwork(keras.Model):
 
     # -- the parts of a step ----------------------------------------------------------------------
 
-    def reconstruction_error(self, layer, h):
-        """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`."""
+    def reconstruction_error(self, layer, h, aux=None):
+        """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`, whose
+        auxiliary is `aux`."""
         above = h[layer + 1]
         if layer == len(self.pairs) and self.rule.inverts_probabilities:
             above = self.probabilities(above)
-        error = squared_error(self.layers_up[layer](above, reverse=True), h[layer])
-        return error / (tf.reduce_sum(tf.square(h[layer]), axis=-1) + 1e-12)
+        error = squared_error(self.layers_up[layer](above, reverse=True, aux=aux), h[layer])
+        return error / (inner_product(h[layer], h[layer]) + 1e-12)
 
     def _update_feedback(self, batch, weights, k, after=()):
         """One update of the feedback with fresh noise; `k` counts the updates on this batch.
@@ -448,7 +459,7 @@ class DTPNetwork(keras.Model):
         return noise
 
     def _orthogonal(self, like, layer, k, draw):
-        """The next rows of the layer's frame, each with a random sign: `(batch, units)`."""
+        """The next rows of the layer's frame, each with a random sign, in the shape of `like`."""
         strategy = tf.distribute.get_strategy()
         replicas, replica = strategy.num_replicas_in_sync, 0
         if replicas > 1:
@@ -457,12 +468,14 @@ class DTPNetwork(keras.Model):
         steps = self.rule.steps(self.trained_feedback.index(layer))
         updates = tf.convert_to_tensor(self.step) * steps + k
         rows = (updates * replicas + tf.cast(replica, tf.int64)) * batch + tf.range(batch)
+        shape = like.shape[1:]
         frame = tf.random.experimental.stateless_fold_in([self.seed, layer], draw)
-        coordinates = tf.random.stateless_uniform((like.shape[-1],), frame)
+        coordinates = tf.random.stateless_uniform((shape.num_elements(),), frame)
         examples = _draw(
             tf.random.stateless_uniform, (batch, 1), self.seed, self.step, layer, k, draw
         )
-        return _signs(examples) * orthogonal_directions(rows, _signs(coordinates))
+        directions = orthogonal_directions(rows, _signs(coordinates))
+        return tf.reshape(_signs(examples) * directions, (-1, *shape))
 
     def _apply(self, updates, after=()):
         """Apply `(optimizer, gradients, variables)` each, compiled by XLA where that is possible.

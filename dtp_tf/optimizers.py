@@ -7,7 +7,8 @@ def make_optimizer(name, learning_rate, schedule, steps):
     """Return a new Keras optimizer.
 
     Args:
-        name: "adam", "sgd", "rmsprop" (Keras's defaults), "rmsprop-graves" or "rmsprop-torch".
+        name: "adam", "sgd", "sgd-momentum" (0.9), "rmsprop" (Keras's defaults), "rmsprop-graves"
+            or "rmsprop-torch".
         learning_rate: the initial one.
         schedule: "constant", or "cosine": falls to 0 along half a cosine over `steps` updates.
         steps: updates in the whole training.
@@ -22,6 +23,8 @@ def make_optimizer(name, learning_rate, schedule, steps):
         return keras.optimizers.Adam(learning_rate)
     if name == "sgd":
         return keras.optimizers.SGD(learning_rate)
+    if name == "sgd-momentum":
+        return keras.optimizers.SGD(learning_rate, momentum=0.9)
     if name == "rmsprop":
         return keras.optimizers.RMSprop(learning_rate)
     if name == "rmsprop-graves":

@@ -7,15 +7,17 @@ import tensorflow as tf
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def preprocessing_layer(kind, images):
-    """Return stock Keras layers from uint8 images to flat float32 inputs.
+def preprocessing_layer(kind, images, flat=True):
+    """Return stock Keras layers from uint8 images to float32 inputs.
 
     Args:
         kind: "unit", "symmetric", "center", "standardize" or "imagenet"; see `Recipe`.
         images: the training images that the means are taken from, uint8 `(n, H, W, C)`.
+        flat: whether the inputs are flat, or images, as convolutions take them.
 
     Returns:
-        A `keras.Sequential`, `(batch, H, W, C)` in [0, 255] -> `(batch, H * W * C)`.
+        A `keras.Sequential`, `(batch, H, W, C)` in [0, 255] -> `(batch, H * W * C)`, or the shape
+        that it was.
     """
     shape = images.shape[1:]
     layers = [keras.Input(shape, dtype="uint8")]
@@ -34,6 +36,8 @@ def preprocessing_layer(kind, images):
             mean, deviation = mean[:1], deviation[:1]
         pixels = shape[0] * shape[1]
         layers.append(_normalization(np.tile(mean, pixels), np.tile(deviation, pixels) ** 2))
+    if not flat:
+        layers.append(keras.layers.Reshape(shape))
     return keras.Sequential(layers, name="preprocessing")
 
 

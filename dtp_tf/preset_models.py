@@ -226,9 +226,9 @@ def refuse_used(folder):
 
 
 def layers_text(network):
-    """Return the sizes of a network's layers, as 784-240-10."""
-    inputs = network.layers_up[0].forward_layer.kernel.shape[0]
-    return "-".join(str(size) for size in (inputs, *(pair.units for pair in network.layers_up)))
+    """Return the sizes of a network's layers, as 784-240-10, or 32x32x3-16x16x32-10."""
+    shapes = [network.layers_up[0].below, *(pair.above for pair in network.layers_up)]
+    return "-".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def _without_training(network, config):

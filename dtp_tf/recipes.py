@@ -10,6 +10,7 @@ import json
 import math
 import pathlib
 
+from dtp_tf.architecture import Conv, parse_layers
 from dtp_tf.errors import SettingError
 
 ACTIVATIONS = (
@@ -21,7 +22,7 @@ INITIALIZERS = (
 ).split()
 LEARNING_RATE_SCHEDULES = ("constant", "cosine")
 NOISE_DIRECTIONS = ("gaussian", "orthogonal")
-OPTIMIZERS = ("adam", "sgd", "rmsprop", "rmsprop-graves", "rmsprop-torch")
+OPTIMIZERS = ("adam", "sgd", "sgd-momentum", "rmsprop", "rmsprop-graves", "rmsprop-torch")
 PRECISIONS = ("float32", "mixed_bfloat16", "tf32")
 PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
 SCHEDULES = ("parallel", "alternating", "inverse-first")
@@ -245,8 +246,15 @@ class Recipe:
     )
 
     # network
-    units: tuple = _setting(
-        (256, 256), int, "Units of the hidden layers, from the input on.", low=1, many=True
+    units: tuple | None = _setting(
+        None, int, "Units of the hidden layers, from the input on, all dense; 256,256 where "
+        "neither these nor `layers` are given.", low=1, many=True, optional=True,
+    )
+    layers: tuple | None = _setting(
+        None, str, "The hidden layers in words, from the input on, instead of `units`: conv "
+        "CHANNELS KERNEL[/STRIDE] [same, valid or pN] [ACTIVATION] [max or average SIZE[/STRIDE] "
+        "[pN]], where pN pads by N pixels, and dense UNITS [ACTIVATION].",
+        many=True, optional=True,
     )
     activation: str = _setting(
         "tanh", str, "Activation of the forward layers f.", choices=tuple(ACTIVATIONS)
@@ -334,8 +342,9 @@ class Recipe:
     # optimizers
     optimizer: str = _setting(
         "adam", str,
-        "Optimizer of the forward layers. rmsprop-graves = Lee's centred RMSprop (rho 0.95, "
-        "momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's defaults (rho 0.99).",
+        "Optimizer of the forward layers. sgd-momentum = SGD with momentum 0.9; rmsprop-graves = "
+        "Lee's centred RMSprop (rho 0.95, momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's "
+        "defaults (rho 0.99).",
         choices=OPTIMIZERS,
     )
     learning_rate: float = _setting(
@@ -397,6 +406,7 @@ class Recipe:
             raise SettingError(
                 f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
             )
+        self._settle_layers()
         if self.transmission == "sample" and self.activation != "sigmoid":
             raise SettingError(
                 "`transmission` sample needs `activation` sigmoid, for activations are then "
@@ -409,6 +419,25 @@ class Recipe:
                 f"float32, or a rule of {', '.join(TF32_RULES)}."
             )
         self._settle_rule()
+
+    def _settle_layers(self):
+        """Check `layers`, and give `units` their default where there are none."""
+        if self.layers is None:
+            if self.units is None:
+                object.__setattr__(self, "units", (256, 256))
+            return
+        if self.units is not None:
+            raise SettingError(
+                f"`units` and `layers` both say what the hidden layers are; got "
+                f"{shown(self.units)} and {shown(self.layers)}: give one of them."
+            )
+        object.__setattr__(self, "layers", tuple(" ".join(one.split()) for one in self.layers))
+        parsed = parse_layers(self.layers, ACTIVATIONS)
+        if self.transmission != "continuous" and any(isinstance(one, Conv) for one in parsed):
+            raise SettingError(
+                f"`transmission` {self.transmission} is for dense layers, got a convolution in "
+                "`layers`; use continuous."
+            )
 
     def _settle_rule(self):
         """Fill in what the rule takes, and refuse what it does not."""
@@ -443,7 +472,7 @@ class Recipe:
         rule = changes.get("rule", self.rule)
         if rule != self.rule:
             changes = {**self._settings_for(rule), **changes}
-        return dataclasses.replace(self, **changes)
+        return dataclasses.replace(self, **_other_layers(changes))
 
     def _settings_for(self, rule):
         """Return what another rule changes: its settings, and those that this one alone has."""
@@ -467,6 +496,14 @@ class Recipe:
         """Inverse of `to_dict`; unknown names are errors."""
         check_names(settings)
         return cls(**settings)
+
+
+def _other_layers(changes):
+    """Let `units` take the place of `layers`, and the other way round."""
+    for given, other in (("units", "layers"), ("layers", "units")):
+        if changes.get(given) not in (None, "none", "None") and other not in changes:
+            return {**changes, other: None}
+    return changes
 
 
 SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Recipe)}
@@ -508,6 +545,7 @@ class NamedRecipe:
 
 
 _MNIST_LAYERS = (240,) * 7
+_LENET = ("conv 32 5 max 3/2 p1", "conv 64 5 max 3/2 p1", "dense 512")
 
 RECIPES = {
     "digits": NamedRecipe(
@@ -525,6 +563,55 @@ RECIPES = {
             batch_size=128, epochs=75, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
         {"dtp": dict(noise=0.3, inverse_learning_rate=2e-3)},
+    ),
+    "cifar10-cnn": NamedRecipe(
+        "CIFAR-10 with the small convolutional tanh network of Meulemans et al.",
+        dict(
+            dataset="cifar10", layers=_LENET, preprocessing="center", flip=True, crop=4,
+            batch_size=128, epochs=25, learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {
+            "ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1),
+            "dtp": dict(noise=0.1),
+            "ddtp_linear": {},
+        },
+    ),
+    "cifar10-lenet": NamedRecipe(
+        "CIFAR-10 with the convolutional ELU network that Ernoult et al. call LeNet; fewer updates "
+        "of the inverses than theirs, for a CPU.",
+        dict(
+            dataset="cifar10", layers=_LENET, activation="elu", preprocessing="center", flip=True,
+            crop=4, batch_size=128, epochs=30, learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1)},
+    ),
+    "cifar10-vgg": NamedRecipe(
+        "CIFAR-10 with the SimpleVGG of Ernoult et al. and their constants, but for the weight "
+        "decay; hours an epoch on a CPU.",
+        dict(
+            dataset="cifar10", activation="elu", preprocessing="imagenet", flip=True, crop=4,
+            layers=tuple(f"conv {n} 3 max 2" for n in (128, 128, 256, 256, 512)),
+            batch_size=128, epochs=90, optimizer="sgd-momentum", learning_rate=0.05,
+            learning_rate_schedule="cosine", initializer="torch_uniform",
+        ),
+        {
+            "ldrl": dict(
+                target_step=0.7, noise=(0.4, 0.4, 0.2, 0.2, 0.08),
+                inverse_steps=(20, 30, 35, 55, 20), inverse_optimizer="sgd-momentum",
+                inverse_learning_rate=(1e-4, 3.5e-4, 8e-3, 8e-3, 0.18),
+                inverse_learning_rate_schedule="constant", inverse_initializer="torch_uniform",
+            ),
+        },
+    ),
+    "cifar10-allconv": NamedRecipe(
+        "CIFAR-10 with convolutions of stride 2 in the place of pooling, as Bartunov et al. have "
+        "them for target propagation; sizes and settings of our own.",
+        dict(
+            dataset="cifar10", layers=("conv 64 5/2", "conv 128 5/2", "conv 256 3/2"),
+            preprocessing="center", flip=True, crop=4, batch_size=128, epochs=30,
+            learning_rate=5e-4, learning_rate_schedule="cosine",
+        ),
+        {"dtp": dict(noise=0.1)},
     ),
     "cifar10-notebook": NamedRecipe(
         "CIFAR-10 with the settings of the PyTorch notebook that this project ports, its defects "
@@ -551,6 +638,15 @@ RECIPES = {
             learning_rate=3e-4, learning_rate_schedule="cosine",
         ),
         {"dtp": {}},
+    ),
+    "mnist-lenet": NamedRecipe(
+        "MNIST with a small convolutional ELU network, 16 and 32 channels, 128 units.",
+        dict(
+            dataset="mnist", layers=("conv 16 5 max 2", "conv 32 5 max 2", "dense 128"),
+            activation="elu", crop=2, batch_size=100, epochs=10, learning_rate=1e-3,
+            learning_rate_schedule="cosine",
+        ),
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2)},
     ),
     "mnist-paper": NamedRecipe(
         "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",
@@ -669,6 +765,7 @@ def recipe(name="digits", **changes):
     named = RECIPES[name]
     rule = changes.get("rule", next(iter(named.rules)))
     own = named.rules.get(rule, {})
+    changes = _other_layers(changes)
     return Recipe(**{"recipe": name, **named.settings, "rule": rule, **own, **changes})
 
 

@@ -228,8 +228,9 @@ def draw_comparison(results, path):
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     over = "1 seed" if seeds[-1] == 1 else f"mean over {count} seeds, band: lowest to highest"
     figure.suptitle(
-        f"{recipe.recipe}: {recipe.image_folder or recipe.dataset}, hidden units "
-        f"{shown(recipe.units)}; {over}"
+        f"{recipe.recipe}: {recipe.image_folder or recipe.dataset}, hidden "
+        f"{'layers' if recipe.units is None else 'units'} "
+        f"{shown(recipe.units or recipe.layers)}; {over}"
     )
     with written(path) as temporary:
         figure.savefig(temporary, dpi=110)
@@ -302,7 +303,7 @@ def _angles(runs):
     for run in runs:
         for name in run.history[0]:
             match = re.fullmatch(r"angle_bp_(\d+)", name)
-            if match and int(match[1]) <= len(run.recipe.units):
+            if match and int(match[1]) <= len(run.recipe.units or run.recipe.layers):
                 values = _column(run, name)
                 if np.isfinite(values).any():
                     found.setdefault(int(match[1]), []).append(values)

@@ -1,6 +1,7 @@
 """One training run: data, network, loop, checkpoints, report, export."""
 
 import contextlib
+import dataclasses
 import inspect
 import itertools
 import math
@@ -13,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.activations import matched
+from dtp_tf.architecture import Conv, Dense, parse_layers
 from dtp_tf.console import Display, make_console, show_data, show_network, show_report
 from dtp_tf.data import TrainingBatches, load_data
 from dtp_tf.devices import choose_device, device_name, set_precision
@@ -27,10 +29,10 @@ from dtp_tf.machine import Machine
 from dtp_tf.models import load_model, save_model
 from dtp_tf.network import DTPNetwork
 from dtp_tf.optimizers import make_optimizer
-from dtp_tf.pairs import DensePair
+from dtp_tf.pairs import Conv2DPair, DensePair
 from dtp_tf.precision import dtype_policy
 from dtp_tf.preprocessing import preprocessing_layer
-from dtp_tf.recipes import OF_CLASS, Recipe
+from dtp_tf.recipes import ACTIVATIONS, OF_CLASS, Recipe
 from dtp_tf.recipes import recipe as find_recipe
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, at_layer
@@ -419,29 +421,11 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
 
 def build_network(recipe, data):
     """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
-    preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images)
+    flat = recipe.layers is None
+    preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images, flat)
     rule = build_rule(recipe, len(data.train) // min(recipe.batch_size, len(data.train)))
-    # A rule without inverses says nothing of them; the pairs then have none.
-    inverse = recipe.inverse_initializer or "orthogonal"
-    inverse_activation = recipe.inverse_activation
-    if inverse_activation == "matched":
-        inverse_activation = matched(recipe.activation)
-    pairs = [
-        DensePair(
-            units,
-            recipe.activation,
-            inverse_activation,
-            kernel_initializer=initializer(recipe.initializer),
-            inverse_kernel_initializer=initializer(inverse),
-            inverse_first=bool(recipe.inverse_first),
-            transmission=recipe.transmission if i > 1 else "continuous",
-            dtype=dtype_policy(recipe.precision),
-            name=f"pair_{i}",
-        )
-        for i, units in enumerate(recipe.units, start=1)
-    ]
     network = DTPNetwork(
-        pairs,
+        build_pairs(recipe),
         len(data.class_names),
         rule=rule,
         preprocessing=preprocessing,
@@ -454,6 +438,34 @@ def build_network(recipe, data):
     network.build((None, *data.image_shape))
     compile_network(network, recipe, data)
     return network
+
+
+def build_pairs(recipe):
+    """Return the hidden layers of a recipe, not yet built."""
+    if recipe.layers is None:
+        layers = [Dense(units) for units in recipe.units]
+    else:
+        layers = parse_layers(recipe.layers, ACTIVATIONS)
+    pairs = []
+    for i, layer in enumerate(layers, start=1):
+        activation = layer.activation or recipe.activation
+        inverse = recipe.inverse_activation
+        settings = dict(
+            activation=activation,
+            inverse_activation=matched(activation) if inverse == "matched" else inverse,
+            kernel_initializer=initializer(recipe.initializer),
+            # A rule without inverses says nothing of them; the pairs then have none.
+            inverse_kernel_initializer=initializer(recipe.inverse_initializer or "orthogonal"),
+            inverse_first=bool(recipe.inverse_first),
+            dtype=dtype_policy(recipe.precision),
+            name=f"pair_{i}",
+        )
+        if isinstance(layer, Conv):
+            pairs.append(Conv2DPair(**{**dataclasses.asdict(layer), **settings}))
+        else:
+            sent = recipe.transmission if i > 1 else "continuous"
+            pairs.append(DensePair(layer.units, transmission=sent, **settings))
+    return pairs
 
 
 def compile_network(network, recipe, data):

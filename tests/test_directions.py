@@ -125,7 +125,20 @@ def test_directions_that_do_not_exist_are_refused():
 
 
 def test_a_layer_too_wide_for_a_frame_is_refused():
-    pairs = [dtp_tf.DensePair(WIDEST + 1)]
-    with pytest.raises(SettingError, match="at most 4096 units, got 4097; use gaussian"):
-        dtp_tf.DTPNetwork(pairs, 3, rule=LDRL(noise_directions="orthogonal"))
-    dtp_tf.DTPNetwork(pairs, 3, rule=LDRL())
+    def built(pair, directions):
+        dtp_tf.DTPNetwork([pair], 3, rule=LDRL(noise_directions=directions)).build((None, 8, 8, 1))
+
+    for pair, units in ((dtp_tf.DensePair(WIDEST + 1), 4097), (dtp_tf.Conv2DPair(80), 5120)):
+        with pytest.raises(SettingError, match=f"at most 4096 units, got {units}; use gaussian"):
+            built(pair, "orthogonal")
+    built(dtp_tf.Conv2DPair(80), "gaussian")
+
+
+def test_feature_maps_have_directions_of_their_shape():
+    pairs = [dtp_tf.Conv2DPair(2), dtp_tf.DensePair(6)]
+    model = dtp_tf.DTPNetwork(pairs, 3, rule=LDRL(noise_directions="orthogonal"))
+    model.build((None, 3, 3, 1))
+    maps = model.noise(1, 0)(tf.zeros((18, 3, 3, 2))).numpy()
+    assert maps.shape == (18, 3, 3, 2)
+    flat = maps.reshape(18, 18)
+    np.testing.assert_allclose(flat.T @ flat / 18, np.eye(18), atol=1e-5)

@@ -134,9 +134,9 @@ def test_another_activation_or_transmission_is_named_with_the_remedy():
 
 
 def test_layers_of_another_kind_and_missing_biases_are_named(tmp_path):
-    layers = [keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, name="conv")]
+    layers = [keras.Input((8, 8, 1)), keras.layers.DepthwiseConv2D(3, name="conv")]
     keras.Sequential(layers).save(tmp_path / "m.keras")
-    assert "its layer 'conv' is Conv2D" in refused(tmp_path / "m.keras")
+    assert "its layer 'conv' is DepthwiseConv2D" in refused(tmp_path / "m.keras")
     layers = [keras.Input((64,)), *(keras.layers.Dense(n, use_bias=False) for n in (16, 12, 10))]
     keras.Sequential(layers).save(tmp_path / "n.keras")
     assert "layer 1 needs weights of 64x16 (inputs x units) and biases, got 64x16 without" in (

@@ -104,15 +104,29 @@ def test_impossible_units_are_refused(units):
         DensePair(units)
 
 
-@pytest.mark.parametrize("shape", [(None, 8, 8), (None, 8, 8, 3), (None,)])
-def test_inputs_that_are_not_flat_are_refused_with_the_remedy(shape):
-    with pytest.raises(ValueError, match="(?s)batch, features.*flatten"):
+@pytest.mark.parametrize("shape", [(None,), (None, None), (None, None, 8, 3)])
+def test_inputs_of_no_or_unknown_size_are_refused(shape):
+    with pytest.raises(ValueError, match="batch, features.*sizes are known"):
         DensePair(3).build(shape)
 
 
-def test_inputs_of_unknown_width_are_refused():
-    with pytest.raises(ValueError, match="batch, features"):
-        DensePair(3).build((None, None))
+@pytest.mark.parametrize("inverse_first", [False, True])
+def test_images_are_flattened_and_come_back_as_images(inverse_first):
+    keras.utils.set_random_seed(0)
+    flat, images = DensePair(3, inverse_first=inverse_first), DensePair(
+        3, inverse_first=inverse_first
+    )
+    flat.build((None, 24))
+    images.build((None, 4, 3, 2))
+    images.set_weights(flat.get_weights())
+    x, t = batch(24), batch(3)
+    np.testing.assert_array_equal(images(x.reshape(-1, 4, 3, 2)), flat(x))
+    expected = np.reshape(flat(t, reverse=True), (-1, 4, 3, 2))
+    np.testing.assert_array_equal(images(t, reverse=True), expected)
+    (found,) = images.inverse_differences(t, [2 * t])
+    (expected,) = flat.inverse_differences(t, [2 * t])
+    np.testing.assert_array_equal(found, np.reshape(expected, (-1, 4, 3, 2)))
+    assert images(keras.Input((3,)), reverse=True).shape == (None, 4, 3, 2)
 
 
 def test_compute_output_shape_tells_what_a_call_returns():

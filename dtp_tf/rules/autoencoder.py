@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.errors import SettingError
+from dtp_tf.pairs.dense import DensePair
 from dtp_tf.rules.base import FeedbackRule, squared_error
 
 
@@ -71,6 +72,12 @@ class Autoencoder(FeedbackRule):
                 raise SettingError(
                     f"an autoencoder needs continuous activations, and layer {number} gets "
                     f'transmission {layer.transmission!r}; use "continuous", or a rule such as dtp.'
+                )
+            if not isinstance(layer, DensePair):
+                raise SettingError(
+                    "an autoencoder's decoder has the weights of a dense layer, and layer "
+                    f"{number} is a {type(layer).__name__}; use dense layers, or a rule such as "
+                    "dtp."
                 )
 
     def feedback_layers(self, layers):

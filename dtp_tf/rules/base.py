@@ -22,13 +22,18 @@ TARGET_STEP, NOISE = 0.00327736332653, 0.359829566008
 
 
 def squared_error(a, b):
-    """|| a - b ||^2 of each example: the sum over a layer's units, shape `(batch,)`."""
+    """|| a - b ||^2 of each example: the sum over all of a layer's units, shape `(batch,)`."""
     return inner_product(a - b, a - b)
 
 
 def inner_product(a, b):
-    """< a, b > of each example: the sum over a layer's units, shape `(batch,)`."""
-    return tf.reduce_sum(a * b, axis=-1)
+    """< a, b > of each example: the sum over all of a layer's units, shape `(batch,)`."""
+    return tf.reduce_sum(a * b, axis=list(range(1, len(a.shape))))
+
+
+def shaped_as(h, flat):
+    """Give feedback `(batch, units)` the shape of activations, where these are feature maps."""
+    return flat if len(h.shape) == 2 else tf.reshape(flat, tf.shape(h))
 
 
 class Rule(abc.ABC):
@@ -68,6 +73,10 @@ class Rule(abc.ABC):
 
     def check(self, layers):
         """Raise `SettingError` if the rule does not fit these layers (not yet built)."""
+        return None
+
+    def check_built(self, layers):
+        """Raise `SettingError` if the rule does not fit these layers, now built."""
         return None
 
     @abc.abstractmethod

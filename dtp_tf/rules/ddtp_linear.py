@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import FeedbackRule, at_least_zero
+from dtp_tf.rules.base import FeedbackRule, at_least_zero, shaped_as
 from dtp_tf.rules.drl import check_noise_above_zero, difference_reconstruction_loss, penalty
 from dtp_tf.rules.dtp import difference_target, top_target
 
@@ -19,7 +19,7 @@ class DDTPLinear(FeedbackRule):
 
         (1 / sigma^2) || h~ - ( h_i - q_i(h_M) + q_i(y~) ) ||^2 + lambda || Q_i ||^2
 
-    Layers need no inverses, so anything may lie between them.
+    Layers need no inverses, so anything may lie between them; maps to feature maps are flat.
 
     Args:
         target_step: eta, above 0; applies to the gradient of each example's own loss.
@@ -64,8 +64,8 @@ class DDTPLinear(FeedbackRule):
         sigma = self.sigma(network, layer)
         corrupted = h + sigma * noise(h)
         moved = corrupted
-        for above in network.layers_up[layer + 1 :]:
-            moved = above(moved)
+        for above in range(layer + 1, len(network.layers_up)):
+            moved = batch.f(above, moved)
         q = network.feedback[layer]
         reconstruction = self._difference(q, h, logits, tf.stop_gradient(moved))
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
@@ -81,7 +81,7 @@ class DDTPLinear(FeedbackRule):
 
     def _difference(self, q, h, logits, moved):
         q_h, q_t = tf.split(q(tf.concat([logits, moved], axis=0)), 2, axis=0)
-        return difference_target(h, q_h, q_t)
+        return difference_target(h, shaped_as(h, q_h), shaped_as(h, q_t))
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}

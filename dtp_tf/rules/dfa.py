@@ -2,8 +2,8 @@
 
 import keras
 
+from dtp_tf.rules.base import shaped_as
 from dtp_tf.rules.bp import SignalRule
-from dtp_tf.rules.fa import fixed_feedback
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -19,10 +19,24 @@ class DFA(SignalRule):
 
     def feedback_layers(self, layers):
         return {
-            i: fixed_feedback(pair, pair.units, layers[-1].units, f"feedback_{i + 1}")
+            i: _fixed_map(pair, layers[-1].units, f"feedback_{i + 1}")
             for i, pair in enumerate(layers[:-1])
         }
 
     def signals(self, network, batch):
         error = batch.output_gradient()
-        return [network.feedback[i](error) for i in range(len(network.pairs))]
+        h = batch.h[1:-1]
+        return [shaped_as(one, network.feedback[i](error)) for i, one in enumerate(h)]
+
+
+def _fixed_map(pair, inputs, name):
+    """Return a built Dense layer to a pair's units, without bias, that never learns."""
+    layer = keras.layers.Dense(
+        pair.units,
+        use_bias=False,
+        kernel_initializer=pair.inverse_kernel_initializer,
+        trainable=False,
+        name=name,
+    )
+    layer.build((None, inputs))
+    return layer

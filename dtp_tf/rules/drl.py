@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import FeedbackRule, as_list, at_least_zero, squared_error
-from dtp_tf.rules.dtp import difference_target, difference_targets, invert_both, top_target
+from dtp_tf.rules.dtp import below_target, difference_targets, top_target
 
 
 def difference_reconstruction_loss(corrupted, reconstruction, sigma):
@@ -65,19 +65,19 @@ class DRL(FeedbackRule):
         sigma = self.sigma(network, layer)
         corrupted = h[layer] + sigma * noise(h[layer])
         moved = corrupted
-        for above in layers[layer:]:
-            moved = above(moved)
+        for above in range(layer, len(layers)):
+            moved = batch.f(above, moved)
         for above in range(len(layers) - 1, layer, -1):
-            g_h, g_t = invert_both(layers[above], h[above + 1], moved)
-            moved = difference_target(h[above], g_h, g_t)
-        g_h, g_t = invert_both(layers[layer], h[layer + 1], tf.stop_gradient(moved))
-        reconstruction = difference_target(h[layer], g_h, g_t)
+            moved = below_target(layers[above], h[above], h[above + 1], moved, batch.aux[above])
+        moved = tf.stop_gradient(moved)
+        aux = batch.aux[layer]
+        reconstruction = below_target(layers[layer], h[layer], h[layer + 1], moved, aux)
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
         return loss + penalty(self.inverse_l2, layers[layer].inverse_variables)
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 1)[:-1]
+        return difference_targets(network, batch, top, len(batch.h) - 1)[:-1]
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}

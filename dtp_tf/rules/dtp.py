@@ -16,28 +16,28 @@ def difference_target(h_below, g_h, g_t):
     return h_below + (g_t - g_h)  # this order rounds once near h, not twice
 
 
-def difference_targets(network, h, target, top):
+def below_target(pair, h_below, h, t, aux=None):
+    """`difference_target` by the inverse of a pair, from its own h and t."""
+    return h_below + pair.difference(h, t, aux)
+
+
+def difference_targets(network, batch, target, top):
     """Take the target of h_top down to h_1 by difference corrections.
 
     Args:
         network: whose inverses are used.
-        h: the activations h_0 .. h_top, each `(batch, units)`.
+        batch: the `Batch`, whose activations are h_0 .. h_M.
         target: t_top.
         top: number of the layer that `target` belongs to, from 1.
 
     Returns:
         [t_1, .., t_top]
     """
-    targets = [target]
+    targets, h = [target], batch.h
     for layer in range(top - 1, 0, -1):
-        g_h, g_t = invert_both(network.layers_up[layer], h[layer + 1], targets[0])
-        targets.insert(0, difference_target(h[layer], g_h, g_t))
+        pair, aux = network.layers_up[layer], batch.aux[layer]
+        targets.insert(0, below_target(pair, h[layer], h[layer + 1], targets[0], aux))
     return targets
-
-
-def invert_both(pair, a, b):
-    """Return g(a), g(b): one product of twice the rows is faster than two."""
-    return tf.split(pair(tf.concat([a, b], axis=0), reverse=True), 2, axis=0)
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -78,9 +78,10 @@ class DTP(FeedbackRule):
     def inverse_loss(self, network, batch, layer, noise):
         pair, h = network.layers_up[layer], batch.h[layer]
         corrupted = tf.stop_gradient(h + self.sigma(network, layer) * noise(h))
-        reconstruction = pair(tf.stop_gradient(pair(corrupted)), reverse=True)
+        above = tf.stop_gradient(batch.f(layer, corrupted))
+        reconstruction = pair(above, reverse=True, aux=batch.aux[layer])
         return squared_error(reconstruction, corrupted)
 
     def targets(self, network, batch):
         top = top_target(batch.h[-2], batch.top_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 2)
+        return difference_targets(network, batch, top, len(batch.h) - 2)

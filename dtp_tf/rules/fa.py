@@ -2,6 +2,8 @@
 
 import keras
 
+from dtp_tf.errors import SettingError
+from dtp_tf.rules.base import shaped_as
 from dtp_tf.rules.bp import SignalRule
 
 
@@ -11,34 +13,36 @@ class FA(SignalRule):
 
         signal_{i-1} = ( signal_i * s'(a_i) ) B_i,   and at the logits   signal_M = dC/dh_M
 
+    In a convolution B_i stands for the transposed convolution, with a fixed random kernel of its
+    shape; pooling passes the signal on as in backpropagation.
+
+    Raises:
+        SettingError: a layer whose backward pass is not known, such as a block of several.
+
     References:
         Lillicrap, Cownden, Tweed, Akerman, "Random synaptic feedback weights support error
         backpropagation for deep learning", Nature Communications 7, 2016, arXiv 1411.0247.
     """
 
+    def check(self, layers):
+        for number, layer in enumerate(layers, start=1):
+            if not layer.transposable and number > 1:
+                raise SettingError(
+                    "feedback alignment needs layers with one set of weights, and layer "
+                    f"{number} is a {type(layer).__name__}; use a rule such as dfa, or split it."
+                )
+
     def feedback_layers(self, layers):
         return {
-            i: fixed_feedback(layers[i], layers[i - 1].units, layers[i].units, f"feedback_{i + 1}")
-            for i in range(1, len(layers))
+            i: pair.transposed_layer(f"feedback_{i + 1}", use_bias=False, trainable=False)
+            for i, pair in enumerate(layers)
+            if i > 0
         }
 
     def signals(self, network, batch):
         signal, signals = batch.output_gradient(), []
         for layer in range(len(network.layers_up) - 1, 0, -1):
             slope = batch.pre_activation_gradient(layer, signal)
-            signal = network.feedback[layer](slope)
+            signal = shaped_as(batch.h[layer], network.feedback[layer](slope))
             signals.insert(0, signal)
         return signals
-
-
-def fixed_feedback(pair, units, inputs, name):
-    """Return a built Dense layer without bias that never learns, with a pair's initializer."""
-    layer = keras.layers.Dense(
-        units,
-        use_bias=False,
-        kernel_initializer=pair.inverse_kernel_initializer,
-        trainable=False,
-        name=name,
-    )
-    layer.build((None, inputs))
-    return layer

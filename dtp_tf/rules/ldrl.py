@@ -76,7 +76,7 @@ class LDRL(FeedbackRule):
             )
         self.noise_directions = noise_directions
 
-    def check(self, layers):
+    def check_built(self, layers):
         widest = max(layer.units for layer in layers)
         if self.noise_directions == "orthogonal" and widest > WIDEST:
             raise SettingError(
@@ -91,12 +91,13 @@ class LDRL(FeedbackRule):
         pair, x, y = network.layers_up[layer], batch.h[layer], batch.h[layer + 1]
         sigma = self.sigma(network, layer)
         dx, dy = sigma * noise(x), sigma * noise(y)
-        up = tf.stop_gradient(pair(x + dx))
-        return local_difference_reconstruction_loss(dx, *pair.inverse_differences(y, [up, y + dy]))
+        up = tf.stop_gradient(batch.f(layer, x + dx))
+        differences = pair.inverse_differences(y, [up, y + dy], batch.aux[layer])
+        return local_difference_reconstruction_loss(dx, *differences)
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 1)[:-1]
+        return difference_targets(network, batch, top, len(batch.h) - 1)[:-1]
 
     def get_config(self):
         return {**super().get_config(), "noise_directions": self.noise_directions}

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.rules.base import NOISE, FeedbackRule, squared_error
-from dtp_tf.rules.dtp import difference_target, difference_targets, invert_both
+from dtp_tf.rules.dtp import below_target, difference_targets
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -44,13 +44,13 @@ class SDTP(FeedbackRule):
 
     def inverse_loss(self, network, batch, layer, noise):
         pair, h = network.layers_up[layer], batch.h[layer]
-        above = pair(h + self.sigma(network, layer) * noise(h))
+        above = batch.f(layer, h + self.sigma(network, layer) * noise(h))
         if layer == len(network.layers_up) - 1:
             above = tf.nn.softmax(above)
-        return squared_error(pair(tf.stop_gradient(above), reverse=True), h)
+        back = pair(tf.stop_gradient(above), reverse=True, aux=batch.aux[layer])
+        return squared_error(back, h)
 
     def targets(self, network, batch):
         output = network.layers_up[-1]
-        g_p, g_y = invert_both(output, batch.probabilities, batch.labels)
-        top = difference_target(batch.h[-2], g_p, g_y)
-        return difference_targets(network, batch.h, top, len(batch.h) - 2)
+        top = below_target(output, batch.h[-2], batch.probabilities, batch.labels)
+        return difference_targets(network, batch, top, len(batch.h) - 2)

@@ -1,8 +1,11 @@
-"""Layer pairs: a forward layer f and its inverse g in one Keras layer."""
+"""`DensePair`: a matrix product and an inverse of its own."""
+
+import math
 
 import keras
 from keras import ops
 
+from dtp_tf.pairs.base import LayerPair
 from dtp_tf.precision import exact, is_mixed
 
 TRANSMISSIONS = ("continuous", "sign", "sample")
@@ -15,7 +18,7 @@ def sign(h):
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DensePair(keras.layers.Layer):
+class DensePair(LayerPair):
     """A Dense layer f and a Dense inverse g: `pair(h)` and `pair(h, reverse=True)`.
 
         f(h) = s(h W + b),   g(t) = r(t V + c)   or, with `inverse_first`,   g(t) = r(t) V + c
@@ -28,6 +31,9 @@ class DensePair(keras.layers.Layer):
 
     A network leaves out the inverses that its learning rule does not use (in difference target
     propagation that of the first pair, for it would map to pixels).
+
+    Below may be images or feature maps: f flattens them, and g gives their shape back. Flattening
+    has an exact inverse and no weights, so it is no pair of its own that would learn nothing.
 
     Args:
         units: outputs of f, at least 1.
@@ -46,15 +52,17 @@ class DensePair(keras.layers.Layer):
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.
         reverse: whether to apply g instead of f.
+        aux: not needed by this pair.
 
     Input shape:
-        `(batch, inputs)`; `(batch, units)` with `reverse=True`.
+        `(batch, inputs)` or `(batch, height, width, channels)`; `(batch, units)` with
+        `reverse=True`.
 
     Output shape:
-        `(batch, units)`; `(batch, inputs)` with `reverse=True`.
+        `(batch, units)`; that of the input with `reverse=True`.
 
     Raises:
-        ValueError: `units` below 1, an unknown `transmission`, an input that is not of rank 2, or
+        ValueError: `units` below 1, an unknown `transmission`, an input of unknown or no size, or
             `reverse=True` on a pair without an inverse.
 
     Example:
@@ -70,6 +78,8 @@ class DensePair(keras.layers.Layer):
         Ernoult et al., "Towards Scaling Difference Target Propagation by Learning Backprop
         Targets", 2022, arXiv 2201.13415.
     """
+
+    transposable = True
 
     def __init__(
         self,
@@ -90,7 +100,7 @@ class DensePair(keras.layers.Layer):
             )
         if isinstance(units, bool) or not isinstance(units, int) or units < 1:
             raise ValueError(f"`units` must be a whole number of at least 1, got {units!r}.")
-        self.units = units
+        self.above = (units,)
         self.activation = keras.activations.get(activation)
         self.inverse_activation = (
             self.activation
@@ -114,16 +124,17 @@ class DensePair(keras.layers.Layer):
     def build(self, input_shape):
         if self.built:
             return
-        if len(input_shape) != 2 or input_shape[-1] is None:
+        self.below = tuple(input_shape)[1:]
+        if not self.below or None in self.below:
             raise ValueError(
-                f"`DensePair` takes inputs of shape (batch, features), got {tuple(input_shape)}; "
-                "flatten images first, for example with "
-                "`DTPNetwork(..., preprocessing=keras.layers.Flatten())`."
+                "`DensePair` takes inputs of shape (batch, features) or (batch, height, width, "
+                f"channels), whose sizes are known, got {tuple(input_shape)}."
             )
-        self.forward_layer.build(input_shape)
+        inputs = math.prod(self.below)
+        self.forward_layer.build((None, inputs))
         if self.inverse:
             self.inverse_layer = keras.layers.Dense(
-                input_shape[-1],
+                inputs,
                 kernel_initializer=self.inverse_kernel_initializer,
                 name=f"{self.name}_inverse",
                 dtype=exact(self.dtype_policy),
@@ -131,17 +142,16 @@ class DensePair(keras.layers.Layer):
             self.inverse_layer.build((None, self.units))
         self.built = True
 
-    def call(self, inputs, reverse=False):
+    def call(self, inputs, reverse=False, aux=None):
         if not reverse:
             return self.activate(self.pre_activation(inputs))
-        if not self.inverse:
-            raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")
+        self._refuse_without_inverse()
         inputs = self._transmitted(inputs)
         if self.inverse_first:
-            return self.inverse_layer(self.inverse_activation(inputs))
-        return self.inverse_activation(self.inverse_layer(inputs))
+            return self._shaped(self.inverse_layer(self.inverse_activation(inputs)))
+        return self._shaped(self.inverse_activation(self.inverse_layer(inputs)))
 
-    def inverse_differences(self, base, points):
+    def inverse_differences(self, base, points, aux=None):
         """Return g(t) - g(base) for each t of `points`, all of shape `(batch, units)`.
 
         Where the activation of g comes first, c cancels before the weights are applied, so that
@@ -153,13 +163,17 @@ class DensePair(keras.layers.Layer):
                 self.inverse_activation(self._transmitted(point)) - at_base for point in points
             ]
             product = ops.matmul(ops.concatenate(differences, axis=0), self.inverse_layer.kernel)
-            return ops.split(product, len(points), axis=0)
-        at_all = self(ops.concatenate([base, *points], axis=0), reverse=True)
-        at_base, *at_points = ops.split(at_all, len(points) + 1, axis=0)
-        return [at_point - at_base for at_point in at_points]
+            return ops.split(self._shaped(product), len(points), axis=0)
+        return super().inverse_differences(base, points)
+
+    def _shaped(self, flat):
+        """The shape of the activations below: nothing to do but below images."""
+        return flat if len(self.below) == 1 else ops.reshape(flat, (-1, *self.below))
 
     def pre_activation(self, inputs):
         """Return h W + b, the part of f before its nonlinearity: `(batch, units)`."""
+        if len(self.below) > 1:
+            inputs = ops.reshape(inputs, (-1, math.prod(self.below)))
         return ops.cast(self.forward_layer(self._transmitted(inputs)), self.variable_dtype)
 
     def _transmitted(self, inputs):
@@ -172,24 +186,26 @@ class DensePair(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)
 
-    def compute_output_spec(self, inputs, reverse=False):
-        units = self.inverse_layer.units if reverse else self.units
-        return keras.KerasTensor((inputs.shape[0], units), dtype=self.variable_dtype)
+    def compute_output_spec(self, inputs, reverse=False, aux=None):
+        shape = self.below if reverse else self.above
+        return keras.KerasTensor((inputs.shape[0], *shape), dtype=self.variable_dtype)
 
-    @property
-    def forward_variables(self):
-        """The trainable variables of f."""
-        return self.forward_layer.trainable_variables
-
-    @property
-    def inverse_variables(self):
-        """The trainable variables of g; empty without an inverse."""
-        return self.inverse_layer.trainable_variables if self.inverse else []
+    def transposed_layer(self, name, **settings):
+        layer = keras.layers.Dense(
+            math.prod(self.below),
+            kernel_initializer=self.inverse_kernel_initializer,
+            name=name,
+            **settings,
+        )
+        layer.build((None, self.units))
+        return layer
 
     def stock_layers(self):
-        """Return f as stock Keras layers and operations that share its weights and do not need
-        `dtp_tf`."""
-        steps = [sign] if self.transmission == "sign" else []
+        steps = []
+        if len(self.below) > 1:
+            steps.append(keras.layers.Flatten(name=f"{self.name}_flatten"))
+        if self.transmission == "sign":
+            steps.append(sign)
         steps.append(self.forward_layer)
         if self.activation is not keras.activations.linear:
             name = f"{self.name}_activation"

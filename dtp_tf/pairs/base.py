@@ -1,0 +1,114 @@
+"""What every layer pair answers to `DTPNetwork` and to the learning rules."""
+
+import math
+
+import keras
+from keras import ops
+
+
+class LayerPair(keras.layers.Layer):
+    """A layer f and its inverse g: `pair(h)` and `pair(h, reverse=True, aux=aux)`.
+
+    An inverse may need something of the forward pass that the activations do not tell, such as
+    which pixel of a window was the largest: its *auxiliary*, None for pairs that need none. A batch
+    keeps it beside the activations that it belongs to (`Batch.aux`) and hands it to every use of
+    the inverse, so that g(h) and g(t) are the same function, and no pair has a state of its own.
+
+    A pair of one's own extends this class: it sets `forward_layer`, `inverse` and, in `build`,
+    `below`, `above` and, with an inverse, `inverse_layer`; and defines `call`, `stock_layers` and
+    either `pre_activation` and `activate`, or `record`.
+
+    Attributes:
+        below, above: the shapes of one example below and above the pair, once it is built.
+        forward_layer, inverse_layer: the Keras layers that hold the weights of f and g.
+        inverse: whether there is a g at all; a network leaves out those that its rule never uses.
+        inverse_first: whether the activation of g comes before its weights.
+        inverse_activation, inverse_kernel_initializer: of g, which the output layer's inverse and
+            other feedback weights take over.
+        transmission: what gets through to f and g; see `DensePair`.
+        transposable: whether `transposed_layer` can tell the form of f's backward pass.
+    """
+
+    transmission = "continuous"
+    inverse_first = False
+    inverse_activation = staticmethod(keras.activations.linear)
+    inverse_kernel_initializer = "orthogonal"
+    transposable = False
+
+    def call(self, inputs, reverse=False, aux=None):
+        """Return f(inputs), or with `reverse` g(inputs)."""
+        raise NotImplementedError
+
+    def pre_activation(self, inputs):
+        """Return what goes into the nonlinearity of f."""
+        raise NotImplementedError
+
+    def activate(self, pre_activation):
+        """Return f where its nonlinearity gets this."""
+        raise NotImplementedError
+
+    def record(self, inputs, update=True):
+        """Return `(pre_activation, f(inputs), auxiliary)` as a training step sees them.
+
+        Args:
+            inputs: the activations below.
+            update: whether running statistics in f take in this batch.
+        """
+        pre_activation = self.pre_activation(inputs)
+        return pre_activation, self.activate(pre_activation), None
+
+    def tell(self, inputs):
+        """Return `(f(inputs), auxiliary)` outside of training."""
+        return self(inputs), None
+
+    def perturbed(self, inputs):
+        """Return f at other activations, as a training step sees it; nothing else changes."""
+        return self(inputs)
+
+    def invert(self, points, aux=None):
+        """Return [g(t) for t of `points`], all of one shape: one large product is faster."""
+        return ops.split(self(ops.concatenate(points, axis=0), reverse=True), len(points), axis=0)
+
+    def difference(self, base, point, aux=None):
+        """Return g(point) - g(base), as a target's correction."""
+        at_base, at_point = self.invert([base, point], aux)
+        return at_point - at_base
+
+    def inverse_differences(self, base, points, aux=None):
+        """Return g(t) - g(base) for each t of `points`, all of one shape."""
+        at_base, *at_points = self.invert([base, *points], aux)
+        return [at_point - at_base for at_point in at_points]
+
+    def transposed_layer(self, name, **settings):
+        """Return a built, linear Keras layer of the shape of f's backward pass: from gradients of
+        `pre_activation(h)` to gradients of h."""
+        raise NotImplementedError
+
+    def stock_layers(self):
+        """Return f as stock Keras layers and operations that share its weights and do not need
+        `dtp_tf`."""
+        raise NotImplementedError
+
+    @property
+    def kind(self):
+        """What f is, for tables; empty for a matrix product."""
+        return ""
+
+    @property
+    def units(self):
+        """Numbers in one example's activations of this pair."""
+        return math.prod(self.above)
+
+    @property
+    def forward_variables(self):
+        """The trainable variables of f."""
+        return self.forward_layer.trainable_variables
+
+    @property
+    def inverse_variables(self):
+        """The trainable variables of g; empty without an inverse."""
+        return self.inverse_layer.trainable_variables if self.inverse else []
+
+    def _refuse_without_inverse(self):
+        if not self.inverse:
+            raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")

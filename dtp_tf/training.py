@@ -40,7 +40,7 @@ class RunHistory(keras.callbacks.History):
 
     Attributes:
         run_dir: the run's folder.
-        metrics: the content of `metrics.json`.
+        metrics: the content of `metrics.json`; without a test split only "interrupted".
         export_path: the exported version, or None.
     """
 
@@ -62,6 +62,7 @@ def train(
     keep=None,
     callbacks=(),
     console=None,
+    data=None,
     **settings,
 ):
     """Train a network as a recipe says, and leave a run folder and an export.
@@ -77,6 +78,9 @@ def train(
         callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
             never waited for.
         console: a `rich.console.Console` for what a person reads; stdout by default.
+        data: the `ImageData` of the recipe, where they are loaded already. Without their test split
+            the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
+            network returned is the last epoch's.
         **settings: override the recipe's.
 
     Returns:
@@ -106,7 +110,7 @@ def train(
         saved = run.load_checkpoint()
     keras.utils.set_random_seed(settled.seed)
     console.print(f"device     {device_name()}", markup=False)
-    data = load_data(settled, data_dir)
+    data = load_data(settled, data_dir) if data is None else data
     show_data(console, data)
     network = build_network(settled, data) if saved is None else saved.model
     if saved is None and settled.init is not None:
@@ -122,6 +126,8 @@ def train(
     show_network(console, network, settled)
     loop = Loop(settled, data, network, run, history, callbacks, console)
     loop.run_epochs()
+    if data.test is None:
+        return network, RunHistory(history, run.path, {"interrupted": loop.interrupted}, None)
     if not history:
         raise UserError(
             "stopped before the first epoch was finished; start again, or resume with "
@@ -477,7 +483,7 @@ def fingerprint(data):
         "classes": len(data.class_names),
         "training_images": len(data.train),
         "validation_images": len(data.validation),
-        "test_images": len(data.test),
+        "test_images": None if data.test is None else len(data.test),
         "test_origin": data.test_origin,
     }
 

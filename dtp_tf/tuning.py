@@ -1,0 +1,184 @@
+"""Searching for settings: trials of a recipe, chosen by validation accuracy, and their report.
+
+Trials are trained by worker processes (`dtp_tf.trials`), which share the study in its folder
+(`dtp_tf.shared_study`). The folder gets, beside the study,
+
+    trials.csv      a row per trial with all conditions
+    best.yaml       the best trial's settings; `train --config` takes it
+    history.png, importance.png, parallel.png
+"""
+
+import contextlib
+import importlib.util
+import os
+import pathlib
+import threading
+import time
+
+from dtp_tf.child_process import ChildProcess
+from dtp_tf.console import make_console
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.rules import find_rule
+from dtp_tf.search_space import make_search
+from dtp_tf.training import stoppable
+
+SHARE = 10  # trials that one process trains, for it keeps some memory of each
+DEATHS = 4  # processes that may die in a row before the search gives up
+
+
+def tune(
+    recipe="digits",
+    trials=20,
+    *,
+    search=None,
+    timeout=None,
+    workers=1,
+    out=None,
+    data_dir=None,
+    console=None,
+    **settings,
+):
+    """Search for settings of a recipe with a better validation accuracy.
+
+    Each trial trains the recipe with other values of what is searched, is measured by its best
+    epoch, and is pruned (stopped early) once it falls below the median of those that have
+    finished. The first trial has the recipe's own settings. The test split is not read. The same
+    call goes on where an earlier one was stopped; calls in other processes, or on other machines
+    that see the folder, share the trials.
+
+    Args:
+        recipe: the name of a recipe, or a `Recipe`.
+        trials: how many in all, those of earlier calls included.
+        search: the search space, a mapping or the YAML or JSON file of one; by default ranges
+            around the recipe's values. See `dtp_tf.search_space`.
+        timeout: seconds after which this call stops; its unfinished trials can go on later.
+        workers: how many processes of this machine train at the same time.
+        out: the study's folder; by default `tunings/RECIPE`.
+        data_dir: the folder of TensorFlow Datasets.
+        console: a `rich.console.Console` for what a person reads; stdout by default.
+        **settings: override the recipe's, and are not searched.
+
+    Returns:
+        A dict: "complete" (whether all trials are done), "folder", "best" (the row of the best
+        trial, None if none has finished), "best_config" (the path of `best.yaml`, or None),
+        "importances" (by parameter, or None) and "trials" (a row each, best first).
+
+    Raises:
+        SettingError: see `dtp_tf.search_space.make_search`.
+        UserError: Optuna is missing, the folder holds another study, or an error of `train`.
+
+    Example:
+
+        result = dtp_tf.tune("digits", trials=10, epochs=3)
+    """
+    console = console or make_console()
+    check_numbers(trials=trials, workers=workers, timeout=timeout)
+    base, space = make_search(recipe, search, **settings)
+    require_optuna()
+    from dtp_tf.shared_study import SharedStudy
+    from dtp_tf.tuning_report import write_report
+
+    find_rule(base.rule)  # a rule of one's own may be missing, or fail
+    study = SharedStudy.create(out or pathlib.Path("tunings", base.recipe), base, space)
+    done = study.done()
+    console.print(f"study      {study.folder}: {done} of {trials} trials are done", markup=False)
+    console.print(f"searched   {', '.join(space.parameters)}", markup=False)
+    job = {
+        "study": str(study.folder),
+        "trials": trials,
+        "share": SHARE,
+        "data_dir": None if data_dir is None else str(data_dir),
+        "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
+    }
+    limit = None if timeout is None else time.monotonic() + timeout
+    with _stop() as stop:
+        _run_workers(study, job, workers, limit, stop, console)
+    content = write_report(study, trials, console)
+    if not content["complete"]:
+        console.print(
+            f"{study.done()} of {trials} trials are done; the same command goes on", markup=False
+        )
+    return content
+
+
+def check_numbers(trials, workers=1, timeout=None):
+    """Raise `SettingError` if one of these numbers cannot be used."""
+    for name, value in {"trials": trials, "workers": workers}.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SettingError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
+    if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
+        raise SettingError(f"`timeout` must be above 0 seconds, got {timeout!r}.")
+
+
+def require_optuna():
+    """Raise `UserError` if Optuna is not installed."""
+    if importlib.util.find_spec("optuna") is None:
+        raise UserError("tune needs Optuna; install it with pip install -e '.[tune]'.")
+
+
+@contextlib.contextmanager
+def _stop():
+    """Yield an event that Ctrl-C sets; a second Ctrl-C ends the block."""
+    with stoppable() as stop, contextlib.suppress(KeyboardInterrupt):
+        yield stop
+
+
+def _run_workers(study, job, workers, limit, stop, console):
+    """Keep workers at work until no trial is left, the time is over, or `stop` is set.
+
+    Raises:
+        UserError: what a worker says, or that they die one after the other.
+    """
+    running, deaths, done = [], 0, study.done()
+    failure, over = None, threading.Event()
+    environment = worker_environment(workers)
+    try:
+        while True:
+            if limit is not None and time.monotonic() > limit and not over.is_set():
+                console.print("the time is over", markup=False)
+                over.set()
+            if stop.is_set() or failure is not None:
+                over.set()
+            if not over.is_set():
+                wanted = min(workers, job["trials"] - study.done())
+                while len(running) < wanted and study.has_work(job["trials"]):
+                    running.append(ChildProcess(job, environment))
+            if not running:
+                break
+            for child in list(running):
+                if over.is_set():
+                    child.stop()
+                if not child.wait(0.2 / len(running)):
+                    continue
+                running.remove(child)
+                outcome = child.outcome()
+                child.close()
+                if outcome is None:
+                    console.print(f"a training process {child.end()}", markup=False)
+                    deaths, done = 1 if study.done() > done else deaths + 1, study.done()
+                    if deaths >= DEATHS:
+                        failure = UserError(
+                            f"{deaths} training processes died without finishing a trial, the "
+                            f"last {child.end()}; see above, or the memory of this machine."
+                        )
+                elif "error" in outcome and failure is None and not stop.is_set():
+                    failure = (SettingError if outcome["usage"] else UserError)(outcome["error"])
+    except KeyboardInterrupt:  # the second one
+        for child in running:
+            child.kill()
+        raise
+    finally:
+        for child in running:
+            child.close()
+    if failure is not None:
+        raise failure
+
+
+def worker_environment(workers):
+    """Return the environment variables that share this machine's cores among its workers."""
+    if workers == 1:
+        return {}
+    threads = str(max(1, len(os.sched_getaffinity(0)) // workers))
+    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
+    variables = {**dict.fromkeys(names, threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    return {name: value for name, value in variables.items() if name not in os.environ}

@@ -182,11 +182,6 @@ class SearchSpace:
         Args:
             base: the `Recipe` whose settings the trials change.
         """
-        for setting, entry in self.entries.items():  # one alone: the plainest message
-            for one in entry if isinstance(entry, tuple) else (entry,):
-                for value in one.extremes() if isinstance(one, (Range, Choices)) else ():
-                    if not isinstance(entry, tuple):
-                        self._check_one(base, {setting: value})
         extremes = {name: one.extremes() for name, one in self.parameters.items()}
         if math.prod(map(len, extremes.values())) <= CORNERS:
             corners = itertools.product(*extremes.values())
@@ -198,13 +193,22 @@ class SearchSpace:
             self._check_one(base, self.settings(dict(zip(extremes, values, strict=True))))
 
     def _check_one(self, base, settings):
-        try:
-            base.replace(**settings)
-        except SettingError as error:
-            if len(settings) == 1:
-                raise
-            others = ", ".join(f"{name} {shown(value)}" for name, value in settings.items())
-            raise SettingError(f"a trial might have {others}: {error}") from None
+        refusal = _refusal(base, settings)
+        if refusal is None:
+            return
+        if any(_refusal(base, {name: value}) == refusal for name, value in settings.items()):
+            raise SettingError(refusal)
+        values = ", ".join(f"{name} {shown(value)}" for name, value in settings.items())
+        raise SettingError(f"a trial might have {values}: {refusal}")
+
+
+def _refusal(base, settings):
+    """Return why a recipe cannot have these settings, or None."""
+    try:
+        base.replace(**settings)
+    except SettingError as error:
+        return str(error)
+    return None
 
 
 def _layer(setting, number):

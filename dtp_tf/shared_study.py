@@ -22,7 +22,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from dtp_tf.errors import UserError
+from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import make_folder, read_json, write_json
 from dtp_tf.locks import locked, try_lock
 from dtp_tf.plan import difference
@@ -52,9 +52,7 @@ class SharedStudy:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        content = read_json(self.folder / "study.json")
-        self.base = Recipe.from_dict(content["recipe"])
-        self.space, _ = SearchSpace.from_plain(content["search"])
+        self.base, self.space = _read(self.folder)
         self._study = _open_journal(self.folder, self.base.epochs)
 
     @classmethod
@@ -115,9 +113,10 @@ class SharedStudy:
             waiting = any(one.state is TrialState.WAITING for one in entries.values())
             return waiting or len(entries) < limit
 
-    def done(self):
-        """Return how many trials are done: finished, pruned, or failed for good."""
-        return sum(entry.state.is_finished() for entry in self.entries().values())
+    def done(self, failed=True):
+        """Return how many trials are done: finished, pruned, and failed for good, if wanted."""
+        ended = [one.state for one in self.entries().values() if one.state.is_finished()]
+        return len(ended) if failed else len(ended) - ended.count(TrialState.FAIL)
 
     def entries(self):
         """Return Optuna's last entry of each trial by the trial's number."""
@@ -265,26 +264,37 @@ def _refuse_other_folder(folder):
         return
     if not folder.is_dir():
         raise UserError(f"{folder} is in the way of the study's folder; choose another --out.")
-    if any(folder.iterdir()) and not (folder / "study.lock").exists():
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if "study.json" not in names and names - {"locks", "study.lock", "journal.log"}:
         raise UserError(f"{folder} holds something else than a study; choose another --out.")
 
 
 def _refuse_other_study(folder, base, space):
-    content = read_json(folder / "study.json")
-    found, advice = Recipe.from_dict(content["recipe"]), "choose another --out, or delete it"
+    (found, searched), advice = _read(folder), "choose another --out, or delete it"
     name = difference(found, base)
     if name is not None:
         raise UserError(
             f"{folder} was made with `{name}` {shown(getattr(found, name))}, asked for is "
             f"{shown(getattr(base, name))}; {advice}."
         )
-    before, now = content["search"], space.to_plain()
+    before, now = searched.to_plain(), space.to_plain()
     for name in {**before, **now}:
         if before.get(name) != now.get(name):
             raise UserError(
                 f"{folder} searches `{name}` in {_text(before.get(name))}, asked for is "
                 f"{_text(now.get(name))}; {advice}."
             )
+
+
+def _read(folder):
+    """Return the recipe and the space of a study."""
+    path = folder / "study.json"
+    content = read_json(path)
+    try:
+        space, _ = SearchSpace.from_plain(content["search"])
+        return Recipe.from_dict(content["recipe"]), space
+    except SettingError as error:
+        raise UserError(f"{path} does not fit this version: {error}") from None
 
 
 def _text(entry):

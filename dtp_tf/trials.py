@@ -36,7 +36,8 @@ def work(job, console):
                 if trial is None:
                     break
                 with _given_back(trial):
-                    data = data or load_data(study.base, job["data_dir"], test=False)
+                    if data is None:
+                        data = load_data(study.base, job["data_dir"], test=False)
                     if not train_trial(trial, data, console, stop):
                         break
                 keras.utils.clear_session()

@@ -10,20 +10,17 @@ Trials are trained by worker processes (`dtp_tf.trials`), which share the study 
 
 import contextlib
 import importlib.util
-import os
 import pathlib
-import threading
 import time
 
-from dtp_tf.child_process import ChildProcess
 from dtp_tf.console import make_console
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.rules import find_rule
 from dtp_tf.search_space import make_search
 from dtp_tf.training import stoppable
+from dtp_tf.workers import run_workers
 
 SHARE = 10  # trials that one process trains, for it keeps some memory of each
-DEATHS = 4  # processes that may die in a row before the search gives up
 
 
 def tune(
@@ -92,7 +89,7 @@ def tune(
     }
     limit = None if timeout is None else time.monotonic() + timeout
     with _stop() as stop:
-        _run_workers(study, job, workers, limit, stop, console)
+        run_workers(study, job, workers, limit, stop, console)
     content = write_report(study, trials, console)
     if not content["complete"]:
         console.print(
@@ -121,64 +118,3 @@ def _stop():
     """Yield an event that Ctrl-C sets; a second Ctrl-C ends the block."""
     with stoppable() as stop, contextlib.suppress(KeyboardInterrupt):
         yield stop
-
-
-def _run_workers(study, job, workers, limit, stop, console):
-    """Keep workers at work until no trial is left, the time is over, or `stop` is set.
-
-    Raises:
-        UserError: what a worker says, or that they die one after the other.
-    """
-    running, deaths, done = [], 0, study.done()
-    failure, over = None, threading.Event()
-    environment = worker_environment(workers)
-    try:
-        while True:
-            if limit is not None and time.monotonic() > limit and not over.is_set():
-                console.print("the time is over", markup=False)
-                over.set()
-            if stop.is_set() or failure is not None:
-                over.set()
-            if not over.is_set():
-                wanted = min(workers, job["trials"] - study.done())
-                while len(running) < wanted and study.has_work(job["trials"]):
-                    running.append(ChildProcess(job, environment))
-            if not running:
-                break
-            for child in list(running):
-                if over.is_set():
-                    child.stop()
-                if not child.wait(0.2 / len(running)):
-                    continue
-                running.remove(child)
-                outcome = child.outcome()
-                child.close()
-                if outcome is None:
-                    console.print(f"a training process {child.end()}", markup=False)
-                    deaths, done = 1 if study.done() > done else deaths + 1, study.done()
-                    if deaths >= DEATHS:
-                        failure = UserError(
-                            f"{deaths} training processes died without finishing a trial, the "
-                            f"last {child.end()}; see above, or the memory of this machine."
-                        )
-                elif "error" in outcome and failure is None and not stop.is_set():
-                    failure = (SettingError if outcome["usage"] else UserError)(outcome["error"])
-    except KeyboardInterrupt:  # the second one
-        for child in running:
-            child.kill()
-        raise
-    finally:
-        for child in running:
-            child.close()
-    if failure is not None:
-        raise failure
-
-
-def worker_environment(workers):
-    """Return the environment variables that share this machine's cores among its workers."""
-    if workers == 1:
-        return {}
-    threads = str(max(1, len(os.sched_getaffinity(0)) // workers))
-    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
-    variables = {**dict.fromkeys(names, threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    return {name: value for name, value in variables.items() if name not in os.environ}

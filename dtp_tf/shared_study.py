@@ -220,6 +220,8 @@ class Taken:
     def give_back(self):
         """Let the trial be taken again, by any process."""
         with self._taken_over(), self.study._locked():
+            if self.study._study.trials[self.trial.number].state is not TrialState.RUNNING:
+                raise ValueError("it has ended")
             self.study._again(self.trial, self.trial.user_attrs["attempt"])
             self.study._study.tell(self.trial, state=TrialState.FAIL)
         self.lock.close()

@@ -61,9 +61,10 @@ def draw_importances(importances, finished, path):
     rows = 3 if importances is None else len(importances)
     figure = Figure(figsize=(8, 1.4 + 0.45 * rows), layout="constrained")
     axis = figure.subplots()
-    axis.set_title(f"importance for validation accuracy (fANOVA, {finished} finished trials)")
+    trials = "1 finished trial" if finished == 1 else f"{finished} finished trials"
+    axis.set_title(f"importance for validation accuracy (fANOVA, {trials})")
     if importances is None:
-        axis.text(0.5, 0.5, "too few trials have finished", ha="center", va="center")
+        axis.text(0.5, 0.5, "too few finished trials differ", ha="center", va="center")
         axis.axis("off")
     else:
         names = sorted(importances, key=importances.get)

@@ -1,5 +1,7 @@
 """What a search has found: a row per trial, the table, the best trial as a configuration."""
 
+import contextlib
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -130,7 +132,7 @@ def show_trials(console, rows, searched):
             f"{row['trial']}{mark}",
             f"{100 * row['validation_accuracy']:.2f}",
             f"{row['epochs']}{pruned}",
-            *(escape(_number(row[name])) for name in searched),
+            *(escape(_short(row[name])) for name in searched),
         )
     console.print(table)
     counts = {}
@@ -139,8 +141,14 @@ def show_trials(console, rows, searched):
     console.print("trials     " + ", ".join(f"{n} {status}" for status, n in counts.items()))
 
 
-def _number(value):
-    return f"{value:.3g}" if isinstance(value, float) else shown(value)
+def _short(value):
+    """Return a cell's text, its fractions with three digits; lists are text with commas."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, str) and "." in value:
+        with contextlib.suppress(ValueError):
+            return ",".join(f"{float(part):.3g}" for part in value.split(","))
+    return shown(value)
 
 
 def best_config(study, row):

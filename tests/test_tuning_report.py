@@ -80,6 +80,9 @@ def test_the_table_has_the_best_and_counts_the_others(tmp_path, capsys):
     shown = [line.split()[:2] for line in said if line.split()[0].isdigit()]
     assert len(shown) == SHOWN
     assert shown[0] == [str(SHOWN + 3), f"{50 + SHOWN + 2}.00"]
+    best = study.recipe(study.entries()[SHOWN + 3].params)
+    (line,) = [line for line in said if line.split()[0] == str(SHOWN + 3)]
+    assert line.split()[3] == f"{best.noise[0]:.3g},0.3"
 
 
 def test_the_best_settings_of_a_named_recipe_are_what_differs_from_it(tmp_path):

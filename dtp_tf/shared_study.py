@@ -143,8 +143,8 @@ class SharedStudy:
             Hutter, Hoos, Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
             Importance", 2014 (fANOVA).
         """
-        values = {t.value for t in self._study.trials if t.state is TrialState.COMPLETE}
-        if len(values) < UNPRUNED_TRIALS:
+        values = [t.value for t in self._study.trials if t.state is TrialState.COMPLETE]
+        if len(values) < UNPRUNED_TRIALS or len(set(values)) == 1:
             return None
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         return optuna.importance.get_param_importances(self._study, evaluator=evaluator)
@@ -266,8 +266,10 @@ def _refuse_other_folder(folder):
         return
     if not folder.is_dir():
         raise UserError(f"{folder} is in the way of the study's folder; choose another --out.")
-    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    if "study.json" not in names and names - {"locks", "study.lock", "journal.log"}:
+    names = {path.name for path in folder.iterdir()}
+    # Another process may be making the study: the journal has a lock of its own, too.
+    making = ("locks", "study.lock", "journal.log", ".study-")
+    if "study.json" not in names and any(not name.startswith(making) for name in names):
         raise UserError(f"{folder} holds something else than a study; choose another --out.")
 
 

@@ -56,9 +56,10 @@ def tune(
         **settings: override the recipe's, and are not searched.
 
     Returns:
-        A dict: "complete" (whether all trials are done), "folder", "best" (the row of the best
-        trial, None if none has finished), "best_config" (the path of `best.yaml`, or None),
-        "importances" (by parameter, or None) and "trials" (a row each, best first).
+        A dict: "complete" (whether all trials are done), "done" (how many are), "folder", "best"
+        (the row of the best trial, None if none has finished), "best_config" (the path of
+        `best.yaml`, or None), "importances" (by parameter, or None) and "trials" (a row each, best
+        first).
 
     Raises:
         SettingError: see `dtp_tf.search_space.make_search`.
@@ -92,9 +93,11 @@ def tune(
         run_workers(study, job, workers, limit, stop, console)
     content = write_report(study, trials, console)
     if not content["complete"]:
-        console.print(
-            f"{study.done()} of {trials} trials are done; the same command goes on", markup=False
-        )
+        done = f"{content['done']} of {trials} trials are done"
+        elsewhere = sum(row["status"] == "running" for row in content["trials"])
+        if elsewhere:
+            done += f", {elsewhere} in training elsewhere"
+        console.print(f"{done}; the same command goes on", markup=False)
     return content
 
 

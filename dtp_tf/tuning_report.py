@@ -33,8 +33,10 @@ def write_report(study, trials, console):
     finished = [row for row in rows if row["status"] == "finished"]
     best = finished[0] if finished else None
     importances = study.importances()
+    done = sum(row["status"] not in ("running", "waiting") for row in rows)
     content = {
-        "complete": study.done() >= trials,
+        "complete": done >= trials,
+        "done": done,
         "folder": str(study.folder),
         "best": best,
         "best_config": None,

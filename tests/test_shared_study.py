@@ -229,7 +229,11 @@ def test_long_trials_have_a_fifth_of_their_epochs_before_they_are_judged(tmp_pat
 
 
 def test_importances_need_some_trials_that_differ(tmp_path):
-    study = create(tmp_path)
+    level = create(tmp_path / "level")
+    for _ in range(UNPRUNED_TRIALS):
+        level.take(9).finish(0.5, {})
+    assert level.importances() is None
+    study = create(tmp_path / "study")
     search(study, UNPRUNED_TRIALS - 1)
     assert study.importances() is None
     search(study, 12)
@@ -269,6 +273,13 @@ def test_a_folder_with_something_else_is_not_written_into(tmp_path):
     with pytest.raises(UserError, match="is in the way of the study's folder"):
         create(tmp_path / "thesis.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_in_which_another_process_makes_the_study_is_no_other_folder(tmp_path):
+    (tmp_path / "locks").mkdir()
+    for name in ("study.lock", "journal.log", "journal.log.lock0.rename", ".study-0123abcd.json"):
+        (tmp_path / name).touch()
+    assert create(tmp_path).done() == 0
 
 
 def test_what_a_kill_has_left_of_a_study_without_trials_is_made_whole(tmp_path):

@@ -71,11 +71,11 @@ def jobs(monkeypatch):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """(folder, standard output, standard error) of a search of five trials. Tests copy it."""
+    """(folder, standard output, standard error) of a search of four trials. Tests copy it."""
     folder = tmp_path_factory.mktemp("tuned") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "ChildProcess", HereChild)
-        result = invoke("tune", "digits", "--trials", 5, "--out", folder, "--json", *WORDS)
+        result = invoke("tune", "digits", "--trials", 4, "--out", folder, "--json", *WORDS)
         return folder, succeeded(result), result.stderr
 
 
@@ -85,7 +85,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished[0], tmp_path / "out")
 
 
-def tune(out, trials=5, **settings):
+def tune(out, trials=4, **settings):
     """Search on the digits from Python, quietly."""
     quiet = make_console(quiet=True)
     return dtp_tf.tune("digits", trials, out=out, console=quiet, **{**SMALL, **settings})
@@ -116,9 +116,9 @@ def test_the_json_is_alone_on_stdout_and_says_what_the_files_say(finished):
 def test_the_rows_say_what_the_trials_say_best_first(finished):
     folder, _, _ = finished
     found = rows(folder)
-    assert sorted(int(row["trial"]) for row in found) == [1, 2, 3, 4, 5]
+    assert sorted(int(row["trial"]) for row in found) == [1, 2, 3, 4]
     accuracies = [float(row["validation_accuracy"]) for row in found if row["status"] == "finished"]
-    assert accuracies == sorted(accuracies, reverse=True) and len(accuracies) >= 4
+    assert accuracies == sorted(accuracies, reverse=True) and len(accuracies) == 4
     for row in found:
         run = Run(folder / "trials" / f"{int(row['trial']):04d}")
         recipe, logs = run.recipe(), log_rows(run.path)
@@ -136,11 +136,11 @@ def test_the_rows_say_what_the_trials_say_best_first(finished):
 def test_a_person_reads_a_table_and_what_to_do_next(finished):
     folder, text, said = finished
     best = json.loads(text)["best"]
-    assert "study      " in said and "0 of 5 trials are done" in said
+    assert "study      " in said and "0 of 4 trials are done" in said
     (line,) = [line for line in said.splitlines() if line.split()[:1] == [str(best["trial"])]]
     assert f"{100 * best['validation_accuracy']:.2f}" in line
     assert "1 (recipe)" in said
-    assert "trials     5 finished" in said or "pruned" in said
+    assert "trials     4 finished" in said
     assert f"written    {folder}/trials.csv, best.yaml, history.png" in said
     assert f"train it   python cli.py train --config {folder}/best.yaml" in said
 
@@ -189,10 +189,21 @@ def test_finished_trials_are_not_repeated(copy, jobs):
 
 def test_more_trials_are_added_to_those_that_are_there(copy, jobs):
     before = {row["trial"]: row for row in rows(copy)}
-    content = tune(copy, 6)
+    content = tune(copy, 5)
     assert len(jobs) == 1
-    assert len(content["trials"]) == 6
+    assert len(content["trials"]) == 5
     assert all(row in rows(copy) for row in before.values())
+
+
+def test_what_others_are_training_is_not_waited_for(copy, jobs, capsys):
+    other = SharedStudy(copy).take(5)
+    content = dtp_tf.tune("digits", 5, out=copy, **SMALL)
+    assert not jobs
+    assert not content["complete"] and content["done"] == 4
+    assert "4 of 5 trials are done, 1 in training elsewhere; the same command goes on" in (
+        capsys.readouterr().out
+    )
+    other.give_back()
 
 
 def test_a_search_with_other_settings_is_refused_by_name(copy, jobs):

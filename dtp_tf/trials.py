@@ -8,6 +8,7 @@ import keras
 from dtp_tf.data import load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.files import remove_half_written
+from dtp_tf.plan import difference
 from dtp_tf.recipes import shown
 from dtp_tf.results import read_log
 from dtp_tf.runs import Run, best_epoch
@@ -71,6 +72,13 @@ def train_trial(trial, data, console, stop):
     """
     run, watch = Run(trial.path), Watch(trial, console, stop)
     if run.config.exists():
+        found = run.recipe()
+        name = difference(found, trial.recipe)
+        if name is not None:  # of a study whose journal is lost
+            raise UserError(
+                f"{run.path} was made with `{name}` {shown(getattr(found, name))}, trial "
+                f"{trial.number} has {shown(getattr(trial.recipe, name))}; delete that folder."
+            )
         start = {"resume": run.path}
     else:
         if run.path.is_dir():

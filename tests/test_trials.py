@@ -198,6 +198,14 @@ def test_a_mistake_gives_the_trial_back_and_is_told_in_one_sentence(tmp_path):
     assert outcome["usage"] is True
 
 
+def test_the_run_of_another_study_is_not_continued(tmp_path):
+    study = create(tmp_path)
+    Run.create(study.base.replace(epochs=9), study.path(1))
+    outcome = work(job(study, 1), Reader())
+    assert f"{study.path(1)} was made with `epochs` 9, trial 1 has 2; delete" in outcome["error"]
+    assert study.has_work(1)
+
+
 def test_an_error_of_the_program_counts_as_an_attempt(tmp_path, monkeypatch):
     def train_trial(*arguments):
         raise MemoryError

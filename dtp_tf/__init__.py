@@ -27,6 +27,7 @@ _HOMES = {
     "recipes": None,
     "rules": None,
     "train": "dtp_tf.training",
+    "tune": "dtp_tf.tuning",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

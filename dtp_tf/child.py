@@ -1,4 +1,4 @@
-"""One training run of a comparison in a process of its own.
+"""One training run of a comparison, or some trials of a search, in a process of their own.
 
     python -m dtp_tf.child JOB.json
 
@@ -24,9 +24,10 @@ def run_job(job):
     """Train as a job says.
 
     Args:
-        job: a dict: "recipe" (its settings), "run_dir", "resume" (whether the folder holds an
-            unfinished run), "data_dir", "stream" ("stdout", "stderr" or
-            None: nobody reads), and perhaps "machine" (a dict, see `dtp_tf.machine.Machine`).
+        job: that of `dtp_tf.trials.work` if it has a "study"; otherwise a dict: "recipe" (its
+            settings), "run_dir", "resume" (whether the folder holds an unfinished run),
+            "data_dir", "stream" ("stdout", "stderr" or None: nobody reads), and perhaps "machine"
+            (a dict, see `dtp_tf.machine.Machine`).
 
     Returns:
         A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the
@@ -36,6 +37,10 @@ def run_job(job):
     from dtp_tf.training import train
 
     console = make_console(stderr=job["stream"] == "stderr", quiet=job["stream"] is None)
+    if "study" in job:
+        from dtp_tf.trials import work
+
+        return work(job, console)
     if job["resume"]:
         start = {"resume": job["run_dir"]}
     else:

@@ -18,9 +18,11 @@ from dtp_tf.cli_options import (
     machine_options,
     model_argument,
     print_json,
+    setting_options,
 )
 from dtp_tf.cli_presets import import_torch, presets, save_preset
 from dtp_tf.cli_serving import load_test, serve, server_options, server_status
+from dtp_tf.cli_tuning import tune
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machine import Machine
 from dtp_tf.plan import make_plan
@@ -67,28 +69,6 @@ def show_versions(ctx, param, value):
             click.echo(f"{name} {version}")
     click.echo(f"device {device_name()}")
     ctx.exit()
-
-
-def setting_options(command, without=("recipe",)):
-    """Add one option for each setting of a recipe but those in `without`."""
-    for name, setting in reversed(SETTINGS.items()):
-        if name in without:
-            continue
-        flag = "--" + name.replace("_", "-")
-        text = setting.help
-        if setting.kind is bool:
-            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-        else:
-            limits = setting.range_text()
-            metavar = setting.kind.__name__.replace("str", "text").upper()
-            option = click.option(
-                flag,
-                name,
-                metavar=f"{metavar},..." if setting.many or setting.per_layer else metavar,
-                help=f"{text} [{limits}]" if limits else text,
-            )
-        command = option(command)
-    return command
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -409,7 +389,7 @@ def recipes(name, as_json):
 
 
 COMMANDS = (
-    benchmark, launch, presets, save_preset, import_torch, serve, server_status, load_test
+    benchmark, launch, presets, save_preset, import_torch, serve, server_status, load_test, tune
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -5,6 +5,7 @@ import json
 import click
 
 from dtp_tf.machine import JIT, STRATEGIES
+from dtp_tf.recipes import SETTINGS
 
 
 def json_option(command):
@@ -78,3 +79,25 @@ def print_json(content):
 def model_argument(command):
     """Add the argument `model`: what `dtp_tf.runs.open_model` takes."""
     return click.argument("model", metavar="MODEL", type=click.Path())(command)
+
+
+def setting_options(command, without=("recipe",)):
+    """Add one option for each setting of a recipe but those in `without`."""
+    for name, setting in reversed(SETTINGS.items()):
+        if name in without:
+            continue
+        flag = "--" + name.replace("_", "-")
+        text = setting.help
+        if setting.kind is bool:
+            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
+        else:
+            limits = setting.range_text()
+            metavar = setting.kind.__name__.replace("str", "text").upper()
+            option = click.option(
+                flag,
+                name,
+                metavar=f"{metavar},..." if setting.many or setting.per_layer else metavar,
+                help=f"{text} [{limits}]" if limits else text,
+            )
+        command = option(command)
+    return command

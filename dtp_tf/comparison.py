@@ -10,17 +10,12 @@ The folder of a comparison holds
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-import subprocess
-import sys
-import tempfile
 
-import dtp_tf
-from dtp_tf.child import OUTCOME
+from dtp_tf.child_process import run_child
 from dtp_tf.console import make_console
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.files import make_folder, read_json, remove_half_written, write_json
+from dtp_tf.files import make_folder, remove_half_written, write_json
 from dtp_tf.machine import Machine
 from dtp_tf.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
 from dtp_tf.recipes import shown
@@ -165,50 +160,6 @@ def _train(path, recipe, data_dir, machine, console, stop):
     elif "error" in outcome and not stop.is_set():
         raise (SettingError if outcome.get("usage") else UserError)(outcome["error"])
     return Result.of(path) is not None
-
-
-def run_child(job, stop):
-    """Do a job of `dtp_tf.child` in a process of its own and return its outcome.
-
-    Args:
-        job: see `dtp_tf.child.run_job`.
-        stop: an event; once it is set, the run ends after its batch.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder, "job.json")
-        write_json(file, job)
-        child = subprocess.Popen(
-            [sys.executable, "-m", "dtp_tf.child", str(file)],
-            env=_environment(),
-            stdin=subprocess.PIPE,
-            stdout=sys.__stderr__ if job["stream"] == "stderr" else None,
-            # A terminal sends Ctrl-C to all of its processes; the child hears of it from here.
-            start_new_session=True,
-        )
-        try:
-            while child.poll() is None:
-                if stop.is_set():
-                    child.stdin.close()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(0.2)
-        except KeyboardInterrupt:  # the second one
-            child.kill()
-            raise
-        finally:
-            child.stdin.close()
-            child.wait()
-        outcome = file.with_name(OUTCOME)
-        if outcome.exists():
-            return read_json(outcome)
-    end = f"was killed by signal {-child.returncode}" if child.returncode < 0 else "failed"
-    return {"error": f"the training process of {job['run_dir']} {end}; the same command goes on."}
-
-
-def _environment():
-    """Return the environment of a process that finds this package, from any folder."""
-    home = str(pathlib.Path(dtp_tf.__file__).parents[1])
-    paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 # -- the table -------------------------------------------------------------------------------------

@@ -12,10 +12,13 @@ from dtp_tf.tables import show_answers as show_answers
 def show_data(console, data):
     """Print the set, its splits and its classes."""
     height, width, channels = data.image_shape
+    test = "test split not read"
+    if data.test is not None:
+        test = f"{len(data.test):,} test ({data.test_origin})"
     console.print(
         f"data       {data.name}: {height}x{width}x{channels} images, "
         f"{len(data.class_names)} classes; {len(data.train):,} training, "
-        f"{len(data.validation):,} validation, {len(data.test):,} test ({data.test_origin})",
+        f"{len(data.validation):,} validation, {test}",
         markup=False,
     )
 

@@ -53,7 +53,7 @@ class ImageData:
 
     Attributes:
         name: of the set.
-        train, validation, test: `Split`s.
+        train, validation, test: `Split`s; `test` is None where it was not read.
         class_names: one name per label.
         test_origin: where the test split comes from, in words.
     """
@@ -71,7 +71,7 @@ class ImageData:
         return self.train.images.shape[1:]
 
 
-def load_data(recipe, data_dir=None):
+def load_data(recipe, data_dir=None, test=True):
     """Return the `ImageData` that a recipe names.
 
     The test split is the set's own and depends on nothing; the validation split is drawn from the
@@ -80,6 +80,7 @@ def load_data(recipe, data_dir=None):
     Args:
         recipe: a `Recipe`: `dataset`, `image_folder`, `image_size`, `validation_fraction`, `seed`.
         data_dir: the folder of TFDS; its own default otherwise.
+        test: whether the test split is wanted; what is only to be tuned does without.
 
     Raises:
         UserError: a set that is unknown, cannot be had, is no image classification, is too small
@@ -88,20 +89,22 @@ def load_data(recipe, data_dir=None):
     if recipe.image_folder is not None:
         name = str(recipe.image_folder)
         images, labels, class_names = read_folder(recipe.image_folder, recipe.image_size)
-        train, test = hold_out(Split(images, labels), HELD_OUT_TEST, seed=0)
+        train, tested = hold_out(Split(images, labels), HELD_OUT_TEST, seed=0)
         origin = "20 % of the folder, the same for every seed"
     elif recipe.dataset == "digits":
         name = "digits"
-        train, test, class_names = _digits(recipe.image_size)
+        train, tested, class_names = _digits(recipe.image_size)
         origin = "every fifth image"
     else:
         name = recipe.dataset
-        train, test, class_names, origin = _tfds(name, recipe.image_size, data_dir)
+        train, tested, class_names, origin = _tfds(name, recipe.image_size, data_dir, test)
+    if not test:
+        tested, origin = None, "not read"
     train, validation = hold_out(train, recipe.validation_fraction, recipe.seed)
-    for split, what in ((train, "training"), (validation, "validation"), (test, "test")):
-        if not len(split):
+    for split, what in ((train, "training"), (validation, "validation"), (tested, "test")):
+        if split is not None and not len(split):
             raise UserError(f"{name} is too small: no image is left for the {what} split.")
-    return ImageData(name, train, validation, test, tuple(class_names), origin)
+    return ImageData(name, train, validation, tested, tuple(class_names), origin)
 
 
 def hold_out(split, fraction, seed):
@@ -181,14 +184,14 @@ def _digits(size):
     return everything.take(~is_test), everything.take(is_test), class_names
 
 
-def _tfds(name, size, data_dir):
+def _tfds(name, size, data_dir, test=True):
     builder = _prepared_builder(name, data_dir)
     image_key, label_key = _image_and_label(builder)
     splits = builder.info.splits
     train_name = "train" if "train" in splits else next(iter(splits))
     test_name = next((s for s in ("test", "validation") if s in splits and s != train_name), None)
     shape = _image_shape(builder, image_key, size)
-    wanted = [train_name] + ([test_name] if test_name else [])
+    wanted = [train_name] + ([test_name] if test and test_name else [])
     _check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
     classes = builder.info.features[label_key].num_classes
     with concurrent.futures.ThreadPoolExecutor() as threads:  # half of a read is one thread's
@@ -196,12 +199,12 @@ def _tfds(name, size, data_dir):
             lambda s: _read(builder, s, image_key, label_key, shape, classes), wanted
         ))
     if test_name:
-        train, test = read
+        train, tested = read if test else (read[0], None)
         origin = f"the set's own {test_name} split"
     else:
-        train, test = hold_out(read[0], HELD_OUT_TEST, seed=0)
+        train, tested = hold_out(read[0], HELD_OUT_TEST, seed=0)
         origin = f"20 % of the {train_name} split, the same for every seed"
-    return train, test, builder.info.features[label_key].names, origin
+    return train, tested, builder.info.features[label_key].names, origin
 
 
 def _prepared_builder(name, data_dir):

@@ -45,8 +45,8 @@ class RunHistory(keras.callbacks.History):
 
     Attributes:
         run_dir: the run's folder.
-        metrics: the content of `metrics.json`; empty, and `run_dir` None, on a worker that is not
-            the chief.
+        metrics: the content of `metrics.json`; without a test split only "interrupted"; empty, and
+            `run_dir` None, on a worker that is not the chief.
         export_path: the exported version, or None.
     """
 
@@ -68,6 +68,7 @@ def train(
     keep=None,
     callbacks=(),
     console=None,
+    data=None,
     device="auto",
     jit="auto",
     strategy="none",
@@ -86,6 +87,9 @@ def train(
         callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
             never waited for.
         console: a `rich.console.Console` for what a person reads; stdout by default.
+        data: the `ImageData` of the recipe, where they are loaded already. Without their test split
+            the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
+            network returned is the last epoch's.
         device, jit, strategy: see `dtp_tf.machine.Machine`; they may differ from those of the run
             to resume.
         **settings: override the recipe's.
@@ -126,7 +130,7 @@ def train(
     console.print(f"device     {device_name()}", markup=False)
     if workers.facts():
         console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
-    data = load_data(settled, data_dir)
+    data = load_data(settled, data_dir) if data is None else data
     show_data(console, data)
     with workers.strategy.scope():
         if run is not None:
@@ -153,6 +157,8 @@ def train(
         loop.run_epochs()
     if run is None:
         return network, RunHistory(history, None, {}, None)
+    if data.test is None:
+        return network, RunHistory(history, run.path, {"interrupted": loop.interrupted}, None)
     if not history:
         raise UserError(
             "stopped before the first epoch was finished; start again, or resume with "
@@ -551,7 +557,7 @@ def fingerprint(data):
         "classes": len(data.class_names),
         "training_images": len(data.train),
         "validation_images": len(data.validation),
-        "test_images": len(data.test),
+        "test_images": None if data.test is None else len(data.test),
         "test_origin": data.test_origin,
     }
 

@@ -1,5 +1,6 @@
 """What a person reads: one line an epoch, numbers that add up, names printed as they are."""
 
+import dataclasses
 import io
 
 import pytest
@@ -116,6 +117,8 @@ def test_the_data_are_told_with_the_sizes_of_all_splits():
         "data       digits: 8x8x1 images, 10 classes; 1,150 training, 287 validation, "
         "360 test (every fifth image)\n"
     )
+    without = dataclasses.replace(digits(), test=None, test_origin="not read")
+    assert shown(show_data, without).endswith("287 validation, test split not read\n")
 
 
 def test_forward_and_inverse_weights_are_counted_pair_by_pair():

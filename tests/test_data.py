@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn.datasets import load_digits
 
+import dtp_tf.data as data_module
 from dtp_tf.data import ImageData, Split, TrainingBatches, hold_out, load_data
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.recipes import recipe
@@ -48,6 +49,15 @@ def test_digits_are_split_into_training_validation_and_test(digits):
     assert digits.image_shape == (8, 8, 1)
     assert digits.class_names == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
     assert digits.test_origin == "every fifth image"
+
+
+def test_digits_may_be_loaded_without_their_test_split(digits):
+    data = load_data(recipe("digits"), test=False)
+    assert data.test is None
+    for split in ("train", "validation"):
+        mine, theirs = getattr(data, split), getattr(digits, split)
+        np.testing.assert_array_equal(mine.images, theirs.images)
+        np.testing.assert_array_equal(mine.labels, theirs.labels)
 
 
 def test_images_are_bytes_and_labels_small_integers(digits):
@@ -427,6 +437,23 @@ def test_a_set_with_a_validation_split_only_is_tested_on_that(data_dir):
     assert data.test_origin == "the set's own validation split"
 
 
+@pytest.mark.parametrize("name", ["tiny_blocks", "tiny_blocks_without_test"])
+def test_a_set_may_be_loaded_without_its_test_split(name, data_dir, monkeypatch):
+    whole, read = blocks(name, data_dir), []
+    load = data_module._read
+
+    def noted(builder, split, *rest):
+        read.append(split)
+        return load(builder, split, *rest)
+
+    monkeypatch.setattr(data_module, "_read", noted)
+    data = load_data(recipe("digits", dataset=name), data_dir, test=False)
+    assert data.test is None
+    assert read == ["train"]
+    assert values(data.train) == values(whole.train)
+    assert values(data.validation) == values(whole.validation)
+
+
 def test_the_supervised_keys_choose_among_several_labels(data_dir):
     data = blocks("tiny_blocks_with_two_labels", data_dir)
     assert data.class_names == ("circle", "square")
@@ -605,6 +632,9 @@ def test_the_test_split_of_a_folder_does_not_depend_on_the_seed(tmp_path):
     other = load_data(recipe("digits", image_folder=folder, seed=1))
     assert values(first.test) == values(other.test)
     assert values(first.validation) != values(other.validation)
+    without = load_data(recipe("digits", image_folder=folder), test=False)
+    assert without.test is None
+    assert values(without.train) == values(first.train)
 
 
 def test_an_image_folder_may_be_resized(tmp_path):

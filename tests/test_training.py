@@ -559,6 +559,18 @@ def test_a_callback_may_stop_the_training(tmp_path):
     assert recorder.calls[-2:] == ["epoch 0 end", "train end"]
 
 
+def test_data_without_their_test_split_are_trained_on_and_nothing_else(tmp_path):
+    recipe = dtp_tf.recipe("digits", **{**TINY, "epochs": 1})
+    data = load_data(recipe, test=False)
+    network, history = train(tmp_path / "run", data=data, epochs=1)
+    assert isinstance(network, DTPNetwork)
+    assert history.metrics == {"interrupted": False} and history.export_path is None
+    assert len(history.epoch) == len(log_rows(tmp_path / "run")) == 1
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "config.json", "versions.json", "last.keras", "best.keras", "log.csv", "tensorboard"
+    }  # fmt: skip
+
+
 # -- bad ends --------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,69 @@
+"""The command `tune`."""
+
+import click
+
+from dtp_tf.cli_options import data_dir_option, json_option, print_json, setting_options
+from dtp_tf.quiet import import_tensorflow
+from dtp_tf.search_space import make_search, to_yaml
+
+
+@click.command(epilog="Example:  python cli.py tune digits --trials 10 --epochs 3")
+@click.argument("recipe", required=False)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many trials in all, those of earlier calls included.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop after this time; unfinished trials can go on later. [default: none]",
+)
+@click.option(
+    "--search",
+    type=click.Path(),
+    metavar="FILE",
+    help="YAML or JSON file of the search space. [default: ranges around the recipe's values]",
+)
+@click.option("--show-search", is_flag=True, help="Print the search space as YAML, and end.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that train at the same time, each with its share of the cores.",
+)
+@click.option("--out", type=click.Path(), help="The study's folder. [default: tunings/RECIPE]")
+@data_dir_option
+@json_option
+@setting_options
+def tune(
+    recipe, trials, timeout, search, show_search, workers, out, data_dir, as_json, **flags
+):
+    """Search for settings of RECIPE (default: digits) with a better validation accuracy.
+
+    Trials train RECIPE with other values of what is searched; those that fall behind are stopped
+    early. A flag overrides the recipe, and what it sets is not searched. The same command goes on
+    after Ctrl-C or a kill, and may run in several processes at once. The test split is not read.
+    Needs the extra `tune`.
+    """
+    settings = {name: value for name, value in flags.items() if value is not None}
+    recipe = recipe or "digits"
+    _, space = make_search(recipe, search, **settings)  # refuses before TensorFlow is imported
+    if show_search:
+        plain = space.to_plain()
+        print_json(plain) if as_json else click.echo(to_yaml(plain), nl=False)
+        return
+    import_tensorflow()
+    from dtp_tf.console import make_console
+    from dtp_tf.tuning import tune as run_search
+
+    content = run_search(
+        recipe, trials, search=search, timeout=timeout, workers=workers, out=out,
+        data_dir=data_dir, console=make_console(stderr=as_json), **settings,
+    )  # fmt: skip
+    if as_json:
+        print_json(content)

@@ -702,7 +702,8 @@ def test_one_optimizer_for_both_paths_is_refused():
         build().compile(optimizer, optimizer)
 
 
-def test_images_without_preprocessing_are_refused_with_the_remedy():
+def test_dense_layers_take_images_as_they_are_but_not_of_unknown_size():
     network = dtp_tf.DTPNetwork([dtp_tf.DensePair(2)], CLASSES)
-    with pytest.raises(ValueError, match="flatten"):
-        network.build((None, 8, 8, 3))
+    assert network(np.zeros((4, 8, 8, 3), "float32")).shape == (4, CLASSES)
+    with pytest.raises(ValueError, match="whose sizes are known, got \\(None, None, 8, 3\\)"):
+        dtp_tf.DTPNetwork([dtp_tf.DensePair(2)], CLASSES).build((None, None, 8, 3))

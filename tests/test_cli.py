@@ -74,8 +74,8 @@ def picture(path, pixels, **kwargs):
 
 def test_there_are_these_commands():
     assert COMMANDS == [
-        "compare", "evaluate", "export", "import-torch", "load-test", "predict", "presets",
-        "recipes", "save-preset", "serve", "server-status", "train", "tune",
+        "benchmark", "compare", "evaluate", "export", "import-torch", "launch", "load-test",
+        "predict", "presets", "recipes", "save-preset", "serve", "server-status", "train", "tune",
     ]  # fmt: skip
 
 

@@ -21,22 +21,23 @@ def below_target(pair, h_below, h, t, aux=None):
     return h_below + pair.difference(h, t, aux)
 
 
-def difference_targets(network, batch, target, top):
+def difference_targets(network, h, target, top, aux=None):
     """Take the target of h_top down to h_1 by difference corrections.
 
     Args:
         network: whose inverses are used.
-        batch: the `Batch`, whose activations are h_0 .. h_M.
+        h: the activations h_0 .. h_M, `batch.h`.
         target: t_top.
         top: number of the layer that `target` belongs to, from 1.
+        aux: what the inverses need to know of the forward pass, `batch.aux`; convolutions do.
 
     Returns:
         [t_1, .., t_top]
     """
-    targets, h = [target], batch.h
+    targets = [target]
     for layer in range(top - 1, 0, -1):
-        pair, aux = network.layers_up[layer], batch.aux[layer]
-        targets.insert(0, below_target(pair, h[layer], h[layer + 1], targets[0], aux))
+        pair, of_layer = network.layers_up[layer], None if aux is None else aux[layer]
+        targets.insert(0, below_target(pair, h[layer], h[layer + 1], targets[0], of_layer))
     return targets
 
 
@@ -84,4 +85,4 @@ class DTP(FeedbackRule):
 
     def targets(self, network, batch):
         top = top_target(batch.h[-2], batch.top_gradient(), self.target_step)
-        return difference_targets(network, batch, top, len(batch.h) - 2)
+        return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)

@@ -30,4 +30,4 @@ class FWDTP(TargetRule):
 
     def targets(self, network, batch):
         top = top_target(batch.h[-2], batch.top_gradient(), self.target_step)
-        return difference_targets(network, batch, top, len(batch.h) - 2)
+        return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)

@@ -97,7 +97,7 @@ class LDRL(FeedbackRule):
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
-        return difference_targets(network, batch, top, len(batch.h) - 1)[:-1]
+        return difference_targets(network, batch.h, top, len(batch.h) - 1, batch.aux)[:-1]
 
     def get_config(self):
         return {**super().get_config(), "noise_directions": self.noise_directions}

@@ -53,4 +53,4 @@ class SDTP(FeedbackRule):
     def targets(self, network, batch):
         output = network.layers_up[-1]
         top = below_target(output, batch.h[-2], batch.probabilities, batch.labels)
-        return difference_targets(network, batch, top, len(batch.h) - 2)
+        return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)

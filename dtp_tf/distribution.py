@@ -7,6 +7,7 @@ optimizers and the metrics add up what the replicas found, and only the chief, w
 import contextlib
 import dataclasses
 import os
+import re
 import signal
 import threading
 
@@ -215,6 +216,7 @@ def lost_workers(workers, run_dir):
 
 def _reason(error):
     """Return the first words of what TensorFlow says that are not about its graph."""
-    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith("Collective ops is aborted")), lines[0])
-    return told.removeprefix("Collective ops is aborted by: ")[:120].rstrip(". :")
+    text = re.sub(r"\{\{.*?\}\}", "", error.message)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = next((line for line in lines if "Collective ops is aborted by: " in line), lines[0])
+    return told.split("Collective ops is aborted by: ")[-1][:120].rstrip(". :")

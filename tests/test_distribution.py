@@ -27,7 +27,7 @@ from helpers import (
 
 import dtp_tf
 from dtp_tf.cluster import Cluster, expand_hosts, find_cluster
-from dtp_tf.distribution import Workers
+from dtp_tf.distribution import Workers, lost_workers
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.launch import free_ports
 from dtp_tf.preprocessing import augment
@@ -282,3 +282,19 @@ def test_a_worker_without_a_cluster_is_refused_before_it_starts(tmp_path, monkey
     words = ("train", "digits", "--strategy", "multiworker", "--run-dir", run)
     assert "launch --workers 2 train" in refusal(invoke(*words), 1)
     assert not run.exists() and "TF_CONFIG" not in os.environ
+
+
+# -- a worker that is gone -------------------------------------------------------------------------
+
+
+def test_the_loss_of_a_worker_is_one_sentence_and_other_errors_are_left_alone():
+    workers = Workers(tf.distribute.get_strategy(), Cluster(("a:1", "b:2"), 1))
+    text = "{{node x}} Collective ops is aborted by: Socket closed\nThe error could be from"
+    gone = tf.errors.UnavailableError(None, None, text)
+    with pytest.raises(UserError, match=r"worker 1 lost another one \(Socket closed\).*RUN"):
+        with lost_workers(workers, None):
+            raise gone
+    with pytest.raises(tf.errors.InvalidArgumentError), lost_workers(workers, None):
+        raise tf.errors.InvalidArgumentError(None, None, "a shape")
+    with pytest.raises(tf.errors.UnavailableError), lost_workers(Workers(workers.strategy), None):
+        raise gone

@@ -1,9 +1,11 @@
-"""Measure how the time of an epoch and the memory grow with batch, width and depth, and draw it.
+"""Measure how the time of an epoch and the memory grow with batch, width, depth and workers.
 
-    python benchmarks/scaling.py --out docs/benchmarks
+    python benchmarks/scaling.py --data-dir DIR --out docs/benchmarks
 
-Every point is a process of its own, which trains on random images of CIFAR-10's shape; an epoch is
-that of 50,000 images. Leaves scaling.csv and scaling.png.
+Every point is a process of its own, which makes training steps on random images of CIFAR-10's shape;
+an epoch is that of 50,000 images. The points of workers are runs of `launch ... train cifar10`, with
+batches of 120 images for all workers together; their memory is that of the largest process. Leaves
+scaling.csv and scaling.png.
 """
 
 import csv
@@ -12,17 +14,19 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 
 import click
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-START = {"batch_size": 128, "width": 1000, "depth": 3}
+START = {"batch_size": 128, "width": 1000, "depth": 3, "workers": 0}
 AXES = {
     "batch_size": (32, 128, 512, 2048),
     "width": (250, 500, 1000, 2000),
     "depth": (1, 2, 4, 8),
+    "workers": (1, 2, 3),
 }
 IMAGES = 50_000
 COLUMNS = ("axis", *START, "images_per_second", "seconds_per_epoch", "peak_memory_gb")
@@ -30,22 +34,25 @@ COLUMNS = ("axis", *START, "images_per_second", "seconds_per_epoch", "peak_memor
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--out", type=click.Path(file_okay=False, path_type=pathlib.Path), required=True)
+@click.option("--data-dir", required=True, help="Folder of TensorFlow Datasets with CIFAR-10.")
 @click.option("--seconds", default=1.0, show_default=True, help="Length of a window; five a point.")
 @click.option("--point", hidden=True)
-def main(out, seconds, point):
+def main(out, data_dir, seconds, point):
     """Measure all points, each in a process of its own."""
     if point is not None:
-        print(json.dumps(measure(json.loads(point), seconds)))
+        point = json.loads(point)
+        found = measure_workers(point, data_dir) if point["workers"] else measure(point, seconds)
+        print(json.dumps(found))
         return
     rows = []
     for axis, values in AXES.items():
         for value in values:
             point = {**START, axis: value}
-            command = [sys.executable, __file__, "--out", str(out), "--seconds", str(seconds)]
-            done = subprocess.run(
-                [*command, "--point", json.dumps(point)],
-                check=True, capture_output=True, text=True,
-            )  # fmt: skip
+            if axis == "workers":
+                point["batch_size"] = 120  # of which two and three workers have equal parts
+            command = [sys.executable, __file__, "--out", str(out), "--data-dir", data_dir]
+            command += ["--seconds", str(seconds), "--point", json.dumps(point)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             rows.append({"axis": axis, **point, **json.loads(done.stdout.splitlines()[-1])})
             print(json.dumps(rows[-1]), flush=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -65,12 +72,29 @@ def measure(point, seconds):
         "cifar10", batch_size=point["batch_size"], units=(point["width"],) * point["depth"]
     )
     rate = step_rate(recipe, random_images(point["batch_size"]), seconds)
+    return _found(rate, resource.RUSAGE_SELF)
+
+
+def measure_workers(point, data_dir):
+    """Return the speed and the memory of an epoch of several workers on this machine."""
+    workers = ["launch", "--workers", str(point["workers"])] if point["workers"] > 1 else []
+    units = ",".join([str(point["width"])] * point["depth"])
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(ROOT / "cli.py"), *workers, "train", "cifar10"]
+        command += ["--data-dir", data_dir, "--no-export", "--epochs", "3", "--units", units]
+        command += ["--batch-size", str(point["batch_size"]), "--run-dir", f"{folder}/run"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        with open(f"{folder}/run/log.csv", newline="") as file:
+            rates = [float(row["images_per_second"]) for row in csv.DictReader(file)]
+    return _found(max(rates[1:]), resource.RUSAGE_CHILDREN)  # the first epoch compiles
+
+
+def _found(rate, whose):
     unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in kilobytes
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
     return {
         "images_per_second": round(rate, 1),
         "seconds_per_epoch": round(IMAGES / rate, 2),
-        "peak_memory_gb": round(peak, 3),
+        "peak_memory_gb": round(resource.getrusage(whose).ru_maxrss * unit / 1e9, 3),
     }
 
 

@@ -2,10 +2,10 @@
 
     python benchmarks/scaling.py --data-dir DIR --out docs/benchmarks
 
-Every point is a process of its own, which makes training steps on random images of CIFAR-10's shape;
-an epoch is that of 50,000 images. The points of workers are runs of `launch ... train cifar10`, with
-batches of 120 images for all workers together; their memory is that of the largest process. Leaves
-scaling.csv and scaling.png.
+Every point is a process of its own, which makes training steps on random images of CIFAR-10's
+shape; an epoch is that of 50,000 images. The points of workers are runs of `launch ... train
+cifar10`, with batches of 120 images for all workers together; their memory is that of the largest
+process. Leaves scaling.csv and scaling.png.
 """
 
 import csv

@@ -368,7 +368,10 @@ def test_a_recipe_builds_the_network_of_its_rule(rule):
 def test_every_named_recipe_builds_a_network_with_every_rule(rule):
     """Of few units, for the recipes' own take seconds to draw."""
     for name in RECIPES:
-        recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits")
+        own = dtp_tf.recipe(name, rule=rule).to_dict()
+        lists = ("noise", "inverse_steps", "inverse_learning_rate")  # for other numbers of layers
+        first = {one: own[one][0] for one in lists if isinstance(own[one], list)}
+        recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits", **first)
         needs = {
             ("bp", "sign"): "backpropagation needs gradients",
             ("autoencoder", "sign"): "an autoencoder needs continuous activations",

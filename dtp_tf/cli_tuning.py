@@ -1,8 +1,17 @@
 """The command `tune`."""
 
+import dataclasses
+
 import click
 
-from dtp_tf.cli_options import data_dir_option, json_option, print_json, setting_options
+from dtp_tf.cli_options import (
+    data_dir_option,
+    json_option,
+    machine_options,
+    print_json,
+    setting_options,
+)
+from dtp_tf.machine import Machine
 from dtp_tf.quiet import import_tensorflow
 from dtp_tf.search_space import make_search, to_yaml
 
@@ -38,10 +47,23 @@ from dtp_tf.search_space import make_search, to_yaml
 )
 @click.option("--out", type=click.Path(), help="The study's folder. [default: tunings/RECIPE]")
 @data_dir_option
+@machine_options
 @json_option
 @setting_options
 def tune(
-    recipe, trials, timeout, search, show_search, workers, out, data_dir, as_json, **flags
+    recipe,
+    trials,
+    timeout,
+    search,
+    show_search,
+    workers,
+    out,
+    data_dir,
+    device,
+    jit,
+    strategy,
+    as_json,
+    **flags,
 ):
     """Search for settings of RECIPE (default: digits) with a better validation accuracy.
 
@@ -52,7 +74,9 @@ def tune(
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe or "digits"
-    _, space = make_search(recipe, search, **settings)  # refuses before TensorFlow is imported
+    machine = Machine(device, jit, strategy)
+    # Refuses before TensorFlow is imported.
+    _, space = make_search(recipe, search, machine, **settings)
     if show_search:
         plain = space.to_plain()
         print_json(plain) if as_json else click.echo(to_yaml(plain), nl=False)
@@ -63,7 +87,8 @@ def tune(
 
     content = run_search(
         recipe, trials, search=search, timeout=timeout, workers=workers, out=out,
-        data_dir=data_dir, console=make_console(stderr=as_json), **settings,
+        data_dir=data_dir, console=make_console(stderr=as_json), **dataclasses.asdict(machine),
+        **settings,
     )  # fmt: skip
     if as_json:
         print_json(content)

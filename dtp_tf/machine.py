@@ -77,6 +77,15 @@ class Machine:
                 "compiled by XLA, which replicas cannot share; leave one of them out."
             )
 
+    def check_shareable(self, task):
+        """Raise `SettingError` if several runs of one `task`, in words, cannot be made in this way.
+        """
+        if self.strategy == "multiworker":
+            raise SettingError(
+                f"`strategy` multiworker has no place in {task}, whose runs one process starts; "
+                "use mirrored, or train single runs with `launch`."
+            )
+
     def compiles_step(self, recipe):
         """Whether XLA compiles the whole step."""
         return self.jit == "on" or recipe.deterministic

@@ -79,11 +79,7 @@ def make_plan(
 
 
 def _check_machine(machine, recipes):
-    if machine.strategy == "multiworker":
-        raise SettingError(
-            "`strategy` multiworker has no place in a comparison, whose runs one process starts; "
-            "use mirrored, or train each rule with `launch`."
-        )
+    machine.check_shareable("a comparison")
     for one in recipes:
         machine.check_fits(one)
 

@@ -343,18 +343,20 @@ def _steps(count):
     return {"low": 1, "high": max(4, 2 * count)}
 
 
-def make_search(recipe="digits", search=None, **settings):
+def make_search(recipe="digits", search=None, machine=None, **settings):
     """Return the `Recipe` whose settings a search changes, and the `SearchSpace`.
 
     Args:
         recipe: the name of a recipe, or a `Recipe`.
         search: a search space as YAML has it, or the YAML or JSON file of one; by default the
             space of `default_search`.
+        machine: the `dtp_tf.machine.Machine` that the trials are to be trained on, if it is known.
         **settings: override the recipe's, and are not searched.
 
     Raises:
         SettingError: an unknown recipe or setting, a setting that cannot be searched or has no
-            place in the rule, a reversed range, or a value out of what recipes allow.
+            place in the rule, a reversed range, a value out of what recipes allow, or a machine
+            that trials cannot be trained on.
     """
     check_names(settings)
     where, fixed, space = "the search space", {}, None
@@ -376,6 +378,9 @@ def make_search(recipe="digits", search=None, **settings):
         raise SettingError(f"{where} leaves nothing to search: give some setting a range.")
     with _saying(where):
         space.check(base)
+    if machine is not None:
+        machine.check_shareable("a search")
+        machine.check_fits(base)
     return base, space
 
 

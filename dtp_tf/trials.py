@@ -1,6 +1,7 @@
 """Training the trials of a study: without the test split, and no longer than they are worth it."""
 
 import contextlib
+import dataclasses
 import signal
 
 import keras
@@ -8,6 +9,7 @@ import keras
 from dtp_tf.data import load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.files import remove_half_written
+from dtp_tf.machine import Machine
 from dtp_tf.plan import difference
 from dtp_tf.recipes import shown
 from dtp_tf.results import read_log
@@ -22,7 +24,8 @@ def work(job, console):
 
     Args:
         job: a dict: "study" (its folder), "trials" (how many there may be in all), "share" (how
-            many this process trains), "data_dir", and "stream", see `dtp_tf.child.run_job`.
+            many this process trains), and "data_dir", "machine" and "stream", see
+            `dtp_tf.child.run_job`.
         console: where a person reads a line per epoch.
 
     Returns:
@@ -39,7 +42,7 @@ def work(job, console):
                 with _given_back(trial):
                     if data is None:
                         data = load_data(study.base, job["data_dir"], test=False)
-                    if not train_trial(trial, data, console, stop):
+                    if not train_trial(trial, data, console, stop, Machine(**job["machine"])):
                         break
                 keras.utils.clear_session()
     except UserError as error:
@@ -58,7 +61,7 @@ def _given_back(trial):
         raise
 
 
-def train_trial(trial, data, console, stop):
+def train_trial(trial, data, console, stop, machine):
     """Train one trial and tell its study how it ended; return whether it was not stopped.
 
     Args:
@@ -66,6 +69,7 @@ def train_trial(trial, data, console, stop):
         data: the `ImageData`, without a test split.
         console: where a person reads.
         stop: an event that is set when the process is asked to stop.
+        machine: the `Machine` to train on.
 
     Raises:
         UserError: a setting or a folder that cannot be used.
@@ -87,11 +91,12 @@ def train_trial(trial, data, console, stop):
     searched = {name: getattr(trial.recipe, name) for name in trial.study.space.entries}
     values = ", ".join(f"{name} {_short(value)}" for name, value in searched.items())
     console.print(f"trial {trial.number:<4} {values}", markup=False)
-    result = {"data": fingerprint(data), "versions": versions()}
+    result = {"data": fingerprint(data), "versions": {**versions(), **machine.facts()}}
     try:
         _, history = train(
-            **start, data=data, export_dir=None, callbacks=[watch], console=make_console(quiet=True)
-        )
+            **start, **dataclasses.asdict(machine), data=data, export_dir=None, callbacks=[watch],
+            console=make_console(quiet=True),
+        )  # fmt: skip
     except DivergedError as error:
         trial.prune({**result, "diverged": str(error), **_numbers(read_log(run.log))})
         _say(console, trial, "diverged")

@@ -9,12 +9,14 @@ Trials are trained by worker processes (`dtp_tf.trials`), which share the study 
 """
 
 import contextlib
+import dataclasses
 import importlib.util
 import pathlib
 import time
 
 from dtp_tf.console import make_console
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.machine import Machine
 from dtp_tf.rules import find_rule
 from dtp_tf.search_space import make_search
 from dtp_tf.training import stoppable
@@ -33,6 +35,9 @@ def tune(
     out=None,
     data_dir=None,
     console=None,
+    device="auto",
+    jit="auto",
+    strategy="none",
     **settings,
 ):
     """Search for settings of a recipe with a better validation accuracy.
@@ -53,6 +58,7 @@ def tune(
         out: the study's folder; by default `tunings/RECIPE`.
         data_dir: the folder of TensorFlow Datasets.
         console: a `rich.console.Console` for what a person reads; stdout by default.
+        device, jit, strategy: of every trial, see `dtp_tf.machine.Machine`; not multiworker.
         **settings: override the recipe's, and are not searched.
 
     Returns:
@@ -71,7 +77,8 @@ def tune(
     """
     console = console or make_console()
     check_numbers(trials=trials, workers=workers, timeout=timeout)
-    base, space = make_search(recipe, search, **settings)
+    machine = Machine(device, jit, strategy)
+    base, space = make_search(recipe, search, machine, **settings)
     require_optuna()
     from dtp_tf.shared_study import SharedStudy
     from dtp_tf.tuning_report import write_report
@@ -86,6 +93,7 @@ def tune(
         "trials": trials,
         "share": SHARE,
         "data_dir": None if data_dir is None else str(data_dir),
+        "machine": dataclasses.asdict(machine),
         "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
     }
     limit = None if timeout is None else time.monotonic() + timeout

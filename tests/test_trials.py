@@ -37,7 +37,7 @@ class Reader:
 
 def job(study, limit, share=10):
     return {"study": str(study.folder), "trials": limit, "share": share, "data_dir": None,
-            "stream": None}  # fmt: skip
+            "machine": {"jit": "off"}, "stream": None}  # fmt: skip
 
 
 def interrupt(line):
@@ -57,6 +57,7 @@ def trained(tmp_path_factory):
 
     def train(**given):
         seen.append(given["data"])
+        assert given["jit"] == "off"
         return training.train(**given)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -81,6 +82,7 @@ def test_a_trial_ends_with_the_accuracy_of_its_best_epoch(trained):
         assert result["validation_accuracy"] == entry.value
         assert result["validation_loss"] == float(rows[result["best_epoch"] - 1]["val_loss"])
         assert result["seconds"] == sum(float(row["seconds"]) for row in rows)
+        assert result["versions"]["jit"] == "off"
 
 
 def test_the_test_split_is_never_read(trained):

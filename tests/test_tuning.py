@@ -221,12 +221,27 @@ def test_a_search_with_other_settings_is_refused_by_name(copy, jobs):
     [
         ["nonsense"], ["--trials", "0"], ["--timeout", "0"], ["--workers", "0"],
         ["--search", "missing.yaml"], ["--rule", "bp", "--noise", "1"], ["--epochs", "no"],
+        ["--device", "tpu"], ["--jit", "no"], ["--jit", "off", "--deterministic"],
     ],
     ids=" ".join,
 )  # fmt: skip
 def test_wrong_use_is_one_sentence_and_exit_code_2(words, tmp_path, jobs):
     refusal(invoke("tune", *words, "--out", tmp_path / "out"), 2)
     assert not (tmp_path / "out").exists() and not jobs
+
+
+def test_trials_cannot_be_workers_of_one_training(tmp_path, jobs):
+    words = "tune", "--strategy", "multiworker", "--out", tmp_path / "out"
+    assert "`strategy` multiworker has no place in a search" in refusal(invoke(*words), 2)
+    assert not jobs and not (tmp_path / "out").exists()
+
+
+def test_every_trial_gets_what_is_said_of_the_machine(tmp_path, jobs):
+    words = "--device", "cpu", "--jit", "off", "--trials", 1, "--out", tmp_path / "out"
+    invoke("tune", *words, *flags(SMALL))
+    assert jobs and all(
+        job["machine"] == {"device": "cpu", "jit": "off", "strategy": "none"} for job in jobs
+    )
 
 
 def test_a_wrong_search_file_is_refused_by_name(tmp_path, jobs):

@@ -114,7 +114,7 @@ def draw(rows, path):
             plot.plot(values, heights, marker="o")
             plot.set_xscale("log", base=2)
             plot.set_xticks(values, [str(value) for value in values])
-            plot.set_ylim(bottom=0)
+            plot.set_ylim(0, 1.08 * max(heights))
             plot.grid(alpha=0.3)
             if column == 0:
                 plot.set_ylabel(label)

@@ -102,9 +102,9 @@ def _multiply_adds(widths):
 
 
 def random_images(largest_batch):
-    """Return random images of CIFAR-10's shape as `ImageData`: an epoch or more of each batch."""
+    """Return random images of CIFAR-10's shape as `ImageData`: at least 20 batches of any size."""
     rng = np.random.default_rng(0)
-    count = 10 * max(largest_batch, 1000)
+    count = 20 * max(largest_batch, 1000)
     images = rng.integers(0, 256, size=(count, 32, 32, 3), dtype=np.uint8)
     split = Split(images, rng.integers(0, CLASSES, size=count).astype(np.int32))
     few = split.take(np.arange(CLASSES))

@@ -36,9 +36,9 @@ COLUMNS = ("rule", "inverse_steps", "milliseconds", "measured", "counted", "rati
 @click.option("--seconds", default=1.0, show_default=True, help="Length of a window; five a point.")
 def main(recipe, seconds):
     """Print a table of all points as CSV."""
+    from dtp_tf.building import build_network
     from dtp_tf.recipes import recipe as find_recipe
     from dtp_tf.throughput import random_images, step_rate
-    from dtp_tf.training import build_network
 
     writer, data, base = csv.DictWriter(sys.stdout, COLUMNS), random_images(1000), None
     writer.writeheader()

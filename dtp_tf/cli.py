@@ -23,19 +23,13 @@ from dtp_tf.cli_options import (
 from dtp_tf.cli_presets import import_torch, presets, save_preset
 from dtp_tf.cli_serving import load_test, serve, server_options, server_status
 from dtp_tf.cli_tuning import tune
+from dtp_tf.config_files import read_config
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machine import Machine
+from dtp_tf.named_recipes import RECIPES
 from dtp_tf.plan import make_plan
 from dtp_tf.quiet import import_tensorflow
-from dtp_tf.recipes import (
-    RECIPES,
-    RULE_SETTINGS,
-    SETTINGS,
-    Recipe,
-    read_config,
-    rule_settings,
-    shown,
-)
+from dtp_tf.recipes import RULE_SETTINGS, SETTINGS, Recipe, rule_settings, shown
 from dtp_tf.recipes import recipe as find_recipe
 
 
@@ -62,7 +56,7 @@ def show_versions(ctx, param, value):
         return
     import_tensorflow()
     from dtp_tf.devices import device_name
-    from dtp_tf.training import versions
+    from dtp_tf.provenance import versions
 
     for name, version in versions().items():
         if name != "device":

@@ -22,7 +22,7 @@ from dtp_tf.recipes import shown
 from dtp_tf.results import Result, draw_comparison, show_table, summarize, write_csv
 from dtp_tf.rules import find_rule
 from dtp_tf.runs import Run
-from dtp_tf.training import stoppable
+from dtp_tf.stopping import stoppable
 
 
 def compare(

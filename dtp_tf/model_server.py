@@ -15,7 +15,7 @@ import subprocess
 import yaml
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.recipes import did_you_mean
+from dtp_tf.settings import did_you_mean
 
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"

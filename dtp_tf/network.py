@@ -7,15 +7,15 @@ import tensorflow as tf
 
 from dtp_tf import activations  # noqa: F401  (registers them with Keras)
 from dtp_tf.batch import Batch, global_batch_size
-from dtp_tf.directions import orthogonal_directions
 from dtp_tf.errors import SettingError
+from dtp_tf.noise import gaussian, orthogonal, uniform
 from dtp_tf.pairs import DensePair
 from dtp_tf.precision import exact_copy, is_mixed
 from dtp_tf.presets import shipped_presets
-from dtp_tf.replicas import draw
 from dtp_tf.rules import DTP, Rule, TargetRule
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 from dtp_tf.sampling import bernoulli, first_sampled, sampled_passes, stock_sampling
+from dtp_tf.updates import Updates
 
 
 class _Presets:
@@ -277,7 +277,7 @@ class DTPNetwork(keras.Model):
             **kwargs,
         )
         self.inverse_optimizer = inverse_optimizer
-        self._apply_functions = {}
+        self._updates = Updates()
         self._build_optimizers()
 
     def build_metrics(self, x, y):
@@ -437,8 +437,7 @@ class DTPNetwork(keras.Model):
         """Return what layer `layer` (0 .. M-1) gets for the activations below it in this step."""
         if self.layers_up[layer].transmission != "sample":
             return h
-        uniform = _draw(tf.random.stateless_uniform, tf.shape(h), self.seed, self.step, layer)
-        return bernoulli(h, tf.cast(uniform, h.dtype))
+        return bernoulli(h, uniform(h, self.seed, self.step, layer))
 
     def noise(self, layer, k):
         """Return a function of a tensor that gives standard normal numbers of its shape, or what
@@ -449,62 +448,17 @@ class DTPNetwork(keras.Model):
         draws = itertools.count()
 
         def noise(like):
-            draw = next(draws)
+            key = (layer, k, next(draws))
             if self.rule.noise_directions == "orthogonal":
-                numbers = self._orthogonal(like, layer, k, draw)
-            else:
-                numbers = _normal(tf.shape(like), self.seed, self.step, layer, k, draw)
-            return tf.cast(numbers, like.dtype)
+                steps = self.rule.steps(self.trained_feedback.index(layer))
+                return orthogonal(like, self.seed, self.step, steps, *key)
+            return gaussian(like, self.seed, self.step, *key)
 
         return noise
 
-    def _orthogonal(self, like, layer, k, draw):
-        """The next rows of the layer's frame, each with a random sign, in the shape of `like`."""
-        strategy = tf.distribute.get_strategy()
-        replicas, replica = strategy.num_replicas_in_sync, 0
-        if replicas > 1:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        batch = tf.shape(like, out_type=tf.int64)[0]
-        steps = self.rule.steps(self.trained_feedback.index(layer))
-        updates = tf.convert_to_tensor(self.step) * steps + k
-        rows = (updates * replicas + tf.cast(replica, tf.int64)) * batch + tf.range(batch)
-        shape = like.shape[1:]
-        frame = tf.random.experimental.stateless_fold_in([self.seed, layer], draw)
-        coordinates = tf.random.stateless_uniform((shape.num_elements(),), frame)
-        examples = _draw(
-            tf.random.stateless_uniform, (batch, 1), self.seed, self.step, layer, k, draw
-        )
-        directions = orthogonal_directions(rows, _signs(coordinates))
-        return tf.reshape(_signs(examples) * directions, (-1, *shape))
-
     def _apply(self, updates, after=()):
-        """Apply `(optimizer, gradients, variables)` each, compiled by XLA where that is possible.
-
-        An update is dozens of element-wise operations a weight; fused, they pass over memory once.
-
-        No update begins before all gradients, and the tensors `after`, are computed: TensorFlow was
-        seen to change a weight in its place between the operation that reads it and the product
-        that uses what was read, which is then a product with the weight of the next step.
-        """
-        every = [one for _, gradients, _ in updates for one in gradients]
-        with tf.control_dependencies([*every, *after]):
-            self._apply_now(updates)
-
-    def _apply_now(self, updates):
-        # Under a strategy an optimizer cannot work inside a function of its own.
-        if self.run_eagerly or not self.jit_updates or tf.distribute.has_strategy():
-            for optimizer, gradients, variables in updates:
-                optimizer.apply(gradients, variables)
-            return
-        key = tuple(id(optimizer) for optimizer, _, _ in updates)
-        if key not in self._apply_functions:
-
-            def apply(every):
-                for (optimizer, _, variables), gradients in zip(updates, every, strict=True):
-                    optimizer.apply(gradients, variables)
-
-            self._apply_functions[key] = tf.function(apply, jit_compile=True, autograph=False)
-        self._apply_functions[key]([gradients for _, gradients, _ in updates])
+        compiled = self.jit_updates and not self.run_eagerly
+        self._updates.apply(updates, after, compiled)
 
     def _build_optimizers(self):
         if not (self.compiled and self.built):
@@ -706,24 +660,6 @@ def _mean(losses, weights):
     if weights is not None:
         losses = losses * tf.cast(tf.reshape(weights, (-1,)), losses.dtype)
     return tf.reduce_sum(losses) / global_batch_size(losses)
-
-
-def _normal(shape, seed, step, *key):
-    """Standard normal numbers that depend on nothing but the seed, the step and the key."""
-    return _draw(tf.random.stateless_normal, shape, seed, step, *key)
-
-
-def _signs(uniform):
-    """-1 or 1 for numbers from 0 to 1."""
-    return tf.where(uniform < 0.5, -1.0, 1.0)
-
-
-def _draw(distribution, shape, seed, step, *key):
-    """Random numbers that depend on nothing but the seed, the step and the key."""
-    state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
-    for number in key:
-        state = tf.random.experimental.stateless_fold_in(state, number)
-    return draw(distribution, shape, state)
 
 
 def _results(metrics):

@@ -7,19 +7,12 @@ import dataclasses
 import pathlib
 import shlex
 
+from dtp_tf.config_files import read_mapping
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes import (
-    RECIPES,
-    RULE_SETTINGS,
-    RULES,
-    SETTINGS,
-    check_names,
-    did_you_mean,
-    read_mapping,
-    rule_settings,
-    shown,
-)
+from dtp_tf.named_recipes import RECIPES
+from dtp_tf.recipes import RULE_SETTINGS, RULES, SETTINGS, check_names, rule_settings, shown
 from dtp_tf.recipes import recipe as find_recipe
+from dtp_tf.settings import did_you_mean
 
 # What all rules of a comparison share: with it they have the same images, splits, forward networks,
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.

@@ -14,9 +14,9 @@ from dtp_tf.evaluation import predict
 from dtp_tf.files import make_folder, read_json, write_json, write_text, written
 from dtp_tf.models import SavedModel, load_model
 from dtp_tf.presets import FORMAT, Preset, file_hash
+from dtp_tf.provenance import versions
 from dtp_tf.recipes import RULES
 from dtp_tf.runs import Run
-from dtp_tf.training import versions
 
 # -- loading ---------------------------------------------------------------------------------------
 

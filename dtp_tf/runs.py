@@ -29,7 +29,8 @@ from dtp_tf.files import (
 )
 from dtp_tf.models import load_model, save_model
 from dtp_tf.presets import is_preset, shipped_names
-from dtp_tf.recipes import Recipe, did_you_mean
+from dtp_tf.recipes import Recipe
+from dtp_tf.settings import did_you_mean
 
 
 class Run:

@@ -15,9 +15,11 @@ import itertools
 import math
 import random
 
+from dtp_tf.config_files import read_mapping
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes import SETTINGS, check_names, did_you_mean, read_mapping, rule_settings, shown
+from dtp_tf.recipes import SETTINGS, check_names, rule_settings, shown
 from dtp_tf.recipes import recipe as find_recipe
+from dtp_tf.settings import did_you_mean
 
 # With other data, other epochs or another seed, accuracies could not be compared; another rule has
 # other settings.

@@ -12,9 +12,9 @@ from dtp_tf.evaluation import evaluate
 from dtp_tf.preprocessing import preprocessing_layer
 from dtp_tf.preset_models import refuse_used, save_preset
 from dtp_tf.presets import file_hash
+from dtp_tf.provenance import fingerprint
 from dtp_tf.recipes import Recipe
 from dtp_tf.torch_weights import network_from_arrays, read_arrays
-from dtp_tf.training import fingerprint
 
 
 def import_torch(

@@ -4,8 +4,8 @@ from dtp_tf.data import load_data
 from dtp_tf.evaluation import evaluate
 from dtp_tf.export import export
 from dtp_tf.presets import preset_info, probe_images
+from dtp_tf.provenance import card_facts
 from dtp_tf.runs import open_model
-from dtp_tf.training import card_facts
 
 
 def export_trained(model, export_dir, name=None, *, data_dir=None, formats=(), keep=None):

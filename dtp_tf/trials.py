@@ -11,12 +11,14 @@ from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.files import remove_half_written
 from dtp_tf.machine import Machine
 from dtp_tf.plan import difference
+from dtp_tf.provenance import fingerprint, versions
 from dtp_tf.recipes import shown
 from dtp_tf.results import read_log
 from dtp_tf.runs import Run, best_epoch
 from dtp_tf.shared_study import SharedStudy
+from dtp_tf.stopping import stoppable
 from dtp_tf.tables import make_console
-from dtp_tf.training import fingerprint, stoppable, train, versions
+from dtp_tf.training import train
 
 
 def work(job, console):

@@ -19,7 +19,7 @@ from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machine import Machine
 from dtp_tf.rules import find_rule
 from dtp_tf.search_space import make_search
-from dtp_tf.training import stoppable
+from dtp_tf.stopping import stoppable
 from dtp_tf.workers import run_workers
 
 SHARE = 10  # trials that one process trains, for it keeps some memory of each

@@ -6,8 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from dtp_tf.files import write_text
+from dtp_tf.named_recipes import RECIPES
 from dtp_tf.plan import train_command
-from dtp_tf.recipes import RECIPES, RULE_SETTINGS, rule_settings, shown
+from dtp_tf.recipes import RULE_SETTINGS, rule_settings, shown
 from dtp_tf.recipes import recipe as find_recipe
 from dtp_tf.results import write_csv
 from dtp_tf.search_space import to_yaml

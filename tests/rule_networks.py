@@ -166,8 +166,8 @@ def given(draws):
 def give_noise(monkeypatch, eps):
     """Let training draw `eps[k]` for the k-th update of the feedback on a batch."""
     monkeypatch.setattr(
-        "dtp_tf.network._normal",
-        lambda shape, seed, step, layer, k, draw: tf.constant(eps[k][layer + 1][draw], "float32"),
+        "dtp_tf.network.gaussian",
+        lambda like, seed, step, layer, k, draw: tf.constant(eps[k][layer + 1][draw], "float32"),
     )
 
 

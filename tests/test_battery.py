@@ -308,11 +308,11 @@ def test_fixed_feedback_is_there_and_does_not_learn(rule):
 
 @every_rule
 def test_examples_of_weight_zero_have_no_influence(monkeypatch, rule):
-    def normal(shape, seed, step, layer, k, draw):  # every example keeps its own
-        noise = np.random.default_rng((layer, draw)).normal(size=(BATCH, shape[1]))
-        return tf.constant(noise[: shape[0]], "float32")
+    def normal(like, seed, step, layer, k, draw):  # every example keeps its own
+        noise = np.random.default_rng((layer, draw)).normal(size=(BATCH, like.shape[1]))
+        return tf.constant(noise, "float32")[: tf.shape(like)[0]]
 
-    monkeypatch.setattr("dtp_tf.network._normal", normal)
+    monkeypatch.setattr("dtp_tf.network.gaussian", normal)
     x, y = examples()
     weights = np.array([2] * 4 + [0] * 4, "float32")
     # The mean over 8 examples of which 4 count twice is the mean over these 4.
@@ -530,13 +530,14 @@ def test_two_replicas_learn_what_one_learns_by_every_rule(tmp_path):
         import dtp_tf.network
         from dtp_tf.rules import BY_NAME
 
-        def normal(shape, seed, step, layer, k, draw):
+        def normal(like, seed, step, layer, k, draw):
+            shape = tf.shape(like)
             # The same noise for each example, for the replicas' own noise differs.
             one = tf.concat([[1], shape[1:]], 0)
             row = tf.random.stateless_normal(one, [1000 * layer + 10 * k + draw, 0])
             return tf.repeat(row, shape[0], axis=0)
 
-        dtp_tf.network._normal = normal
+        dtp_tf.network.gaussian = normal
         x = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
         weights = np.linspace(0.5, 2, 8).astype("float32")
 

@@ -45,8 +45,9 @@ from dtp_tf.cli import main
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
 from dtp_tf.models import load_model
-from dtp_tf.recipes import RECIPES, RULE_SETTINGS, RULES, SETTINGS
-from dtp_tf.training import versions
+from dtp_tf.named_recipes import RECIPES
+from dtp_tf.provenance import versions
+from dtp_tf.recipes import RULE_SETTINGS, RULES, SETTINGS
 
 COMMANDS = sorted(main.commands)
 

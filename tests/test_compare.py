@@ -31,17 +31,18 @@ from PIL import Image
 
 import dtp_tf
 from dtp_tf import comparison
+from dtp_tf.building import build_network
 from dtp_tf.child import run_job
 from dtp_tf.console import make_console
 from dtp_tf.data import load_data
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import read_json, write_json
+from dtp_tf.loop import Loop
 from dtp_tf.plan import HELD_EQUAL, folder_name, make_plan, train_command
 from dtp_tf.recipes import RULES
 from dtp_tf.results import Result, draw_comparison, show_table, summarize
 from dtp_tf.rules.base import FORWARD
 from dtp_tf.runs import Run
-from dtp_tf.training import Loop, build_network
 
 SMALL = {"units": (16, 12), "batch_size": 128, "epochs": 1}
 RULE_FLAGS = flags(SMALL)

@@ -8,6 +8,7 @@ from helpers import digits, succeeded, trained
 from rich.console import Console
 
 import dtp_tf
+from dtp_tf.building import build_network
 from dtp_tf.console import (
     Display,
     epoch_line,
@@ -17,7 +18,6 @@ from dtp_tf.console import (
     show_network,
     show_report,
 )
-from dtp_tf.training import build_network
 
 LOGS = {
     "loss": 0.51239,

@@ -78,11 +78,11 @@ def step(network, *data):
 def fixed_noise(monkeypatch, rows=slice(None)):
     """Every example keeps its own noise, whatever the batch it is in."""
 
-    def normal(shape, seed, step, layer, k, draw):
-        noise = np.random.default_rng((layer, draw)).normal(size=(BATCH, shape[1]))[rows]
+    def normal(like, seed, step, layer, k, draw):
+        noise = np.random.default_rng((layer, draw)).normal(size=(BATCH, like.shape[1]))[rows]
         return tf.constant(noise, "float32")
 
-    monkeypatch.setattr("dtp_tf.network._normal", normal)
+    monkeypatch.setattr("dtp_tf.network.gaussian", normal)
 
 
 def moved(updates):

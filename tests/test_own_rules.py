@@ -24,12 +24,12 @@ from helpers import (
 
 import dtp_tf
 from dtp_tf.batch import Batch
+from dtp_tf.building import build_network, build_rule
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_json
 from dtp_tf.models import load_model
 from dtp_tf.recipes import RULE_SETTINGS, RULES, recipe
 from dtp_tf.rules import DTP, find_rule
-from dtp_tf.training import build_network, build_rule
 
 PAGE = (REPO / "docs/rules.md").read_text(encoding="utf-8")
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

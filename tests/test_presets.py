@@ -28,13 +28,13 @@ from PIL import Image
 
 import dtp_tf
 from dtp_tf import presets
+from dtp_tf.building import build_network
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
 from dtp_tf.models import load_model, save_model
 from dtp_tf.preset_models import load_preset, save_preset, save_run
 from dtp_tf.presets import FORMAT, file_hash, probe_images, shipped_presets
 from dtp_tf.runs import open_model
-from dtp_tf.training import build_network
 
 sys.path.insert(0, str(REPO / "benchmarks"))
 import make_preset  # noqa: E402

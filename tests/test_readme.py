@@ -11,7 +11,8 @@ from helpers import digits, invoke, succeeded
 from PIL import Image
 
 from dtp_tf.cli import main
-from dtp_tf.recipes import RECIPES, SETTINGS
+from dtp_tf.named_recipes import RECIPES
+from dtp_tf.recipes import SETTINGS
 from dtp_tf.runs import Run
 
 ROOT = pathlib.Path(__file__).parent.parent

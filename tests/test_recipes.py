@@ -14,24 +14,23 @@ import pytest
 
 import dtp_tf
 from dtp_tf.architecture import Conv, Dense, parse_layers
+from dtp_tf.config_files import read_config
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.named_recipes import RECIPES, NamedRecipe
 from dtp_tf.recipes import (
     ACTIVATIONS,
     INITIALIZERS,
-    RECIPES,
     RULE_SETTINGS,
     RULES,
     SCHEDULES,
     SETTINGS,
-    NamedRecipe,
     Recipe,
-    did_you_mean,
-    read_config,
     recipe,
     rule_settings,
     shown,
 )
 from dtp_tf.rules import BY_NAME
+from dtp_tf.settings import did_you_mean
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
@@ -92,7 +91,7 @@ def test_keras_knows_every_activation(name):
     assert callable(keras.activations.get(name))
 
 
-# These are no Keras names: `dtp_tf.training.initializer` resolves them.
+# These are no Keras names: `dtp_tf.building.initializer` resolves them.
 OUR_INITIALIZERS = ("torch_uniform", "small_uniform")
 
 

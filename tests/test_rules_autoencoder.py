@@ -28,8 +28,8 @@ def draws(layer):
 def network(monkeypatch):
     """Two hidden layers with random biases too, and the noise of `draws`."""
     monkeypatch.setattr(
-        "dtp_tf.network._normal",
-        lambda shape, seed, step, layer, k, draw: tf.constant(draws(layer)[draw]),
+        "dtp_tf.network.gaussian",
+        lambda like, seed, step, layer, k, draw: tf.constant(draws(layer)[draw]),
     )
     keras.utils.set_random_seed(0)
     pairs = [dtp_tf.DensePair(units, "tanh", "sigmoid") for units in SIZES[1:]]

@@ -8,7 +8,8 @@ import yaml
 
 import dtp_tf
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes import RECIPES, RULES
+from dtp_tf.named_recipes import RECIPES
+from dtp_tf.recipes import RULES
 from dtp_tf.search_space import SearchSpace, default_search, make_search, to_yaml
 
 NOISE = {"low": 0.1, "high": 0.5}

@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 from test_battery import CLASSES, INPUTS, WIDTHS, build
 
+from dtp_tf.building import build_network
 from dtp_tf.data import ImageData, Split
+from dtp_tf.loop import Loop
 from dtp_tf.recipes import recipe
 from dtp_tf.runs import Run
 from dtp_tf.tables import make_console
-from dtp_tf.training import Loop, build_network
 
 STEPPED = ("dtp", "drl", "ddtp_linear", "ldrl")
 

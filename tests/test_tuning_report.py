@@ -5,8 +5,9 @@ import yaml
 from PIL import Image
 
 import dtp_tf
+from dtp_tf.config_files import read_config
 from dtp_tf.console import make_console
-from dtp_tf.recipes import Recipe, read_config
+from dtp_tf.recipes import Recipe
 from dtp_tf.search_space import make_search
 from dtp_tf.shared_study import SharedStudy
 from dtp_tf.tuning_report import SHOWN, best_config, make_rows, show_trials, write_report

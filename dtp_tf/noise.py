@@ -1,0 +1,57 @@
+"""Random numbers of training steps, which depend on nothing but a seed, the step and a key.
+
+A resumed run draws the very numbers of the uninterrupted one, and replicas draw those that one
+device would draw for their part of the batch.
+"""
+
+import tensorflow as tf
+
+from dtp_tf.directions import orthogonal_directions
+from dtp_tf.replicas import draw
+
+
+def gaussian(like, seed, step, *key):
+    """Return standard normal numbers of the shape and type of `like`, `(batch, ..)`."""
+    return tf.cast(_draw(tf.random.stateless_normal, tf.shape(like), seed, step, *key), like.dtype)
+
+
+def uniform(like, seed, step, *key):
+    """Return uniform numbers in [0, 1) of the shape and type of `like`, `(batch, ..)`."""
+    return tf.cast(_draw(tf.random.stateless_uniform, tf.shape(like), seed, step, *key), like.dtype)
+
+
+def orthogonal(like, seed, step, updates, layer, k, call):
+    """Return the next directions of a layer's frame, each with a random sign, in `like`'s shape.
+
+    Args:
+        like: `(batch, ..)`.
+        seed, step: of the training.
+        updates: how many updates the layer has in a step.
+        layer, k, call: the layer, the number of the update, and of the call in it. The frame
+            depends on the layer and the call; its rows go on from update to update.
+    """
+    strategy = tf.distribute.get_strategy()
+    replicas, replica = strategy.num_replicas_in_sync, 0
+    if replicas > 1:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    batch = tf.shape(like, out_type=tf.int64)[0]
+    done = tf.convert_to_tensor(step) * updates + k
+    rows = (done * replicas + tf.cast(replica, tf.int64)) * batch + tf.range(batch)
+    shape = like.shape[1:]
+    frame = tf.random.experimental.stateless_fold_in([seed, layer], call)
+    coordinates = tf.random.stateless_uniform((shape.num_elements(),), frame)
+    examples = _draw(tf.random.stateless_uniform, (batch, 1), seed, step, layer, k, call)
+    directions = _signs(examples) * orthogonal_directions(rows, _signs(coordinates))
+    return tf.cast(tf.reshape(directions, (-1, *shape)), like.dtype)
+
+
+def _signs(uniform_numbers):
+    """-1 or 1 for numbers from 0 to 1."""
+    return tf.where(uniform_numbers < 0.5, -1.0, 1.0)
+
+
+def _draw(distribution, shape, seed, step, *key):
+    state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
+    for number in key:
+        state = tf.random.experimental.stateless_fold_in(state, number)
+    return draw(distribution, shape, state)

@@ -35,6 +35,9 @@ POINTS = {
     "inverse_learning_rate 3e-2": {"inverse_learning_rate": 3e-2},
     "noise 0.003": {"noise": 0.003},
     "noise 0.3": {"noise": 0.3},
+    "noise_directions gaussian orthogonal orthogonal": {
+        "noise_directions": "gaussian,orthogonal,orthogonal"
+    },
     "inverse_initializer torch_uniform": {"inverse_initializer": "torch_uniform"},
     "inverse_initializer small_uniform": {"inverse_initializer": "small_uniform"},
 }
@@ -131,7 +134,7 @@ def draw(rows, path):
 
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    marks = "os^vDP*X<>ph8"
+    marks = "os^vDP*X<>ph8d"
     for row, mark in zip(rows, marks, strict=True):
         at = [row["cost"]]
         for layer in LAYERS:

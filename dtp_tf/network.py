@@ -445,13 +445,12 @@ class DTPNetwork(keras.Model):
 
         They depend on the seed, the training step, the layer, k, and on how often it was called.
         """
-        draws = itertools.count()
+        draws, position = itertools.count(), self.trained_feedback.index(layer)
 
         def noise(like):
             key = (layer, k, next(draws))
-            if self.rule.noise_directions == "orthogonal":
-                steps = self.rule.steps(self.trained_feedback.index(layer))
-                return orthogonal(like, self.seed, self.step, steps, *key)
+            if self.rule.directions(position) == "orthogonal":
+                return orthogonal(like, self.seed, self.step, self.rule.steps(position), *key)
             return gaussian(like, self.seed, self.step, *key)
 
         return noise

@@ -209,10 +209,11 @@ class Recipe:
         None, float, "Let the noise fall as sigma / (1 + epoch / this); none = constant.",
         low=0, open_low=True, optional=True,
     )
-    noise_directions: str | None = _setting(
+    noise_directions: str | tuple[str, ...] | None = _setting(
         None, str, "Of that noise: gaussian = independent; orthogonal = the examples go through "
-        "the directions of an orthogonal frame in turn, which needs fewer updates.",
-        choices=NOISE_DIRECTIONS, optional=True,
+        "the directions of an orthogonal frame in turn, which needs fewer updates. One word, or "
+        "one for each layer with an inverse.",
+        choices=NOISE_DIRECTIONS, per_layer=True, optional=True,
     )
     inverse_l2: float | None = _setting(
         None, float, "Weight of the squared weights of the inverses in their loss.",

@@ -120,8 +120,10 @@ def test_fewer_updates_bring_an_inverse_closer_to_the_transposed_weights():
 
 
 def test_directions_that_do_not_exist_are_refused():
-    with pytest.raises(SettingError, match="must be one of gaussian, orthogonal; got .radial"):
+    with pytest.raises(SettingError, match="one of gaussian, orthogonal, or .* got .radial"):
         LDRL(noise_directions="radial")
+    with pytest.raises(SettingError, match=r"got \['orthogonal', 'radial'\]"):
+        LDRL(noise_directions=["orthogonal", "radial"])
 
 
 def test_a_layer_too_wide_for_a_frame_is_refused():
@@ -129,9 +131,30 @@ def test_a_layer_too_wide_for_a_frame_is_refused():
         dtp_tf.DTPNetwork([pair], 3, rule=LDRL(noise_directions=directions)).build((None, 8, 8, 1))
 
     for pair, units in ((dtp_tf.DensePair(WIDEST + 1), 4097), (dtp_tf.Conv2DPair(80), 5120)):
-        with pytest.raises(SettingError, match=f"at most 4096 units, got {units}; use gaussian"):
+        named = f"at most 4096 units, and layer 2 has {units} inputs and 3 units; use gaussian"
+        with pytest.raises(SettingError, match=named):
             built(pair, "orthogonal")
     built(dtp_tf.Conv2DPair(80), "gaussian")
+
+
+def test_each_layer_may_have_directions_of_its_own():
+    model = network(["gaussian", "orthogonal"])
+    lower, upper = drawn(model, 1, 0, 0, 20), drawn(model, 2, 0, 0, 20)
+    assert np.abs(lower[1] @ lower[1].T / 20 - np.eye(20)).max() > 0.1
+    np.testing.assert_allclose(upper[0] @ upper[0].T / 20, np.eye(20), atol=1e-5)
+    again = dtp_tf.DTPNetwork.from_config(model.get_config())
+    assert again.rule.noise_directions == ["gaussian", "orthogonal"]
+
+
+def test_only_layers_with_orthogonal_directions_must_be_narrow():
+    pairs = [dtp_tf.Conv2DPair(80), dtp_tf.DensePair(6)]
+    rule = LDRL(noise_directions=["gaussian", "orthogonal"])
+    dtp_tf.DTPNetwork(pairs, 3, rule=rule).build((None, 8, 8, 1))
+
+
+def test_a_list_of_another_length_is_refused():
+    with pytest.raises(SettingError, match="`noise_directions` has 1 values, but LDRL trains"):
+        network(["gaussian"])
 
 
 def test_feature_maps_have_directions_of_their_shape():

@@ -158,7 +158,8 @@ class FeedbackRule(TargetRule):
     """
 
     trains_feedback = True
-    #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise.
+    #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise;
+    #: or a list with one of these for each trained feedback layer.
     noise_directions = "gaussian"
 
     def __init__(
@@ -200,13 +201,17 @@ class FeedbackRule(TargetRule):
         noise = at_layer(self.noise, network.trained_feedback.index(layer))
         return noise(network.step) if callable(noise) else noise
 
+    def directions(self, position):
+        """The directions of the noise of the trained feedback layer at `position` among them."""
+        return at_layer(self.noise_directions, position)
+
     def steps(self, position):
         """Updates per batch of the trained feedback layer at `position` among them."""
         return at_layer(self.inverse_steps, position)
 
     def check_lists(self, trained):
         """Raise `SettingError` for a list that has not one entry for each feedback layer."""
-        for name in ("noise", "inverse_steps"):
+        for name in ("noise", "noise_directions", "inverse_steps"):
             value = getattr(self, name)
             if isinstance(value, (list, tuple)) and len(value) != trained:
                 raise SettingError(

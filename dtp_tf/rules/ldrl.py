@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.directions import WIDEST
 from dtp_tf.errors import SettingError
-from dtp_tf.rules.base import FeedbackRule, inner_product
+from dtp_tf.rules.base import FeedbackRule, as_list, inner_product
 from dtp_tf.rules.drl import check_noise_above_zero
 from dtp_tf.rules.dtp import difference_targets, top_target
 
@@ -48,11 +48,12 @@ class LDRL(FeedbackRule):
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps: see `FeedbackRule`.
         noise_directions: "gaussian", as published, or "orthogonal": eps and eps' go through the
-            directions of a frame each, example by example, with random signs.
+            directions of a frame each, example by example, with random signs. Or a list with one of
+            these for each layer but the first, from the input on.
 
     Raises:
-        SettingError: a value out of its range, or orthogonal directions for a layer of more than
-            4096 units.
+        SettingError: a value out of its range, or orthogonal directions for a layer with more than
+            4096 units or inputs.
 
     References:
         Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards, Bengio, "Towards Scaling
@@ -69,20 +70,25 @@ class LDRL(FeedbackRule):
     ):
         super().__init__(target_step, noise, schedule, inverse_steps)
         check_noise_above_zero(self)
-        if noise_directions not in DIRECTIONS:
+        chosen = as_list(noise_directions)
+        if not chosen or any(one not in DIRECTIONS for one in chosen):
             raise SettingError(
-                f"`noise_directions` must be one of {', '.join(DIRECTIONS)}; "
+                f"`noise_directions` must be one of {', '.join(DIRECTIONS)}, or a list of these; "
                 f"got {noise_directions!r}."
             )
         self.noise_directions = noise_directions
 
     def check_built(self, layers):
-        widest = max(layer.units for layer in layers)
-        if self.noise_directions == "orthogonal" and widest > WIDEST:
-            raise SettingError(
-                f"`noise_directions` orthogonal needs layers of at most {WIDEST} units, "
-                f"got {widest}; use gaussian."
-            )
+        many = isinstance(self.noise_directions, (list, tuple))
+        chosen = self.noise_directions if many else [self.noise_directions] * (len(layers) - 1)
+        neighbours = zip(layers, layers[1:], strict=False)
+        for i, (one, (below, layer)) in enumerate(zip(chosen, neighbours, strict=False), start=2):
+            widest = max(below.units, layer.units)
+            if one == "orthogonal" and widest > WIDEST:
+                raise SettingError(
+                    f"`noise_directions` orthogonal needs at most {WIDEST} units, and layer {i} "
+                    f"has {below.units} inputs and {layer.units} units; use gaussian there."
+                )
 
     def uses_inverse(self, layer, layers):
         return layer > 0
@@ -100,4 +106,6 @@ class LDRL(FeedbackRule):
         return difference_targets(network, batch.h, top, len(batch.h) - 1, batch.aux)[:-1]
 
     def get_config(self):
-        return {**super().get_config(), "noise_directions": self.noise_directions}
+        chosen = self.noise_directions
+        plain = list(chosen) if isinstance(chosen, tuple) else chosen
+        return {**super().get_config(), "noise_directions": plain}

@@ -1,0 +1,88 @@
+"""The scripts in benchmarks/ that measure for the docs: what they count, ask for and draw."""
+
+import csv
+import sys
+
+import pytest
+from helpers import REPO
+from PIL import Image
+
+import dtp_tf
+from dtp_tf.building import build_network
+from dtp_tf.throughput import random_images
+
+sys.path.insert(0, str(REPO / "benchmarks"))
+import convolution  # noqa: E402
+import inverse_cost  # noqa: E402
+import scaling  # noqa: E402
+
+# Kernel weights times places: 5x5x3x32 on 32x32, 5x5x32x64 on 16x16, 4096x512, 512x10.
+FORWARD = [2457600, 13107200, 2097152, 5120]
+ALL, INVERTED = sum(FORWARD), sum(FORWARD[1:])
+
+
+@pytest.fixture(scope="module")
+def images():
+    return random_images(10)
+
+
+def network(images, rule, **settings):
+    return build_network(dtp_tf.recipe("cifar10-cnn", rule=rule, **settings), images)
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings", "expected"),
+    [
+        ("bp", {}, 2 * ALL + INVERTED),
+        ("dfa", {}, 2 * ALL + 10 * (16 * 16 * 32 + 8 * 8 * 64 + 512)),
+        # DTP has no inverse of the output layer: two values for targets; f, g and its gradient.
+        ("dtp", {}, 2 * ALL + 5 * (INVERTED - 5120)),
+        # One difference for targets; f, two values of g and the gradients of two, three times.
+        ("ldrl", {"inverse_steps": 3}, 2 * ALL + (1 + 3 * 5) * INVERTED),
+    ],
+)
+def test_the_products_of_a_step_are_those_counted_by_hand(images, rule, settings, expected):
+    model = network(images, rule, **settings)
+    assert convolution.multiply_adds(model) == FORWARD
+    assert convolution.products(model) == expected
+
+
+@pytest.mark.parametrize("name", inverse_cost.POINTS)
+def test_the_command_of_every_point_of_the_sweep_trains_its_recipe(name):
+    recipe = dtp_tf.recipe(
+        inverse_cost.RECIPE, **{"rule": "ldrl", **inverse_cost.SHARED, **inverse_cost.POINTS[name]}
+    )
+    words = inverse_cost.command_of(inverse_cost.POINTS[name])
+    assert words[:2] == ["train", "cifar10-lenet"]
+    names = (word.removeprefix("--").replace("-", "_") for word in words[2::2])
+    assert dtp_tf.recipe(words[1], **dict(zip(names, words[3::2], strict=True))) == recipe
+
+
+def test_a_point_of_the_sweep_is_read_from_the_last_epoch(tmp_path):
+    with (tmp_path / "log.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", "val_accuracy", "angle_bp_1", "angle_bp_2", "angle_bp_3"])
+        writer.writerows([[1, 0.3, 50, 40, 30], [2, 0.45678, 12.34, 5.06, 0]])
+    assert inverse_cost.found(tmp_path) == {
+        "validation_accuracy": 0.4568, "angle_bp_1": 12.3, "angle_bp_2": 5.1, "angle_bp_3": 0.0,
+    }  # fmt: skip
+
+
+def test_the_sweep_and_the_scaling_are_drawn(tmp_path):
+    rows = [
+        {
+            "point": name, "cost": 1.0 + i, "validation_accuracy": 0.5,
+            "angle_bp_1": 20.0, "angle_bp_2": 10.0, "angle_bp_3": 5.0,
+        }
+        for i, name in enumerate(inverse_cost.POINTS)
+    ]  # fmt: skip
+    inverse_cost.draw(rows, tmp_path / "cost.png")
+    points = [
+        {"axis": axis, axis: value, "seconds_per_epoch": 2.0, "peak_memory_gb": 1.0}
+        for axis, values in scaling.AXES.items()
+        for value in values
+    ]
+    scaling.draw(points, tmp_path / "scaling.png")
+    for name in ("cost.png", "scaling.png"):
+        with Image.open(tmp_path / name) as image:
+            assert image.width > 800 and image.height > 400

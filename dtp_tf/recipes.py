@@ -51,9 +51,12 @@ RULES = {
     "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
     "drl": {
         **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
-        "schedule": "inverse-first",
+        "schedule": "inverse-first", "noise_directions": "gaussian",
     },
-    "ddtp_linear": {**_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0},
+    "ddtp_linear": {
+        **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
+        "noise_directions": "gaussian",
+    },
     "ldrl": {
         **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
         "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,

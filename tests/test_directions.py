@@ -8,7 +8,7 @@ import tensorflow as tf
 import dtp_tf
 from dtp_tf.directions import WIDEST, orthogonal_directions
 from dtp_tf.errors import SettingError
-from dtp_tf.rules import LDRL
+from dtp_tf.rules import DRL, LDRL, DDTPLinear
 
 
 def network(directions="orthogonal", steps=2, seed=3):
@@ -131,7 +131,7 @@ def test_a_layer_too_wide_for_a_frame_is_refused():
         dtp_tf.DTPNetwork([pair], 3, rule=LDRL(noise_directions=directions)).build((None, 8, 8, 1))
 
     for pair, units in ((dtp_tf.DensePair(WIDEST + 1), 4097), (dtp_tf.Conv2DPair(80), 5120)):
-        named = f"at most 4096 units, and layer 2 has {units} inputs and 3 units; use gaussian"
+        named = f"on at most 4096 units, and the feedback layer 1 of 1 has it on {units}; use"
         with pytest.raises(SettingError, match=named):
             built(pair, "orthogonal")
     built(dtp_tf.Conv2DPair(80), "gaussian")
@@ -150,6 +150,29 @@ def test_only_layers_with_orthogonal_directions_must_be_narrow():
     pairs = [dtp_tf.Conv2DPair(80), dtp_tf.DensePair(6)]
     rule = LDRL(noise_directions=["gaussian", "orthogonal"])
     dtp_tf.DTPNetwork(pairs, 3, rule=rule).build((None, 8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("rule", "sizes"), [(LDRL, [20, 20]), (DRL, [12, 20]), (DDTPLinear, [12, 20])]
+)
+def test_every_rule_of_small_noise_takes_orthogonal_directions_of_its_noise(rule, sizes):
+    pairs = [dtp_tf.DensePair(12), dtp_tf.DensePair(20)]
+    model = dtp_tf.DTPNetwork(pairs, 5, rule=rule(noise_directions="orthogonal"))
+    model.build((None, 8))
+    assert model.rule.noise_units(model.layers_up) == sizes
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    before = [variable.numpy() for variable in model.inverse_variables]
+    x = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
+    model.train_step((tf.constant(x), tf.constant([0, 1, 2, 3, 4, 0])))
+    kernels = [
+        np.any(variable.numpy() != old)
+        for variable, old in zip(model.inverse_variables, before, strict=True)
+        if len(variable.shape) == 2
+    ]
+    assert kernels == [True, True]
+    layer = model.trained_feedback[0]
+    directions = model.noise(layer, 0)(tf.zeros((12, 12))).numpy()
+    np.testing.assert_allclose(directions.T @ directions / 12, np.eye(12), atol=1e-5)
 
 
 def test_a_list_of_another_length_is_refused():

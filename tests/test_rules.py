@@ -400,8 +400,9 @@ def taken(rule):
     steps = {"target_step"} if rule in STEPPED else set()
     trains = (*TRAINED, "autoencoder")
     feedback = {"noise", "schedule", "inverse_steps"} if rule in trains else set()
-    own = {"drl": {"inverse_l2"}, "ddtp_linear": {"inverse_l2"}, "ldrl": {"noise_directions"}}
-    return steps | feedback | own.get(rule, set())
+    own = {"noise_directions"} if rule in ("drl", "ddtp_linear", "ldrl") else set()
+    penalty = {"inverse_l2"} if rule in ("drl", "ddtp_linear") else set()
+    return steps | feedback | own | penalty
 
 
 @pytest.mark.parametrize("rule", BY_NAME)

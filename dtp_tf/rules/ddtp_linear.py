@@ -3,13 +3,14 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import FeedbackRule, at_least_zero, shaped_as
-from dtp_tf.rules.drl import check_noise_above_zero, difference_reconstruction_loss, penalty
+from dtp_tf.rules.base import at_least_zero, shaped_as
+from dtp_tf.rules.drl import difference_reconstruction_loss, penalty
 from dtp_tf.rules.dtp import difference_target, top_target
+from dtp_tf.rules.small_noise import SmallNoiseRule
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DDTPLinear(FeedbackRule):
+class DDTPLinear(SmallNoiseRule):
     """Targets by direct linear maps q_i from the logits to each hidden layer.
 
         t_M = h_M - eta dC/dh_M
@@ -26,9 +27,10 @@ class DDTPLinear(FeedbackRule):
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         inverse_l2: lambda, at least 0: weight of the squared weights of the maps.
         schedule, inverse_steps: see `FeedbackRule`.
+        noise_directions: see `SmallNoiseRule`.
 
     Raises:
-        SettingError: a value out of its range.
+        SettingError: see `SmallNoiseRule`.
 
     References:
         Meulemans, Carzaniga, Suykens, Sacramento, Grewe, "A Theoretical Framework for Target
@@ -42,10 +44,13 @@ class DDTPLinear(FeedbackRule):
         inverse_l2=0.0,
         schedule="parallel",
         inverse_steps=1,
+        noise_directions="gaussian",
     ):
-        super().__init__(target_step, noise, schedule, inverse_steps)
-        check_noise_above_zero(self)
+        super().__init__(target_step, noise, schedule, inverse_steps, noise_directions)
         self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
+
+    def noise_units(self, layers):
+        return [layer.units for layer in layers[:-1]]
 
     def feedback_layers(self, layers):
         maps = {}

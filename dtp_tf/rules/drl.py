@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.errors import SettingError
-from dtp_tf.rules.base import FeedbackRule, as_list, at_least_zero, squared_error
+from dtp_tf.rules.base import at_least_zero, squared_error
 from dtp_tf.rules.dtp import below_target, difference_targets, top_target
+from dtp_tf.rules.small_noise import SmallNoiseRule
 
 
 def difference_reconstruction_loss(corrupted, reconstruction, sigma):
@@ -14,7 +14,7 @@ def difference_reconstruction_loss(corrupted, reconstruction, sigma):
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DRL(FeedbackRule):
+class DRL(SmallNoiseRule):
     """Difference target propagation with the difference reconstruction loss (DTPDRL).
 
     The first target is a gradient step on the logits h_M, and goes down through the inverses of
@@ -36,9 +36,10 @@ class DRL(FeedbackRule):
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         inverse_l2: lambda, at least 0: weight of the squared weights of the inverses.
         schedule, inverse_steps: see `FeedbackRule`.
+        noise_directions: see `SmallNoiseRule`.
 
     Raises:
-        SettingError: a value out of its range.
+        SettingError: see `SmallNoiseRule`.
 
     References:
         Meulemans, Carzaniga, Suykens, Sacramento, Grewe, "A Theoretical Framework for Target
@@ -52,10 +53,13 @@ class DRL(FeedbackRule):
         inverse_l2=0.0,
         schedule="inverse-first",
         inverse_steps=1,
+        noise_directions="gaussian",
     ):
-        super().__init__(target_step, noise, schedule, inverse_steps)
-        check_noise_above_zero(self)
+        super().__init__(target_step, noise, schedule, inverse_steps, noise_directions)
         self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
+
+    def noise_units(self, layers):
+        return [below.units for below in layers[:-1]]
 
     def uses_inverse(self, layer, layers):
         return layer > 0
@@ -88,12 +92,3 @@ def penalty(weight, variables):
     if weight == 0:
         return 0.0
     return weight * tf.add_n([tf.reduce_sum(v**2) for v in variables if len(v.shape) > 1])
-
-
-def check_noise_above_zero(rule):
-    """Raise `SettingError` for a noise of 0, from which the rule's losses cannot learn."""
-    if any(not callable(sigma) and sigma == 0 for sigma in as_list(rule.noise)):
-        raise SettingError(
-            f"`noise` must be above 0, got {rule.noise!r}: {type(rule).__name__} learns its "
-            "feedback from the noise alone."
-        )

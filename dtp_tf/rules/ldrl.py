@@ -3,13 +3,9 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.directions import WIDEST
-from dtp_tf.errors import SettingError
-from dtp_tf.rules.base import FeedbackRule, as_list, inner_product
-from dtp_tf.rules.drl import check_noise_above_zero
+from dtp_tf.rules.base import inner_product
 from dtp_tf.rules.dtp import difference_targets, top_target
-
-DIRECTIONS = ("gaussian", "orthogonal")
+from dtp_tf.rules.small_noise import SmallNoiseRule
 
 
 def local_difference_reconstruction_loss(dx, dg_up, dg_dy):
@@ -23,7 +19,7 @@ def local_difference_reconstruction_loss(dx, dg_up, dg_dy):
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class LDRL(FeedbackRule):
+class LDRL(SmallNoiseRule):
     """Difference target propagation with the local difference reconstruction loss (L-DRL).
 
     The first target is a gradient step on the logits h_M, and goes down through the inverses of
@@ -37,23 +33,17 @@ class LDRL(FeedbackRule):
         -2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2
 
     which is smallest where the Jacobian of g is the transposed Jacobian of f: the targets come
-    close to backpropagation's, and g is no inverse at all. It needs several updates per batch.
-
-    The estimate of that Jacobian from one sample is mostly noise: independent directions in n
-    dimensions leave a relative error of about sqrt(n / samples). Orthogonal directions do not: n in
-    turn have the covariance sigma^2 I exactly, and the loss means the same to first order.
+    close to backpropagation's, and g is no inverse at all. It needs several updates per batch with
+    independent noise, fewer with orthogonal directions.
 
     Args:
         target_step: beta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps: see `FeedbackRule`.
-        noise_directions: "gaussian", as published, or "orthogonal": eps and eps' go through the
-            directions of a frame each, example by example, with random signs. Or a list with one of
-            these for each layer but the first, from the input on.
+        noise_directions: see `SmallNoiseRule`; both eps and eps' have frames.
 
     Raises:
-        SettingError: a value out of its range, or orthogonal directions for a layer with more than
-            4096 units or inputs.
+        SettingError: see `SmallNoiseRule`.
 
     References:
         Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards, Bengio, "Towards Scaling
@@ -68,27 +58,13 @@ class LDRL(FeedbackRule):
         inverse_steps=5,
         noise_directions="gaussian",
     ):
-        super().__init__(target_step, noise, schedule, inverse_steps)
-        check_noise_above_zero(self)
-        chosen = as_list(noise_directions)
-        if not chosen or any(one not in DIRECTIONS for one in chosen):
-            raise SettingError(
-                f"`noise_directions` must be one of {', '.join(DIRECTIONS)}, or a list of these; "
-                f"got {noise_directions!r}."
-            )
-        self.noise_directions = noise_directions
+        super().__init__(target_step, noise, schedule, inverse_steps, noise_directions)
 
-    def check_built(self, layers):
-        many = isinstance(self.noise_directions, (list, tuple))
-        chosen = self.noise_directions if many else [self.noise_directions] * (len(layers) - 1)
-        neighbours = zip(layers, layers[1:], strict=False)
-        for i, (one, (below, layer)) in enumerate(zip(chosen, neighbours, strict=False), start=2):
-            widest = max(below.units, layer.units)
-            if one == "orthogonal" and widest > WIDEST:
-                raise SettingError(
-                    f"`noise_directions` orthogonal needs at most {WIDEST} units, and layer {i} "
-                    f"has {below.units} inputs and {layer.units} units; use gaussian there."
-                )
+    def noise_units(self, layers):
+        return [
+            max(below.units, layer.units)
+            for below, layer in zip(layers, layers[1:], strict=False)
+        ]
 
     def uses_inverse(self, layer, layers):
         return layer > 0
@@ -104,8 +80,3 @@ class LDRL(FeedbackRule):
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
         return difference_targets(network, batch.h, top, len(batch.h) - 1, batch.aux)[:-1]
-
-    def get_config(self):
-        chosen = self.noise_directions
-        plain = list(chosen) if isinstance(chosen, tuple) else chosen
-        return {**super().get_config(), "noise_directions": plain}

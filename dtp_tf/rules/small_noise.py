@@ -1,0 +1,65 @@
+"""Rules whose feedback learns Jacobians from small noise, in the directions that they choose."""
+
+import abc
+
+from dtp_tf.directions import WIDEST
+from dtp_tf.errors import SettingError
+from dtp_tf.rules.base import FeedbackRule, as_list
+
+DIRECTIONS = ("gaussian", "orthogonal")
+
+
+class SmallNoiseRule(FeedbackRule):
+    """A rule whose feedback learns from how its layers answer to small noise.
+
+    To first order such a loss means the covariance of the noise alone. That of independent normal
+    numbers is the identity on average: in n dimensions a sum over s samples is wrong by about
+    sqrt(n / s). n orthogonal directions of equal length in turn have it exactly.
+
+    Args:
+        target_step, schedule, inverse_steps: see `FeedbackRule`.
+        noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
+        noise_directions: "gaussian", as published, or "orthogonal": the noise goes through the
+            directions of a frame, example by example, with random signs. Or a list with one of
+            these for each trained feedback layer, from the input on.
+
+    Raises:
+        SettingError: a value out of its range; once the network is built, orthogonal directions for
+            noise in more than 4096 dimensions.
+    """
+
+    def __init__(self, target_step, noise, schedule, inverse_steps, noise_directions):
+        super().__init__(target_step, noise, schedule, inverse_steps)
+        if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
+            raise SettingError(
+                f"`noise` must be above 0, got {noise!r}: {type(self).__name__} learns its "
+                "feedback from the noise alone."
+            )
+        chosen = as_list(noise_directions)
+        if not chosen or any(one not in DIRECTIONS for one in chosen):
+            raise SettingError(
+                f"`noise_directions` must be one of {', '.join(DIRECTIONS)}, or a list of these; "
+                f"got {noise_directions!r}."
+            )
+        self.noise_directions = noise_directions
+
+    @abc.abstractmethod
+    def noise_units(self, layers):
+        """Return the largest number of units that get noise for each trained feedback layer."""
+
+    def check_built(self, layers):
+        units = self.noise_units(layers)
+        many = isinstance(self.noise_directions, (list, tuple))
+        chosen = self.noise_directions if many else [self.noise_directions] * len(units)
+        for number, (one, widest) in enumerate(zip(chosen, units, strict=False), start=1):
+            if one == "orthogonal" and widest > WIDEST:
+                raise SettingError(
+                    f"`noise_directions` orthogonal is for noise on at most {WIDEST} units, and "
+                    f"the feedback layer {number} of {len(units)} has it on {widest}; use gaussian "
+                    "there."
+                )
+
+    def get_config(self):
+        chosen = self.noise_directions
+        plain = list(chosen) if isinstance(chosen, tuple) else chosen
+        return {**super().get_config(), "noise_directions": plain}

@@ -208,7 +208,12 @@ RECIPES = {
             "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
             "tp": dict(target_step=10.0, noise=0.1),
             "sdtp": dict(schedule="inverse-first", learning_rate=3e-4),
-            "drl": dict(learning_rate=1e-3, inverse_steps=2),
+            # With independent noise and a constant inverse rate it was in 25 epochs where this is
+            # after two.
+            "drl": dict(
+                learning_rate=1e-3, inverse_steps=2, noise_directions="orthogonal",
+                inverse_learning_rate_schedule="cosine", inverse_epochs_before=1,
+            ),
             "ddtp_linear": dict(learning_rate=3e-3),
             # After an epoch, rates of 1e-3 and 3e-3 have about the same angles to backpropagation.
             "ldrl": dict(

@@ -87,6 +87,6 @@ def test_the_fastest_window_counts():
 
 def test_random_images_fill_several_batches_of_any_size():
     data = random_images(2000)
-    assert len(data.train) == 20_000
+    assert len(data.train) == 40_000
     assert data.train.images.dtype == np.uint8
     assert data.image_shape == (32, 32, 3)

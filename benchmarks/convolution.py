@@ -27,6 +27,7 @@ POINTS = (
     ("ldrl", {"inverse_steps": 1}),
     ("ldrl", {"inverse_steps": 2}),
     ("ldrl", {"inverse_steps": 4}),
+    ("ldrl", {}),  # the recipe's own, where that is none of these
 )
 COLUMNS = ("rule", "inverse_steps", "milliseconds", "measured", "counted", "ratio")
 
@@ -38,18 +39,24 @@ def main(recipe, seconds):
     """Print a table of all points as CSV."""
     from dtp_tf.building import build_network
     from dtp_tf.recipes import recipe as find_recipe
+    from dtp_tf.recipes import shown
     from dtp_tf.throughput import random_images, step_rate
 
-    writer, data, base = csv.DictWriter(sys.stdout, COLUMNS), random_images(1000), None
+    writer, data = csv.DictWriter(sys.stdout, COLUMNS), random_images(1000)
+    base, measured_before = None, []
     writer.writeheader()
     for rule, changes in POINTS:
         settled = find_recipe(recipe, rule=rule, **changes)
+        if settled in measured_before:
+            continue
+        measured_before.append(settled)
         network = build_network(settled, data)
         now = (settled.batch_size / step_rate(settled, data, seconds), products(network))
         base = base or now
         measured, counted = (mine / theirs for mine, theirs in zip(now, base, strict=True))
         writer.writerow({
-            "rule": rule, **changes, "milliseconds": round(1e3 * now[0], 1),
+            "rule": rule, "inverse_steps": shown(settled.inverse_steps) if rule == "ldrl" else "",
+            "milliseconds": round(1e3 * now[0], 1),
             "measured": round(measured, 2), "counted": round(counted, 2),
             "ratio": round(measured / counted, 2),
         })  # fmt: skip
@@ -75,10 +82,12 @@ def products(network):
     if name == "DDTPLinear":  # the noise of each layer goes up through all that are above it
         ways = sum(sum(forward[i + 1 :]) for i in range(len(network.pairs)))
         return total + ways + 6 * direct
-    inverted = sum(forward[i] for i in network.inverted)
     targets = 1 if network.pairs[-1].inverse_first else 2
     per_update = {"FWDTP": 0, "DTP": 3, "LDRL": 5}[name]
-    return total + (targets + per_update * getattr(network.rule, "inverse_steps", 1)) * inverted
+    for position, layer in enumerate(network.inverted):
+        updates = network.rule.steps(position) if network.rule.trains_feedback else 0
+        total += (targets + per_update * updates) * forward[layer]
+    return total
 
 
 def multiply_adds(network):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 import click
+from points import measured, write_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -66,10 +67,8 @@ def main(out, data_dir, runs, seconds, timed):
                for name, changes in POINTS.items()}  # fmt: skip
     rows = []
     for name, result in results.items():
-        command = [sys.executable, __file__, "--out", str(out), "--data-dir", data_dir]
-        command += ["--seconds", str(seconds), "--time", name]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        time = float(done.stdout.splitlines()[-1])
+        words = "--out", out, "--data-dir", data_dir, "--seconds", seconds
+        time = float(measured(__file__, *words, "--time", name))
         base = rows[0]["step_milliseconds"] if rows else 1e3 * time
         rows.append({
             "point": name,
@@ -79,11 +78,7 @@ def main(out, data_dir, runs, seconds, timed):
             "command": " ".join(["python", "cli.py", *command_of(POINTS[name])]),
         })  # fmt: skip
         print(json.dumps(rows[-1]), flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "inverse_cost.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(out / "inverse_cost.csv", COLUMNS, rows)
     draw(rows, out / "inverse_cost.png")
 
 

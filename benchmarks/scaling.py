@@ -17,6 +17,7 @@ import sys
 import tempfile
 
 import click
+from points import measured, write_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -51,16 +52,11 @@ def main(out, data_dir, seconds, point):
             if axis == "workers":
                 # Two and three workers have equal parts of 120 images, and less to exchange.
                 point |= {"batch_size": 120, "width": 250}
-            command = [sys.executable, __file__, "--out", str(out), "--data-dir", data_dir]
-            command += ["--seconds", str(seconds), "--point", json.dumps(point)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            rows.append({"axis": axis, **point, **json.loads(done.stdout.splitlines()[-1])})
+            words = "--out", out, "--data-dir", data_dir, "--seconds", seconds
+            found = measured(__file__, *words, "--point", json.dumps(point))
+            rows.append({"axis": axis, **point, **json.loads(found)})
             print(json.dumps(rows[-1]), flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "scaling.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(out / "scaling.csv", COLUMNS, rows)
     draw(rows, out / "scaling.png")
 
 

@@ -1,20 +1,16 @@
 """The scripts in benchmarks/ that measure for the docs: what they count, ask for and draw."""
 
 import csv
-import sys
 
+import convolution
+import inverse_cost
 import pytest
-from helpers import REPO
+import scaling
 from PIL import Image
 
 import dtp_tf
 from dtp_tf.building import build_network
 from dtp_tf.throughput import random_images
-
-sys.path.insert(0, str(REPO / "benchmarks"))
-import convolution  # noqa: E402
-import inverse_cost  # noqa: E402
-import scaling  # noqa: E402
 
 # Kernel weights times places: 5x5x3x32 on 32x32, 5x5x32x64 on 16x16, 4096x512, 512x10.
 FORWARD = [2457600, 13107200, 2097152, 5120]

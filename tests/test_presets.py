@@ -4,11 +4,11 @@ import json
 import os
 import re
 import shutil
-import sys
 import zipfile
 
 import h5py
 import keras
+import make_preset
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -35,9 +35,6 @@ from dtp_tf.models import load_model, save_model
 from dtp_tf.preset_models import load_preset, save_preset, save_run
 from dtp_tf.presets import FORMAT, file_hash, probe_images, shipped_presets
 from dtp_tf.runs import open_model
-
-sys.path.insert(0, str(REPO / "benchmarks"))
-import make_preset  # noqa: E402
 
 PAGE = (REPO / "docs/presets.md").read_text(encoding="utf-8")
 FILES = ["README.md", "config.json", "metadata.json", "model.weights.h5"]

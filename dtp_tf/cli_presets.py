@@ -62,7 +62,7 @@ def license_option(command):
 @click.option(
     "--float16",
     is_flag=True,
-    help="Store weights in half the bytes, if that changes no answer to the test images.",
+    help="Store weights in half the bytes, if that leaves the test accuracy as it is.",
 )
 @data_dir_option
 @json_option

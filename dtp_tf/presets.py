@@ -192,7 +192,7 @@ def summary(facts):
     }
 
 
-def probe_images(shape, count=20):
+def probe_images(shape, count=20, block=2):
     """Return images that look like nothing and are the same everywhere, without any data set.
 
     They serve to check that weights, or a copy of a network, give the answers that they should.
@@ -200,13 +200,15 @@ def probe_images(shape, count=20):
     Args:
         shape: (height, width, channels).
         count: how many.
+        block: pixels on a side of the squares that have one arbitrary value. To a convolutional
+            network fine ones may all look alike.
 
     Returns:
-        uint8 `(count, height, width, channels)`; blocks of 2x2 pixels with arbitrary values.
+        uint8 `(count, height, width, channels)`.
     """
     import numpy as np
 
     height, width, channels = shape
     n, y, x, c = np.ogrid[:count, :height, :width, :channels]
-    place = ((n * 1009 + y // 2) * 1013 + x // 2) * 11 + c
+    place = ((n * 1009 + y // block) * 1013 + x // block) * 11 + c
     return ((place * 2654435761 % 2**32) >> 24).astype(np.uint8)  # Knuth's multiplicative hash

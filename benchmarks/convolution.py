@@ -68,8 +68,9 @@ def products(network):
 
     In units of one forward pass of a layer: the forward pass and the gradient of its weights are 2.
     Beside that, backpropagation takes an error down through each layer but the first, 1; targets
-    are two values of an inverse, or one difference where its bias cancels; and an update of an
-    inverse is f at a noisy point, one value of g (two with `ldrl`), and the gradients of as many.
+    are two values of an inverse, or one where its bias cancels or the target is a step along the
+    few rows of the output layer's weights; and an update of an inverse is f at a noisy point, one
+    value of g (two with `ldrl`), and the gradients of as many.
     Direct maps from the logits have a product for a signal, two for targets, four for an update.
     """
     forward = multiply_adds(network)
@@ -82,10 +83,12 @@ def products(network):
     if name == "DDTPLinear":  # the noise of each layer goes up through all that are above it
         ways = sum(sum(forward[i + 1 :]) for i in range(len(network.pairs)))
         return total + ways + 6 * direct
-    targets = 1 if network.pairs[-1].inverse_first else 2
+    one_way = network.pairs[-1].inverse_first
+    top = None if name == "LDRL" else len(network.pairs) - 1
     per_update = {"FWDTP": 0, "DTP": 3, "LDRL": 5}[name]
     for position, layer in enumerate(network.inverted):
         updates = network.rule.steps(position) if network.rule.trains_feedback else 0
+        targets = 1 if one_way or layer == top else 2
         total += (targets + per_update * updates) * forward[layer]
     return total
 

@@ -2,6 +2,10 @@
 
 import tensorflow as tf
 
+from dtp_tf.precision import is_mixed
+
+FEW_CLASSES = 16  # with more, a small batch has hardly more images than classes
+
 
 class Batch:
     """What a learning rule sees of a batch: activations and the loss at the output.
@@ -69,6 +73,16 @@ class Batch:
         """dC/dh_{M-1} of each example's own loss: `(batch, units)`; at the samples of h_{M-1}
         where the output layer gets these."""
         return self._loss_gradient(self._inputs[-1])
+
+    def top_gradient_factors(self):
+        """`top_gradient` as a product: dC/dh_M `(batch, classes)` and the output layer's weights
+        transposed, `(classes, units)`; None where it is no such product or one that saves nothing.
+        """
+        output = self._layers[-1]
+        exact = output.transmission != "sign" and not is_mixed(output.dtype_policy)
+        if not exact or output.above[0] > FEW_CLASSES:
+            return None
+        return self.output_gradient(), tf.transpose(output.forward_layer.kernel)
 
     def pull_back(self, layer, signal):
         """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`; 0 through signs,

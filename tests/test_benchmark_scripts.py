@@ -31,8 +31,9 @@ def network(images, rule, **settings):
     [
         ("bp", {}, 2 * ALL + INVERTED),
         ("dfa", {}, 2 * ALL + 10 * (16 * 16 * 32 + 8 * 8 * 64 + 512)),
-        # DTP has no inverse of the output layer: two values for targets; f, g and its gradient.
-        ("dtp", {}, 2 * ALL + 5 * (INVERTED - 5120)),
+        # DTP has no inverse of the output layer: two values for targets, but one in the layer below
+        # it; f, g and its gradient.
+        ("dtp", {}, 2 * ALL + 5 * (INVERTED - 5120) - 2097152),
         # One difference for targets; f, two values of g and the gradients of two, three times.
         ("ldrl", {"inverse_steps": 3}, 2 * ALL + (1 + 3 * 5) * INVERTED),
     ],

@@ -260,6 +260,25 @@ def test_inverse_differences_are_differences_of_the_inverse(inverse_first, trans
         np.testing.assert_allclose(difference, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("transmission", ["continuous", "sign", "sample"])
+@pytest.mark.parametrize("inverse_first", [False, True])
+def test_a_difference_along_known_directions_is_that_of_the_inverse(inverse_first, transmission):
+    pair = random_pair(inverse_first=inverse_first, transmission=transmission)
+    base, (coefficients, directions) = batch(3), (batch(2), batch(3, 2))
+    point = base + coefficients @ directions
+    found = pair.difference_along(base, point, coefficients, directions)
+    expected = pair(point, reverse=True) - pair(base, reverse=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_difference_along_known_directions_has_the_shape_below():
+    pair = DensePair(3)
+    pair.build((None, 2, 2, 1))
+    base, (coefficients, directions) = batch(3), (batch(2), batch(3, 2))
+    point = base + coefficients @ directions
+    assert pair.difference_along(base, point, coefficients, directions).shape == (4, 2, 2, 1)
+
+
 def test_inverse_differences_keep_small_steps_that_the_inverse_would_round_away():
     pair = random_pair(inverse_first=True, inverse_activation="linear")
     pair.inverse_layer.bias.assign(1000 * np.ones(5))

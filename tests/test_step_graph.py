@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_battery import CLASSES, INPUTS, WIDTHS, build
+from test_battery import BATCH, CLASSES, INPUTS, WIDTHS, build
 
 from dtp_tf.building import build_network
 from dtp_tf.data import ImageData, Split
@@ -15,22 +15,24 @@ from dtp_tf.tables import make_console
 STEPPED = ("dtp", "drl", "ddtp_linear", "ldrl")
 
 
-def products(rule, steps):
-    """How often a step multiplies by the weights of each forward layer, as traced."""
-    network = build(rule, "inverse-first", inverse_steps=steps)
-    shapes = list(zip((INPUTS, *WIDTHS), (*WIDTHS, CLASSES), strict=True))
+def traced_products(network):
+    """The operations of a traced step that multiply by weights, not by transposed ones."""
 
     @tf.function(autograph=False)
     def step(x, y):
         return network.train_step((x, y))
 
-    graph = step.get_concrete_function(
-        tf.TensorSpec([8, INPUTS]), tf.TensorSpec([8], tf.int64)
-    ).graph
+    inputs = tf.TensorSpec([BATCH, INPUTS]), tf.TensorSpec([BATCH], tf.int64)
+    found = step.get_concrete_function(*inputs).graph.get_operations()
+    return [op for op in found if op.type == "MatMul" and not op.get_attr("transpose_b")]
+
+
+def products(rule, steps):
+    """How often a step multiplies by the weights of each forward layer, as traced."""
+    network = build(rule, "inverse-first", inverse_steps=steps)
+    shapes = list(zip((INPUTS, *WIDTHS), (*WIDTHS, CLASSES), strict=True))
     found = [
-        tuple(op.inputs[1].shape)
-        for op in graph.get_operations()
-        if op.type == "MatMul" and not op.get_attr("transpose_b") and "forward" in op.name
+        tuple(op.inputs[1].shape) for op in traced_products(network) if "forward" in op.name
     ]
     return [found.count(shape) for shape in shapes]
 
@@ -41,6 +43,14 @@ def test_more_updates_of_the_inverses_repeat_no_forward_pass(rule):
     assert once[0] == often[0] == 1  # nothing is below the first layer but the images
     noisy = [one - 1 for one in once]  # f at activations with noise, fresh for each update
     assert often == [1 + 3 * one for one in noisy]
+
+
+def test_the_top_target_does_not_go_through_its_inverse_as_a_whole():
+    """It differs from the activations by a combination of as many vectors as there are classes."""
+    *_, below, top = WIDTHS
+    found = [op.inputs for op in traced_products(build("fwdtp"))]
+    rows = [a.shape[0] for a, b in found if tuple(b.shape) == (top, below)]
+    assert sorted(rows) == [CLASSES, BATCH]
 
 
 @pytest.mark.parametrize("schedule", ["parallel", "alternating", "inverse-first"])

@@ -74,6 +74,19 @@ class LayerPair(keras.layers.Layer):
         at_base, at_point = self.invert([base, point], aux)
         return at_point - at_base
 
+    def difference_along(self, base, point, coefficients, directions, aux=None):
+        """Return g(point) - g(base), where point - base = coefficients @ directions is known.
+
+        A pair whose g starts with its weights need not apply them to both points.
+
+        Args:
+            base, point: activations of this layer.
+            coefficients: `(batch, n)`.
+            directions: `(n, units)`, few.
+            aux: see above.
+        """
+        return self.difference(base, point, aux)
+
     def inverse_differences(self, base, points, aux=None):
         """Return g(t) - g(base) for each t of `points`, all of one shape."""
         at_base, *at_points = self.invert([base, *points], aux)

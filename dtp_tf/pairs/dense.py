@@ -151,6 +151,20 @@ class DensePair(LayerPair):
             return self._shaped(self.inverse_layer(self.inverse_activation(inputs)))
         return self._shaped(self.inverse_activation(self.inverse_layer(inputs)))
 
+    def difference_along(self, base, point, coefficients, directions, aux=None):
+        """Return g(point) - g(base), where point - base = coefficients @ directions is known.
+
+        point V = base V + coefficients (directions V), whose last product is small where there are
+        few directions; and the small difference is not lost in the rounding of large sums.
+        """
+        if self.inverse_first or self.transmission == "sign":  # g does not start with its weights
+            return self.difference(base, point)
+        self._refuse_without_inverse()
+        at_base = self.inverse_layer(base)
+        moved = ops.matmul(coefficients, ops.matmul(directions, self.inverse_layer.kernel))
+        at_point = self.inverse_activation(at_base + moved)
+        return self._shaped(at_point - self.inverse_activation(at_base))
+
     def inverse_differences(self, base, points, aux=None):
         """Return g(t) - g(base) for each t of `points`, all of shape `(batch, units)`.
 

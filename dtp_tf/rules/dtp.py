@@ -41,6 +41,25 @@ def difference_targets(network, h, target, top, aux=None):
     return targets
 
 
+def targets_from_top(network, batch, eta):
+    """Return [t_1, .., t_{M-1}]: `top_target`, and those below it by difference corrections.
+
+    The first correction goes along the rows of the output layer's weights, of which there are as
+    many as classes, so the inverse there need not be applied to t_{M-1} as a whole: see
+    `LayerPair.difference_along`.
+    """
+    h, aux, top = batch.h, batch.aux, len(batch.h) - 2
+    target = top_target(h[top], batch.top_gradient(), eta)
+    factors = batch.top_gradient_factors()
+    if top == 1 or factors is None:
+        return difference_targets(network, h, target, top, aux)
+    error, rows = factors
+    pair = network.layers_up[top - 1]
+    correction = pair.difference_along(h[top], target, -eta * error, rows, aux[top - 1])
+    below = h[top - 1] + correction
+    return [*difference_targets(network, h, below, top - 1, aux), target]
+
+
 @keras.saving.register_keras_serializable("dtp_tf")
 class DTP(FeedbackRule):
     """Difference target propagation.
@@ -84,5 +103,4 @@ class DTP(FeedbackRule):
         return squared_error(reconstruction, corrupted)
 
     def targets(self, network, batch):
-        top = top_target(batch.h[-2], batch.top_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)
+        return targets_from_top(network, batch, self.target_step)

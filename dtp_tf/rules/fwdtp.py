@@ -3,7 +3,7 @@
 import keras
 
 from dtp_tf.rules.base import TargetRule
-from dtp_tf.rules.dtp import difference_targets, top_target
+from dtp_tf.rules.dtp import targets_from_top
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -29,5 +29,4 @@ class FWDTP(TargetRule):
         return 0 < layer < layers - 1
 
     def targets(self, network, batch):
-        top = top_target(batch.h[-2], batch.top_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)
+        return targets_from_top(network, batch, self.target_step)

@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import logging
+import os
 import sys
 
 import numpy as np
@@ -17,6 +18,7 @@ from dtp_tf.replicas import share
 from dtp_tf.settings import did_you_mean
 
 HELD_OUT_TEST = 0.2  # of a set that comes without a test split
+PARALLEL = min(8, os.cpu_count() or 1)  # batches that are prepared at the same time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Split:
         starts = tf.data.Dataset.range(0, len(labels), size)
         with tf.device("CPU"):
             images, labels = tf.constant(images), tf.constant(labels)
-        return starts.map(lambda i: (images[i : i + size], labels[i : i + size])).prefetch(1)
+        parts = starts.map(lambda i: (images[i : i + size], labels[i : i + size])).prefetch(1)
+        return parts.with_options(untuned())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +110,18 @@ def load_data(recipe, data_dir=None, test=True):
     return ImageData(name, train, validation, tested, tuple(class_names), origin)
 
 
+def untuned():
+    """Return options for a `tf.data.Dataset` without the thread that tunes it.
+
+    That thread waits 10 ms, then twice as long each time, up to a minute. Where the end of an
+    iteration comes in such a wait and the machine is busy, the thread can miss it: then the
+    iterator is gone only when the wait is over, and an epoch takes up to twice as long.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
 def hold_out(split, fraction, seed):
     """Return (rest, held out) of a random, seeded division; both keep their order."""
     order = np.random.default_rng(seed).permutation(len(split))
@@ -161,7 +176,8 @@ class TrainingBatches:
             return chosen, tf.gather(labels, indices)
 
         steps = tf.data.Dataset.range(self.steps)
-        self.dataset = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+        batches = steps.map(batch, num_parallel_calls=PARALLEL).prefetch(2)
+        self.dataset = batches.with_options(untuned())
 
     def select(self, epoch, passage):
         """Choose the pass: the number of the epoch, and of the pass within it, from 0."""
@@ -303,13 +319,11 @@ def _read(builder, split, image_key, label_key, shape, classes):
 
     count = builder.info.splits[split].num_examples
     images, labels = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # tuning costs a short read more than it gains
     examples = builder.as_dataset(
         split=split,
         shuffle_files=False,
         read_config=tfds.ReadConfig(
-            options=options,
+            options=untuned(),
             interleave_cycle_length=1,  # one order on every machine
             skip_prefetch=True,
             try_autocache=False,  # everything is kept already, once
@@ -320,7 +334,7 @@ def _read(builder, split, image_key, label_key, shape, classes):
         return fit_image(e[image_key], shape), e[label_key]
 
     if None in builder.info.features[image_key].shape:
-        parts = examples.map(fit, num_parallel_calls=tf.data.AUTOTUNE).batch(1000)
+        parts = examples.map(fit, num_parallel_calls=PARALLEL).batch(1000)
     else:
         parts = examples.batch(1000).map(fit)  # all of one size, together
     end = 0

@@ -14,6 +14,7 @@ import dtp_tf.data as data_module
 from dtp_tf.data import ImageData, Split, TrainingBatches, hold_out, load_data
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.recipes import recipe
+from dtp_tf.replicas import shares
 
 
 def numbered(count):
@@ -656,3 +657,10 @@ def test_an_image_folder_that_is_too_small_is_refused(tmp_path, settings, split)
     folder = image_folder(tmp_path, 1)
     text = refusal(load_data, recipe("digits", image_folder=folder, **settings))
     assert text == f"{folder} is too small: no image is left for the {split} split."
+
+
+def test_no_pipeline_has_a_tuning_thread_whose_wait_would_lengthen_an_epoch():
+    training = TrainingBatches(numbered(8), 4, seed=0)
+    everyone = shares(numbered(8).batches(4), replicas=2, first=0, local=2)
+    for dataset in (training.dataset, numbered(8).batches(4), everyone):
+        assert dataset.options().autotune.enabled is False

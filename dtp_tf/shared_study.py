@@ -14,6 +14,7 @@ next goes on where it ended.
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
@@ -246,7 +247,7 @@ class Taken:
 def _open_journal(folder, epochs):
     path = folder / "journal.log"
     pruner = optuna.pruners.MedianPruner(
-        n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=max(1, epochs // 5)
+        n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=math.ceil(epochs / 5)
     )
     try:
         storage = JournalStorage(JournalFileBackend(str(path)))

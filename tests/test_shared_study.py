@@ -221,11 +221,12 @@ def test_a_trial_below_the_median_of_the_finished_ones_is_pruned(tmp_path):
     assert states.count("PRUNED") == 2
 
 
-def test_long_trials_have_a_fifth_of_their_epochs_before_they_are_judged(tmp_path):
-    study = create(tmp_path, epochs=20)
+@pytest.mark.parametrize(("epochs", "first"), [(20, 4), (8, 2)])
+def test_long_trials_have_a_fifth_of_their_epochs_before_they_are_judged(tmp_path, epochs, first):
+    study = create(tmp_path, epochs=epochs)
     for level in range(UNPRUNED_TRIALS):
-        assert pruned_after(study, [0.1 * level] * 20) is None
-    assert pruned_after(study, [0.1] * 20) == 4
+        assert pruned_after(study, [0.1 * level] * epochs) is None
+    assert pruned_after(study, [0.1] * epochs) == first
 
 
 def test_importances_need_some_trials_that_differ(tmp_path):

@@ -168,6 +168,7 @@ class TrainingBatches:
             self._order = tf.Variable(tf.zeros((self.steps, self.size), tf.int64))
             self._keys = tf.Variable(tf.zeros((self.steps, 2), tf.int64))
 
+        @tf.autograph.experimental.do_not_convert  # no tensor decides here, and it takes time
         def batch(step):
             indices = self._order[step] if place is None else self._order[step, start:stop]
             chosen = tf.gather(images, indices)
@@ -327,9 +328,11 @@ def _read(builder, split, image_key, label_key, shape, classes):
             interleave_cycle_length=1,  # one order on every machine
             skip_prefetch=True,
             try_autocache=False,  # everything is kept already, once
+            num_parallel_calls_for_decode=2 * PARALLEL,  # so that some wait where others decode
         ),
     )
 
+    @tf.autograph.experimental.do_not_convert
     def fit(e):
         return fit_image(e[image_key], shape), e[label_key]
 

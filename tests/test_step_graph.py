@@ -53,6 +53,15 @@ def test_the_top_target_does_not_go_through_its_inverse_as_a_whole():
     assert sorted(rows) == [CLASSES, BATCH]
 
 
+@pytest.mark.parametrize("inverse_first", [False, True])
+def test_a_difference_is_one_product_where_the_activation_comes_first(inverse_first):
+    """Elsewhere it is one of twice the rows, for both values of the inverse."""
+    below, above, _ = WIDTHS
+    found = [op.inputs for op in traced_products(build("fwdtp", inverse_first=inverse_first))]
+    rows = [a.shape[0] for a, b in found if tuple(b.shape) == (above, below)]
+    assert rows == [BATCH if inverse_first else 2 * BATCH]
+
+
 @pytest.mark.parametrize("schedule", ["parallel", "alternating", "inverse-first"])
 def test_a_run_traces_each_of_its_passes_once(schedule, tmp_path):
     settings = recipe(

@@ -71,8 +71,7 @@ class LayerPair(keras.layers.Layer):
 
     def difference(self, base, point, aux=None):
         """Return g(point) - g(base), as a target's correction."""
-        at_base, at_point = self.invert([base, point], aux)
-        return at_point - at_base
+        return self.inverse_differences(base, [point], aux)[0]
 
     def difference_along(self, base, point, coefficients, directions, aux=None):
         """Return g(point) - g(base), where point - base = coefficients @ directions is known.

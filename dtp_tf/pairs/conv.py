@@ -259,9 +259,6 @@ class Conv2DPair(LayerPair):
             images = self.inverse_activation(images)
         return tf.split(images, len(points), axis=0)
 
-    def difference(self, base, point, aux=None):
-        return self.inverse_differences(base, [point], aux)[0]
-
     def inverse_differences(self, base, points, aux=None):
         """Return g(t) - g(base) for each t of `points`.
 

@@ -37,10 +37,10 @@ COLUMNS = ("rule", "inverse_steps", "milliseconds", "measured", "counted", "rati
 @click.option("--seconds", default=1.0, show_default=True, help="Length of a window; five a point.")
 def main(recipe, seconds):
     """Print a table of all points as CSV."""
-    from dtp_tf.building import build_network
-    from dtp_tf.recipes import recipe as find_recipe
-    from dtp_tf.recipes import shown
-    from dtp_tf.throughput import random_images, step_rate
+    from dtp_tf.benchmarking.throughput import random_images, step_rate
+    from dtp_tf.recipes.recipe import recipe as find_recipe
+    from dtp_tf.recipes.recipe import shown
+    from dtp_tf.training.building import build_network
 
     writer, data = csv.DictWriter(sys.stdout, COLUMNS), random_images(1000)
     base, measured_before = None, []

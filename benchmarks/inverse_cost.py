@@ -106,7 +106,7 @@ def trained(words, run, data_dir):
 def step_seconds(changes, seconds):
     """Return the time of a training step on a batch in memory."""
     import dtp_tf
-    from dtp_tf.throughput import random_images, step_rate
+    from dtp_tf.benchmarking.throughput import random_images, step_rate
 
     recipe = dtp_tf.recipe(RECIPE, **{"rule": "ldrl", **changes})
     return recipe.batch_size / step_rate(recipe, random_images(1000), seconds)

@@ -7,8 +7,8 @@ The best seed is that with the highest validation accuracy; of several, that wit
 validation loss. With --recorded, a table of `benchmarks/reproduce.py` says which seed that is: it
 alone is trained again, and must still be the best. Finished runs are not repeated and unfinished
 ones are resumed, so this may be stopped and started again at any time. It writes
-dtp_tf/pretrained/NAME/ and tests/golden/NAME.json; published weights do not change: another version
-gets another name.
+dtp_tf/presets/pretrained/NAME/ and tests/golden/NAME.json; published weights do not change:
+another version gets another name.
 """
 
 import csv
@@ -24,8 +24,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from dtp_tf.files import make_folder, write_json  # noqa: E402
-from dtp_tf.preset_models import load_preset, refuse_used, save_run  # noqa: E402
-from dtp_tf.presets import SHIPPED, probe_images  # noqa: E402
+from dtp_tf.presets.folder import SHIPPED, probe_images  # noqa: E402
+from dtp_tf.presets.writing import refuse_used  # noqa: E402
+from dtp_tf.sharing.opening import load_preset  # noqa: E402
+from dtp_tf.sharing.run_presets import save_run  # noqa: E402
 
 GOLDEN = ROOT / "tests/golden"
 BLOCKS = (2, 4, 8)  # pixels on a side of the probe images' blocks
@@ -100,7 +102,7 @@ def golden_answers(folder):
     else:
         sys.exit(f"{folder} gives all probe images one class: it has learned nothing.")
     return {
-        "images": "dtp_tf.presets.probe_images",
+        "images": "dtp_tf.presets.folder.probe_images",
         "block": block,
         "classes": [saved.class_names[i] for i in scores.argmax(axis=-1)],
         "scores": [[float(f"{score:.8g}") for score in row] for row in scores],

@@ -63,7 +63,7 @@ def main(out, data_dir, seconds, point):
 def measure(point, seconds):
     """Return the speed and the memory of training steps at one point."""
     import dtp_tf
-    from dtp_tf.throughput import random_images, step_rate
+    from dtp_tf.benchmarking.throughput import random_images, step_rate
 
     recipe = dtp_tf.recipe(
         "cifar10", batch_size=point["batch_size"], units=(point["width"],) * point["depth"]

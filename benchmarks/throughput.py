@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from dtp_tf.cli_benchmark import benchmark  # noqa: E402
+from dtp_tf.commands.benchmark import benchmark  # noqa: E402
 
 if __name__ == "__main__":
     benchmark()

@@ -27,9 +27,9 @@ import numpy as np
 from click.testing import CliRunner
 
 import dtp_tf
-from dtp_tf.cli import main
-from dtp_tf.console import make_console
-from dtp_tf.recipes import RULE_SETTINGS, rule_settings
+from dtp_tf.commands.main import main
+from dtp_tf.console.tables import make_console
+from dtp_tf.recipes.recipe import RULE_SETTINGS, rule_settings
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
 # Small networks; all that matters is said here, so that the recipes may be tuned.

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from dtp_tf.models import save_model
+from dtp_tf.runs.models import save_model
 
 NAMES = ["zero", "eins", "dos", "trois", "[4]", "fünf", "六", "seven 7", "acht", "nine"]
 SHOWN = 5

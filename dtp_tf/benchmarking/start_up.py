@@ -1,6 +1,6 @@
 """How long `train` takes to its first step, and how much memory it needs.
 
-    python -m dtp_tf.start_up RECIPE [DATA_DIR]
+    python -m dtp_tf.benchmarking.start_up RECIPE [DATA_DIR]
 
 is such a run, of one epoch: it prints what it measured as JSON.
 """
@@ -20,7 +20,7 @@ HELP_RUNS = 5
 
 def help_seconds():
     """Return the seconds of the command's `--help`, the fastest of five."""
-    command = [sys.executable, "-c", "from dtp_tf.cli import main; main()", "--help"]
+    command = [sys.executable, "-c", "from dtp_tf.commands.main import main; main()", "--help"]
     times = []
     for _ in range(HELP_RUNS):
         start = time.perf_counter()
@@ -44,7 +44,7 @@ def measure_start_up(recipe, data_dir=None):
     Raises:
         UserError: the run failed; the sentence says why.
     """
-    command = [sys.executable, "-m", "dtp_tf.start_up", recipe]
+    command = [sys.executable, "-m", "dtp_tf.benchmarking.start_up", recipe]
     if data_dir is not None:
         command.append(str(data_dir))
     done = subprocess.run(command, capture_output=True, text=True)
@@ -58,13 +58,13 @@ def measure_start_up(recipe, data_dir=None):
 def _run(recipe, data_dir=None):
     import psutil
 
-    from dtp_tf.quiet import import_tensorflow
+    from dtp_tf.processes.quiet import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from dtp_tf.tables import make_console
-    from dtp_tf.training import train
+    from dtp_tf.console.tables import make_console
+    from dtp_tf.training.train import train
 
     class FirstStep(keras.callbacks.Callback):
         seconds = None

@@ -12,15 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dtp_tf.building import build_network
-from dtp_tf.data import ImageData, Split, TrainingBatches
-from dtp_tf.devices import device_name
-from dtp_tf.loop import Loop
-from dtp_tf.profiling import profile_step
-from dtp_tf.provenance import versions
-from dtp_tf.recipes import recipe as find_recipe
-from dtp_tf.runs import Run
-from dtp_tf.tables import make_console
+from dtp_tf.benchmarking.profiling import profile_step
+from dtp_tf.console.tables import make_console
+from dtp_tf.data.sets import ImageData, Split, TrainingBatches
+from dtp_tf.machines.devices import device_name
+from dtp_tf.machines.versions import versions
+from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.runs.folder import Run
+from dtp_tf.training.building import build_network
+from dtp_tf.training.loop import Loop
 
 SIDE = 2048  # of the matrices whose product is the peak
 WINDOWS = 5

@@ -2,9 +2,9 @@
 
 import click
 
-from dtp_tf.cli_options import data_dir_option, json_option, print_json
+from dtp_tf.commands.options import data_dir_option, json_option, print_json
 from dtp_tf.errors import SettingError
-from dtp_tf.quiet import import_tensorflow
+from dtp_tf.processes.quiet import import_tensorflow
 
 
 @click.command(epilog="Example:  python cli.py benchmark --batch-sizes 128,1024")
@@ -31,9 +31,9 @@ def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
     """
     sizes = _sizes(batch_sizes)
     import_tensorflow()
-    from dtp_tf.start_up import measure_start_up
-    from dtp_tf.tables import make_console, show_throughput
-    from dtp_tf.throughput import measure_throughput
+    from dtp_tf.benchmarking.start_up import measure_start_up
+    from dtp_tf.benchmarking.throughput import measure_throughput
+    from dtp_tf.console.tables import make_console, show_throughput
 
     # Before the long measurement, since the data may be missing.
     started = measure_start_up("cifar10", data_dir) if start_up else None

@@ -28,7 +28,7 @@ def launch(ctx, workers, words):
     others errors only. Ctrl-C ends all of them in order; when one fails, all end, with its exit
     code. On several hosts, start `train --strategy multiworker` on each instead.
     """
-    from dtp_tf.launch import launch as run
+    from dtp_tf.machines.launch import launch as run
 
     ctx.exit(run(workers, worker_words(words)))
 

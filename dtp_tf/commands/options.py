@@ -4,8 +4,8 @@ import json
 
 import click
 
-from dtp_tf.machine import JIT, STRATEGIES
-from dtp_tf.recipes import SETTINGS
+from dtp_tf.machines.machine import JIT, STRATEGIES
+from dtp_tf.recipes.recipe import SETTINGS
 
 
 def json_option(command):
@@ -42,7 +42,7 @@ def keep_option(command):
 
 
 def machine_options(command):
-    """Add `--device`, `--jit` and `--strategy`: what `dtp_tf.machine.Machine` takes."""
+    """Add `--device`, `--jit` and `--strategy`: what `dtp_tf.machines.Machine` takes."""
     options = (
         click.option(
             "--device",
@@ -77,7 +77,7 @@ def print_json(content):
 
 
 def model_argument(command):
-    """Add the argument `model`: what `dtp_tf.runs.open_model` takes."""
+    """Add the argument `model`: what `dtp_tf.sharing.open_model` takes."""
     return click.argument("model", metavar="MODEL", type=click.Path())(command)
 
 

@@ -2,9 +2,9 @@
 
 import click
 
-from dtp_tf.cli_options import data_dir_option, json_option, print_json
-from dtp_tf.quiet import import_tensorflow
-from dtp_tf.recipes import SETTINGS
+from dtp_tf.commands.options import data_dir_option, json_option, print_json
+from dtp_tf.processes.quiet import import_tensorflow
+from dtp_tf.recipes.recipe import SETTINGS
 
 
 @click.command(epilog="Example:  python cli.py presets digits_mlp_dtp")
@@ -16,14 +16,14 @@ def presets(name, as_json):
     NAME may be a preset's folder as well. A preset is a network with published weights; `predict`,
     `evaluate`, `export` and `train --init` take its name, and `dtp_tf.DTPNetwork.from_preset` too.
     """
-    from dtp_tf.presets import preset_info, shipped_presets
+    from dtp_tf.presets.folder import preset_info, shipped_presets
 
     if name is not None:
         facts = preset_info(name)
         if as_json:
             print_json(facts)
         else:
-            from dtp_tf.cards import model_card
+            from dtp_tf.presets.cards import model_card
 
             click.echo(model_card(facts).strip())
         return
@@ -72,7 +72,8 @@ def save_preset(run, folder, license, float16, data_dir, as_json):
     The folder can be uploaded to a model hub as it is. Its name becomes the preset's.
     """
     import_tensorflow()
-    from dtp_tf.preset_models import refuse_used, save_run
+    from dtp_tf.presets.writing import refuse_used
+    from dtp_tf.sharing.run_presets import save_run
 
     refuse_used(folder)
     facts = save_run(run, folder, license=license, float16=float16, data_dir=data_dir)
@@ -133,7 +134,7 @@ def import_torch(file, layers, out, image_shape, class_names, as_json, **options
     if class_names is not None:
         class_names = [name.strip() for name in class_names.split(",")]
     import_tensorflow()
-    from dtp_tf.torch_import import import_torch as run_import
+    from dtp_tf.sharing.torch_import import import_torch as run_import
 
     facts, lines = run_import(
         file, sizes, out, image_shape=image_shape, class_names=class_names, **options

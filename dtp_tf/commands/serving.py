@@ -4,9 +4,9 @@ import pathlib
 
 import click
 
-from dtp_tf.cli_options import data_dir_option, export_dir_option, json_option, print_json
+from dtp_tf.commands.options import data_dir_option, export_dir_option, json_option, print_json
 from dtp_tf.errors import SettingError
-from dtp_tf.quiet import import_tensorflow
+from dtp_tf.processes.quiet import import_tensorflow
 
 
 def server_options(command):
@@ -81,8 +81,9 @@ def serve(
     and says so, when every model has answered a prediction. New versions are picked up while it
     runs.
     """
+    from dtp_tf.console.tables import make_console
     from dtp_tf.files import write_text
-    from dtp_tf.model_server import (
+    from dtp_tf.serving.model_server import (
         ServerPlan,
         command_text,
         compose_text,
@@ -91,9 +92,8 @@ def serve(
         likely_runner,
         server_command,
     )
-    from dtp_tf.server_process import serve as run_server
-    from dtp_tf.server_process import write_config
-    from dtp_tf.tables import make_console
+    from dtp_tf.serving.server_process import serve as run_server
+    from dtp_tf.serving.server_process import write_config
 
     if print_command and compose is not None:
         raise click.UsageError("--print-command and --compose exclude each other: drop one.")
@@ -126,14 +126,14 @@ def serve(
 
 def exported_name(name, export_dir):
     """Return the name of an export; what is no export yet, but a preset or a run, becomes one."""
-    from dtp_tf.model_server import is_exported
-    from dtp_tf.presets import is_preset
+    from dtp_tf.presets.folder import is_preset
+    from dtp_tf.serving.model_server import is_exported
 
     is_run = (pathlib.Path(name) / "best.keras").is_file()
     if is_exported(name, export_dir) or not (is_preset(name) or is_run):
         return name
     import_tensorflow()
-    from dtp_tf.trained_export import export_trained
+    from dtp_tf.export.trained_export import export_trained
 
     path = export_trained(name, export_dir)
     click.echo(f"exported   {path}", err=True)
@@ -152,8 +152,9 @@ def server_status(url, version, label, timeout, as_json):
 
     URL is http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME.
     """
-    from dtp_tf.serving import connect, describe
-    from dtp_tf.tables import make_console, show_server
+    from dtp_tf.console.tables import make_console, show_server
+    from dtp_tf.serving.client import describe
+    from dtp_tf.serving.connecting import connect
 
     with connect(url, version=version, label=label, timeout=timeout) as client:
         found = describe(client)
@@ -208,10 +209,10 @@ def load_test(
     answer was wrong. A new version of the model in the middle of it counts as wrong: name one with
     --version.
     """
-    from dtp_tf.load_images import encoded_images, expected_answers
-    from dtp_tf.load_test import check_load_test
-    from dtp_tf.load_test import load_test as run_load_test
-    from dtp_tf.tables import make_console, show_load_test
+    from dtp_tf.console.tables import make_console, show_load_test
+    from dtp_tf.serving.load_images import encoded_images, expected_answers
+    from dtp_tf.serving.load_test import check_load_test
+    from dtp_tf.serving.load_test import load_test as run_load_test
 
     if duration is not None and requests is not None:
         raise click.UsageError("--duration and --requests exclude each other: drop one.")

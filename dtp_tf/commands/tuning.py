@@ -4,16 +4,16 @@ import dataclasses
 
 import click
 
-from dtp_tf.cli_options import (
+from dtp_tf.commands.options import (
     data_dir_option,
     json_option,
     machine_options,
     print_json,
     setting_options,
 )
-from dtp_tf.machine import Machine
-from dtp_tf.quiet import import_tensorflow
-from dtp_tf.search_space import make_search, to_yaml
+from dtp_tf.machines.machine import Machine
+from dtp_tf.processes.quiet import import_tensorflow
+from dtp_tf.tuning.search_space import make_search, to_yaml
 
 
 @click.command(epilog="Example:  python cli.py tune digits --trials 10 --epochs 3")
@@ -82,8 +82,8 @@ def tune(
         print_json(plain) if as_json else click.echo(to_yaml(plain), nl=False)
         return
     import_tensorflow()
-    from dtp_tf.console import make_console
-    from dtp_tf.tuning import tune as run_search
+    from dtp_tf.console.tables import make_console
+    from dtp_tf.tuning.tuning import tune as run_search
 
     content = run_search(
         recipe, trials, search=search, timeout=timeout, workers=workers, out=out,

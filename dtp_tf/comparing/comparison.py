@@ -12,17 +12,19 @@ import contextlib
 import dataclasses
 import pathlib
 
-from dtp_tf.child_process import run_child
-from dtp_tf.console import make_console
+from dtp_tf.comparing.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
+from dtp_tf.comparing.results import Result, draw_comparison, show_table, summarize, write_csv
+from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import make_folder, remove_half_written, write_json
-from dtp_tf.machine import Machine
-from dtp_tf.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
-from dtp_tf.recipes import shown
-from dtp_tf.results import Result, draw_comparison, show_table, summarize, write_csv
+from dtp_tf.machines.machine import Machine
+from dtp_tf.processes.child_process import run_child
+from dtp_tf.processes.stopping import stoppable
+from dtp_tf.recipes.recipe import shown
 from dtp_tf.rules import find_rule
-from dtp_tf.runs import Run
-from dtp_tf.stopping import stoppable
+from dtp_tf.runs.folder import Run
+
+RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
 
 
 def compare(
@@ -54,7 +56,7 @@ def compare(
         data_dir: the folder of TensorFlow Datasets.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
-        device, jit, strategy: of every run, see `dtp_tf.machine.Machine`; not multiworker.
+        device, jit, strategy: of every run, see `dtp_tf.machines.Machine`; not multiworker.
         **settings: override the recipe's for every rule; those of rules only where they are taken.
 
     Returns:
@@ -63,7 +65,7 @@ def compare(
         per run). Accuracies are from 0 to 1; None where there is no number.
 
     Raises:
-        SettingError: see `dtp_tf.plan.make_plan`.
+        SettingError: see `dtp_tf.comparing.plan.make_plan`.
         UserError: a run in the folder was made with other settings; or one that `train` raises.
 
     Example:
@@ -153,7 +155,7 @@ def _train(path, recipe, data_dir, machine, console, stop):
         "machine": dataclasses.asdict(machine),
         "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
     }
-    outcome = run_child(job, stop)
+    outcome = run_child(RUN_JOB, job, stop)
     if "diverged" in outcome:
         write_json(Result.marker(path), {"message": outcome["diverged"]})
         console.print(f"diverged   {outcome['diverged']}", markup=False)

@@ -7,12 +7,12 @@ import dataclasses
 import pathlib
 import shlex
 
-from dtp_tf.config_files import read_mapping
 from dtp_tf.errors import SettingError
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.recipes import RULE_SETTINGS, RULES, SETTINGS, check_names, rule_settings, shown
-from dtp_tf.recipes import recipe as find_recipe
-from dtp_tf.settings import did_you_mean
+from dtp_tf.recipes.config_files import read_mapping
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.recipe import RULE_SETTINGS, RULES, SETTINGS, check_names, rule_settings, shown
+from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.recipes.settings import did_you_mean
 
 # What all rules of a comparison share: with it they have the same images, splits, forward networks,
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.
@@ -47,7 +47,7 @@ def make_plan(
         rules: names of rules, or FILE.py:CLASS; a list, or text with commas. None = all rules.
         seeds: how many; the seeds are 0 .. seeds - 1.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
-        machine: the `dtp_tf.machine.Machine` that the runs are to be trained on, if it is known.
+        machine: the `dtp_tf.machines.Machine` that the runs are to be trained on, if it is known.
         **settings: override the recipe's for every rule; those of rules only where they are taken.
 
     Raises:

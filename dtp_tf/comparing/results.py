@@ -11,10 +11,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator
 from rich.markup import escape
 from rich.table import Table
 
+from dtp_tf.comparing.plan import rule_label, train_command
 from dtp_tf.files import read_json, write_text, written
-from dtp_tf.plan import rule_label, train_command
-from dtp_tf.recipes import RULES, shown
-from dtp_tf.runs import Run
+from dtp_tf.recipes.recipe import RULES, shown
+from dtp_tf.runs.folder import Run
 
 
 class Result:

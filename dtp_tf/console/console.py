@@ -5,8 +5,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dtp_tf.tables import make_console as make_console
-from dtp_tf.tables import show_answers as show_answers
+from dtp_tf.console.tables import make_console as make_console
+from dtp_tf.console.tables import show_answers as show_answers
 
 
 def show_data(console, data):

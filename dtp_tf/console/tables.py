@@ -14,7 +14,7 @@ def make_console(stderr=False, quiet=False):
 
 
 def show_answers(console, answers):
-    """Print the answers of `dtp_tf.evaluation.answer`."""
+    """Print the answers of `dtp_tf.evaluating.evaluation.answer`."""
     table = Table(box=None, pad_edge=False)
     for name in ("image", "class", "score"):
         table.add_column(name, justify="right" if name == "score" else "left")
@@ -25,7 +25,7 @@ def show_answers(console, answers):
 
 
 def show_server(console, found):
-    """Print what `dtp_tf.serving.describe` found: versions, then signatures."""
+    """Print what `dtp_tf.serving.client.describe` found: versions, then signatures."""
     table = Table(box=None, pad_edge=False)
     for name in ("version", "state", "error"):
         table.add_column(name)
@@ -57,7 +57,7 @@ def _shape(sizes):
 
 
 def show_load_test(console, result):
-    """Print what `dtp_tf.load_test.load_test` measured."""
+    """Print what `dtp_tf.serving.load_test.load_test` measured."""
     console.print(
         f"{result['url']}: {result['images']} images, {result['batch_size']} per request, every "
         f"answer checked against the {result['checked_against']}",
@@ -89,7 +89,7 @@ def show_load_test(console, result):
 
 
 def show_throughput(console, found):
-    """Print what `dtp_tf.throughput.measure_throughput` found."""
+    """Print what `dtp_tf.benchmarking.throughput.measure_throughput` found."""
     widths = "-".join(map(str, found["network"]))
     console.print(f"device     {found['device']}", markup=False)
     console.print(f"network    {widths}, float32")

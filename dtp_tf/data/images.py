@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from dtp_tf.data.image_files import read_image
 from dtp_tf.errors import UserError
-from dtp_tf.image_files import read_image
 
 
 def fit_image(image, shape):

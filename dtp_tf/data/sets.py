@@ -11,11 +11,11 @@ import numpy as np
 import psutil
 import tensorflow as tf
 
+from dtp_tf.data.images import fit_image, read_folder
+from dtp_tf.data.preprocessing import augment
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.images import fit_image, read_folder
-from dtp_tf.preprocessing import augment
-from dtp_tf.replicas import share
-from dtp_tf.settings import did_you_mean
+from dtp_tf.numerics.replicas import share
+from dtp_tf.recipes.settings import did_you_mean
 
 HELD_OUT_TEST = 0.2  # of a set that comes without a test split
 PARALLEL = min(8, os.cpu_count() or 1)  # batches that are prepared at the same time

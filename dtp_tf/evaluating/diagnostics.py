@@ -7,7 +7,7 @@ state. Angles are computed in float64 from the float32 numbers that training use
 import numpy as np
 import tensorflow as tf
 
-from dtp_tf.batch import Batch
+from dtp_tf.network.batch import Batch
 from dtp_tf.rules import BP, TargetRule
 
 # lambda of the Gauss-Newton targets, as a share of the mean eigenvalue of J J^T.

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from dtp_tf.data.image_files import read_image
+from dtp_tf.data.images import fit_image
 from dtp_tf.files import written
-from dtp_tf.images import fit_image, read_image
 
 
 def evaluate(model, split, class_names, batch_size=1000):
@@ -11,7 +12,7 @@ def evaluate(model, split, class_names, batch_size=1000):
 
     Args:
         model: a Keras model, uint8 images -> class probabilities.
-        split: a `dtp_tf.data.Split`.
+        split: a `dtp_tf.data.sets.Split`.
         class_names: one name per class.
         batch_size: images per step.
 
@@ -53,7 +54,7 @@ def answer(saved, paths, top):
     """Classify image files.
 
     Args:
-        saved: a `dtp_tf.models.SavedModel`.
+        saved: a `dtp_tf.runs.models.SavedModel`.
         paths: of the images; all are read before any is classified.
         top: classes per image, best first.
 
@@ -133,7 +134,7 @@ def draw_curves(history, path):
 
 
 def draw_diagnostics(history, path):
-    """Draw what `dtp_tf.diagnostics` measured over the epochs; nothing if it did not.
+    """Draw what `dtp_tf.evaluating.diagnostics` measured over the epochs; nothing if it did not.
 
     Args:
         history: one dict of logs per epoch.

@@ -1,11 +1,11 @@
-"""Encoded images -> pixels inside a TensorFlow graph, equal to what `dtp_tf.images` reads.
+"""Encoded images -> pixels inside a TensorFlow graph, equal to what `dtp_tf.data.images` reads.
 
 TensorFlow's own choices differ from Pillow's for a few files, hence the branches.
 """
 
 import tensorflow as tf
 
-from dtp_tf.images import fit_image
+from dtp_tf.data.images import fit_image
 
 BMP, PNG = b"BM", b"\x89PNG\r\n\x1a\n"  # first bytes
 DEEP_GREY = b"\x10\x00"  # bit depth and colour type in a PNG's header

@@ -1,6 +1,6 @@
 """Exports for TensorFlow Serving: written out of sight, checked, then published as a version.
 
-    saved_model.pb, variables/     the program and its weights, see `dtp_tf.signatures`
+    saved_model.pb, variables/     the program and its weights, see `dtp_tf.export.signatures`
     assets/labels.txt              a class name a line, in the order of the labels
     assets/model_card.md           data, rule, recipe, accuracy, limits
     assets.extra/                  warm-up requests; model.onnx and model.tflite, if asked for
@@ -13,14 +13,14 @@ import shlex
 import numpy as np
 import tensorflow as tf
 
-from dtp_tf.cards import model_card
+from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
+from dtp_tf.export.formats import FILES, require_packages, run_format, write_format
+from dtp_tf.export.publishing import publish
+from dtp_tf.export.signatures import write_saved_model
+from dtp_tf.export.warmup import example, write_warmup
 from dtp_tf.files import cannot_write
-from dtp_tf.formats import FILES, require_packages, run_format, write_format
-from dtp_tf.image_files import encode_pixels
-from dtp_tf.publishing import publish
-from dtp_tf.signatures import write_saved_model
-from dtp_tf.warmup import example, write_warmup
+from dtp_tf.presets.cards import model_card
 
 TOLERANCE = 1e-5  # largest difference of a class probability
 
@@ -39,7 +39,7 @@ def export(
         directory: the folder of exported models.
         name: of the model, as clients will call it.
         check_images: uint8 `(n, H, W, C)`; the export must give the classifier's scores on them.
-        facts: what the model card says of the training, see `dtp_tf.cards.model_card`.
+        facts: what the model card says of the training, see `dtp_tf.presets.cards.model_card`.
         formats: further formats to write to `assets.extra`: "onnx", "litert".
         keep: how many versions to keep, the highest ones; all by default.
 

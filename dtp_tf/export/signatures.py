@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.decoding import decode_images
+from dtp_tf.export.decoding import decode_images
 
 SHOWN = 5  # classes per answer, best first
 ENCODED = "image/encoded"  # the feature of a tf.Example that holds an image file

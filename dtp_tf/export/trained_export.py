@@ -1,11 +1,11 @@
 """Exports of networks that were trained before: of a run, a preset or a `.keras` file."""
 
-from dtp_tf.data import load_data
-from dtp_tf.evaluation import evaluate
-from dtp_tf.export import export
-from dtp_tf.presets import preset_info, probe_images
-from dtp_tf.provenance import card_facts
-from dtp_tf.runs import open_model
+from dtp_tf.data.sets import load_data
+from dtp_tf.evaluating.evaluation import evaluate
+from dtp_tf.export.saved_model import export
+from dtp_tf.presets.folder import preset_info, probe_images
+from dtp_tf.runs.provenance import card_facts
+from dtp_tf.sharing.opening import open_model
 
 
 def export_trained(model, export_dir, name=None, *, data_dir=None, formats=(), keep=None):
@@ -15,7 +15,7 @@ def export_trained(model, export_dir, name=None, *, data_dir=None, formats=(), k
     is checked on other images.
 
     Args:
-        model: what `dtp_tf.runs.open_model` takes.
+        model: what `dtp_tf.sharing.open_model` takes.
         export_dir: the folder of exported models.
         name: of the exported model; by default the recipe's or the preset's.
         data_dir: the folder of TensorFlow Datasets.

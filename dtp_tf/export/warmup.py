@@ -8,8 +8,8 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLog, PredictLog
 
-from dtp_tf.image_files import encode_pixels
-from dtp_tf.signatures import ENCODED
+from dtp_tf.data.image_files import encode_pixels
+from dtp_tf.export.signatures import ENCODED
 
 SIZES = (1, 8)  # images per request
 FILE = "tf_serving_warmup_requests"  # in `assets.extra`; the name that servers look for

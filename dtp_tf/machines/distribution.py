@@ -1,7 +1,8 @@
 """Several replicas of a network that train as one: the devices of a host, or several workers.
 
-The loop stays as it is. Every replica takes its rows of the global batch (`dtp_tf.replicas`), the
-optimizers and the metrics add up what the replicas found, and only the chief, worker 0, writes.
+The loop stays as it is. Every replica takes its rows of the global batch
+(`dtp_tf.numerics.replicas`), the optimizers and the metrics add up what the replicas found, and
+only the chief, worker 0, writes.
 """
 
 import contextlib
@@ -13,9 +14,9 @@ import threading
 
 import tensorflow as tf
 
-from dtp_tf.cluster import Cluster, find_cluster
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.replicas import shares
+from dtp_tf.machines.cluster import Cluster, find_cluster
+from dtp_tf.numerics.replicas import shares
 
 #: Seconds that a worker waits for another one in a collective operation before it gives up. One
 #: that is dead or cannot be reached is noticed before, by its connection or its heartbeats.

@@ -17,7 +17,7 @@ import time
 import click
 
 import dtp_tf
-from dtp_tf.cluster import Cluster
+from dtp_tf.machines.cluster import Cluster
 
 #: Seconds that the other workers have to find out for themselves that one is gone, and say so;
 #: then seconds that they have to stop in order.
@@ -115,7 +115,7 @@ def _start(cluster, words, stack):
     }
     errors = stack.enter_context(tempfile.TemporaryFile()) if cluster.index else None
     process = subprocess.Popen(
-        [sys.executable, "-m", "dtp_tf.cli", *words],
+        [sys.executable, "-m", "dtp_tf.commands.main", *words],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if cluster.index else None,

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dtp_tf.precision import is_mixed
+from dtp_tf.numerics.precision import is_mixed
 
 FEW_CLASSES = 16  # with more, a small batch has hardly more images than classes
 

@@ -6,8 +6,8 @@ device would draw for their part of the batch.
 
 import tensorflow as tf
 
-from dtp_tf.directions import orthogonal_directions
-from dtp_tf.replicas import draw
+from dtp_tf.numerics.directions import orthogonal_directions
+from dtp_tf.numerics.replicas import draw
 
 
 def gaussian(like, seed, step, *key):

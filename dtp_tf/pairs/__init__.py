@@ -1,8 +1,13 @@
-"""Layer pairs: a forward layer f and its inverse g in one Keras layer. One class a file."""
+"""Layer pairs: a forward layer f and its inverse g in one Keras layer. One class a file.
 
-from dtp_tf.pairs.base import LayerPair
-from dtp_tf.pairs.block import BlockPair
-from dtp_tf.pairs.conv import Conv2DPair
-from dtp_tf.pairs.dense import DensePair, sign
+In: activations h_{i-1}, or with `reverse=True` those above. Out: h_i, or what g makes of them.
+`network` stacks them and `rules` ask their inverses; a pair knows neither.
+"""
 
-__all__ = ["BlockPair", "Conv2DPair", "DensePair", "LayerPair", "sign"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+# Before any module here begins: Keras, once imported, imports the network (see `dtp_tf`), which
+# needs these modules whole.
+import keras  # noqa: E402, F401

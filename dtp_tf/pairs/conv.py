@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from dtp_tf.errors import SettingError
+from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 from dtp_tf.pairs.pooling import (
     Window,
@@ -15,7 +16,6 @@ from dtp_tf.pairs.pooling import (
     unpool,
 )
 from dtp_tf.pairs.transposed import TransposedConvolution
-from dtp_tf.precision import exact, is_mixed
 
 POOLS = ("max", "average")
 

@@ -5,8 +5,8 @@ import math
 import keras
 from keras import ops
 
+from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
-from dtp_tf.precision import exact, is_mixed
 
 TRANSMISSIONS = ("continuous", "sign", "sample")
 
@@ -47,7 +47,7 @@ class DensePair(LayerPair):
         transmission: "continuous", "sign" or "sample": what gets through to f and g.
         **kwargs: `name` and the other arguments of `keras.layers.Layer`. With `dtype`
             "mixed_bfloat16" the product of f takes bfloat16 numbers, and all else is float32: see
-            `dtp_tf.precision`.
+            `dtp_tf.numerics.precision`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.

@@ -19,12 +19,12 @@ def model_card(facts):
             "layers" (as 784-240-10), "parameters" ({"forward": int, "inverse": int}),
             "weights_dtype", "license" (of the weights),
             "recipe": the settings, as `Recipe.to_dict` gives them;
-            "data": what `dtp_tf.provenance.fingerprint` says of them;
+            "data": what `dtp_tf.runs.provenance.fingerprint` says of them;
             "results": {"test": report, "validation": report, "best_epoch", "epochs"}, the reports
             as `dtp_tf.evaluate` gives them, the epoch chosen by validation accuracy;
             "seeds": {"seed": int, "validation_accuracy": {seed: accuracy}} of all that were tried;
             "source": {"file", "sha256"} of weights that were converted;
-            "versions": what `dtp_tf.provenance.versions` says, at the time of the training.
+            "versions": what `dtp_tf.runs.provenance.versions` says, at the time of the training.
     """
     sections = {
         "Data": _data(facts),

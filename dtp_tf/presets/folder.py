@@ -7,7 +7,7 @@
 
 The card has no SHA-256: hubs and people edit it.
 
-This module does not import TensorFlow; `dtp_tf.preset_models` makes networks of these files.
+This module does not import TensorFlow; `dtp_tf.presets.reading` makes networks of these files.
 """
 
 import functools
@@ -17,7 +17,7 @@ import types
 
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json
-from dtp_tf.settings import did_you_mean
+from dtp_tf.recipes.settings import did_you_mean
 
 FORMAT = 1  # raise it when an older dtp_tf could no longer load what is written
 SHIPPED = pathlib.Path(__file__).with_name("pretrained")

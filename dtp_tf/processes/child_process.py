@@ -1,4 +1,4 @@
-"""A job of `dtp_tf.child` in a process of its own: started, waited for, stopped."""
+"""A job in a process of its own: started, waited for, stopped."""
 
 import contextlib
 import os
@@ -8,25 +8,27 @@ import sys
 import tempfile
 
 import dtp_tf
-from dtp_tf.child import OUTCOME
 from dtp_tf.files import read_json, write_json
+from dtp_tf.processes.child import OUTCOME
 
 
 class ChildProcess:
     """A process that does a job.
 
     Args:
-        job: see `dtp_tf.child.run_job`.
+        module: that does it when it is run; see `dtp_tf.processes.child`.
+        job: what to do, JSON types; "stream" in it says where the process may print: "stdout",
+            "stderr", or None: nobody reads.
         environment: variables beside those of this process.
     """
 
-    def __init__(self, job, environment=None):
+    def __init__(self, module, job, environment=None):
         self._folder = tempfile.TemporaryDirectory()
         file = pathlib.Path(self._folder.name, "job.json")
         write_json(file, job)
         self._outcome = file.with_name(OUTCOME)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "dtp_tf.child", str(file)],
+            [sys.executable, "-m", module, str(file)],
             env={**_environment(), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=sys.__stderr__ if job["stream"] == "stderr" else None,
@@ -64,14 +66,14 @@ class ChildProcess:
         return f"was killed by signal {-code}" if code < 0 else "failed"
 
 
-def run_child(job, stop):
-    """Do a job of `dtp_tf.child` in a process of its own and return its outcome.
+def run_child(module, job, stop):
+    """Do a job in a process of its own and return its outcome.
 
     Args:
-        job: see `dtp_tf.child.run_job`.
+        module, job: see `ChildProcess`; the job has the "run_dir" of a training run.
         stop: an event; once it is set, the run ends after its batch.
     """
-    child = ChildProcess(job)
+    child = ChildProcess(module, job)
     try:
         while not child.wait(0.2):
             if stop.is_set():

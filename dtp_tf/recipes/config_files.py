@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes import check_names
+from dtp_tf.recipes.recipe import check_names
 
 
 def read_config(path):

@@ -6,10 +6,10 @@ This module does not import TensorFlow.
 
 import dataclasses
 
-from dtp_tf.architecture import Conv, parse_layers
 from dtp_tf.errors import SettingError
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.settings import Setting, did_you_mean
+from dtp_tf.recipes.layers_in_words import Conv, parse_layers
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.settings import Setting, did_you_mean
 
 ACTIVATIONS = (
     "tanh sigmoid relu elu selu gelu leaky_relu silu softplus softsign hard_tanh linear".split()

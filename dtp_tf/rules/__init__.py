@@ -1,49 +1,13 @@
-"""Learning rules: how hidden layers are taught and feedback learns. One class a file."""
+"""Learning rules: how hidden layers are taught and feedback learns. One class a file.
 
-from dtp_tf.rules.autoencoder import Autoencoder
-from dtp_tf.rules.base import FeedbackRule, Rule, TargetRule
-from dtp_tf.rules.bp import BP, SignalRule
-from dtp_tf.rules.ddtp_linear import DDTPLinear
-from dtp_tf.rules.dfa import DFA
-from dtp_tf.rules.drl import DRL
-from dtp_tf.rules.dtp import DTP
-from dtp_tf.rules.fa import FA
-from dtp_tf.rules.fwdtp import FWDTP
-from dtp_tf.rules.ldrl import LDRL
-from dtp_tf.rules.own import load_own_rule
-from dtp_tf.rules.sdtp import SDTP
-from dtp_tf.rules.tp import TP
+In: a network and a `Batch` with its activations. Out: targets or signals, and losses per example.
+`network` asks the rule that it is given; a row in `by_name.py` gives a rule its name in recipes.
+"""
 
-#: The rules by the names that recipes use.
-BY_NAME = {
-    "tp": TP,
-    "dtp": DTP,
-    "sdtp": SDTP,
-    "drl": DRL,
-    "ddtp_linear": DDTPLinear,
-    "ldrl": LDRL,
-    "fwdtp": FWDTP,
-    "bp": BP,
-    "fa": FA,
-    "dfa": DFA,
-    "autoencoder": Autoencoder,
-}
+import lazy_loader
 
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-def find_rule(name):
-    """Return the class of a rule by its name in recipes, or that of FILE.py:CLASS.
-
-    Raises:
-        SettingError: there is none, or the file does not hold one.
-    """
-    return BY_NAME[name] if name in BY_NAME else load_own_rule(name)
-
-
-__all__ = [
-    *(rule.__name__ for rule in BY_NAME.values()),
-    "FeedbackRule",
-    "Rule",
-    "SignalRule",
-    "TargetRule",
-    "find_rule",
-]
+# Before any module here begins: Keras, once imported, imports the network (see `dtp_tf`), which
+# needs these modules whole.
+import keras  # noqa: E402, F401

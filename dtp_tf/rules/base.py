@@ -42,7 +42,7 @@ class Rule(abc.ABC):
     The network numbers its layers 0 .. M-1 from the input on: `network.layers_up[i]` maps the
     activations `batch.h[i]` to `batch.h[i + 1]`. The last one is the output layer, whose
     `batch.h[M]` are the logits, and which always learns from the classification loss itself. See
-    `dtp_tf.batch.Batch` for what else a rule can read; everything in it is held constant.
+    `dtp_tf.network.batch.Batch` for what else a rule can read; everything in it is held constant.
 
     A rule that teaches by targets extends `TargetRule`; one that also trains inverses or other
     feedback weights, `FeedbackRule`. Arguments of `__init__` that have the name of a recipe's

@@ -2,8 +2,8 @@
 
 import abc
 
-from dtp_tf.directions import WIDEST
 from dtp_tf.errors import SettingError
+from dtp_tf.numerics.directions import WIDEST
 from dtp_tf.rules.base import FeedbackRule, as_list
 
 DIRECTIONS = ("gaussian", "orthogonal")

@@ -27,10 +27,8 @@ from dtp_tf.files import (
     write_text,
     written,
 )
-from dtp_tf.models import load_model, save_model
-from dtp_tf.presets import is_preset, shipped_names
-from dtp_tf.recipes import Recipe
-from dtp_tf.settings import did_you_mean
+from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.recipes.recipe import Recipe
 
 
 class Run:
@@ -166,32 +164,3 @@ def best_epoch(history):
         return logs["val_accuracy"], -logs["val_loss"]
 
     return max(range(1, len(history) + 1), key=merit)
-
-
-def open_model(path):
-    """Return the `SavedModel` of a run (its best network), a preset or a `.keras` file.
-
-    Args:
-        path: of a run's folder, a preset's folder or a `.keras` file; or a shipped preset's name,
-            where no path has that name.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    path = pathlib.Path(path)
-    if is_preset(path):
-        from dtp_tf.preset_models import load_preset  # it opens runs in its turn
-
-        return load_preset(path)
-    if path.is_dir():
-        run = Run.open(path)
-        if not run.best.exists():
-            raise UserError(f"{path} has no trained network yet: no epoch was finished.")
-        return load_model(run.best)
-    if not path.exists() and path.parent == pathlib.Path() and not path.suffix:
-        names = shipped_names()
-        raise UserError(
-            f"model {path} does not exist: no run, preset or file has that name, and shipped "
-            f"presets are {', '.join(names)}.{did_you_mean(str(path), names)}"
-        )
-    return load_model(path)

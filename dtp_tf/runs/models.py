@@ -8,8 +8,8 @@ import keras
 
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import written
-from dtp_tf.network import DTPNetwork
-from dtp_tf.recipes import RULES, Recipe
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone

@@ -1,11 +1,4 @@
-"""What a result came from: data, versions and device."""
-
-import platform
-
-import keras
-import tensorflow as tf
-
-from dtp_tf.devices import device_name
+"""What a result came from: the data, and what a model card says of it."""
 
 
 def fingerprint(data):
@@ -21,21 +14,8 @@ def fingerprint(data):
     }
 
 
-def versions():
-    """Return the versions and the device that a result depends on."""
-    import dtp_tf
-
-    return {
-        "dtp_tf": dtp_tf.__version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "python": platform.python_version(),
-        "device": device_name(),
-    }
-
-
 def card_facts(about, data, test):
-    """Return what a model card says of a trained network, see `dtp_tf.cards.model_card`.
+    """Return what a model card says of a trained network, see `dtp_tf.presets.cards.model_card`.
 
     Args:
         about: of its `SavedModel`.

@@ -1,7 +1,7 @@
 """Asking TensorFlow Serving by gRPC, whose messages need TensorFlow."""
 
-from dtp_tf.quiet import import_tensorflow
-from dtp_tf.serving import Client, ServerError, UnavailableError, one_line
+from dtp_tf.processes.quiet import import_tensorflow
+from dtp_tf.serving.client import Client, ServerError, UnavailableError, one_line
 
 import_tensorflow()
 
@@ -26,7 +26,7 @@ CHANNEL_OPTIONS = [
 
 
 class GrpcClient(Client):
-    """See `dtp_tf.serving.Client`."""
+    """See `dtp_tf.serving.client.Client`."""
 
     def __init__(self, address, timeout, retries):
         super().__init__(address, timeout, retries)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from dtp_tf.image_files import encode_image, encode_pixels, read_image
+from dtp_tf.data.image_files import encode_image, encode_pixels, read_image
 
 
 def encoded_images(paths, dataset="digits", limit=100, data_dir=None, lossless=False):
@@ -23,11 +23,11 @@ def encoded_images(paths, dataset="digits", limit=100, data_dir=None, lossless=F
         return [encode_pixels(read_image(path)) for path in paths]
     if paths:
         return [encode_image(path) for path in paths]
-    from dtp_tf.quiet import import_tensorflow
+    from dtp_tf.processes.quiet import import_tensorflow
 
     import_tensorflow()
-    from dtp_tf.data import load_data
-    from dtp_tf.recipes import recipe
+    from dtp_tf.data.sets import load_data
+    from dtp_tf.recipes.recipe import recipe
 
     data = load_data(recipe("digits", dataset=dataset), data_dir)
     return [encode_pixels(image) for image in data.test.images[:limit]]
@@ -39,11 +39,11 @@ def expected_answers(model, encoded):
     Raises:
         UserError: a model that cannot be read or takes no images.
     """
-    from dtp_tf.quiet import import_tensorflow
+    from dtp_tf.processes.quiet import import_tensorflow
 
     import_tensorflow()
-    from dtp_tf.images import fit_image
-    from dtp_tf.runs import open_model
+    from dtp_tf.data.images import fit_image
+    from dtp_tf.sharing.opening import open_model
 
     saved = open_model(model)
     shape, names = saved.image_shape(), saved.class_names

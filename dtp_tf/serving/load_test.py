@@ -13,7 +13,9 @@ import time
 import numpy as np
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.serving import ServerError, connect, ranking
+from dtp_tf.serving.asking import ranking
+from dtp_tf.serving.client import ServerError
+from dtp_tf.serving.connecting import connect
 
 TOLERANCE = 1e-5  # of scores among the server's own answers, which batching may round otherwise
 TOLERANCE_LOCAL = 1e-4  # of scores computed here, on another processor
@@ -33,7 +35,7 @@ def load_test(
     """Ask a server again and again.
 
     Args:
-        url: of the model; see `dtp_tf.serving.connect`.
+        url: of the model; see `dtp_tf.serving.client.connect`.
         images: encoded images, bytes each.
         concurrency: numbers of workers, measured one after the other.
         duration: seconds for each.

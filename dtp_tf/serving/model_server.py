@@ -1,7 +1,7 @@
 """How exported models are served: the server's configuration, its command, a compose file.
 
-Nothing is started here; `dtp_tf.server_process` does that. The configuration files are protocol
-buffers in text form.
+Nothing is started here; `dtp_tf.serving.server_process` does that. The configuration files are
+protocol buffers in text form.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import subprocess
 import yaml
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.settings import did_you_mean
+from dtp_tf.recipes.settings import did_you_mean
 
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"

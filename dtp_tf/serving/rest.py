@@ -6,11 +6,11 @@ import json
 import socket
 import ssl
 
-from dtp_tf.serving import Client, ServerError, UnavailableError, one_line
+from dtp_tf.serving.client import Client, ServerError, UnavailableError, one_line
 
 
 class RestClient(Client):
-    """See `dtp_tf.serving.Client`."""
+    """See `dtp_tf.serving.client.Client`."""
 
     def __init__(self, address, timeout, retries):
         super().__init__(address, timeout, retries)

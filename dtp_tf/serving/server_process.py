@@ -14,11 +14,13 @@ import time
 
 import numpy as np
 
+from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.files import make_folder, write_text
-from dtp_tf.image_files import encode_pixels
-from dtp_tf.model_server import METRICS_PATH, config_files, find_runner, server_command
-from dtp_tf.serving import ServerError, connect, one_line, pixel_shape, ranking
+from dtp_tf.serving.asking import pixel_shape, ranking
+from dtp_tf.serving.client import ServerError, one_line
+from dtp_tf.serving.connecting import connect
+from dtp_tf.serving.model_server import METRICS_PATH, config_files, find_runner, server_command
 
 GRACE = 10.0  # seconds that the server has to stop by itself
 # Failures of a server that is still starting: nothing listens, a container's port forwarder hangs

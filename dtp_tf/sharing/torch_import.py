@@ -6,15 +6,15 @@ import pathlib
 import keras
 import numpy as np
 
-from dtp_tf.data import load_data
+from dtp_tf.data.preprocessing import preprocessing_layer
+from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError
-from dtp_tf.evaluation import evaluate
-from dtp_tf.preprocessing import preprocessing_layer
-from dtp_tf.preset_models import refuse_used, save_preset
-from dtp_tf.presets import file_hash
-from dtp_tf.provenance import fingerprint
-from dtp_tf.recipes import Recipe
-from dtp_tf.torch_weights import network_from_arrays, read_arrays
+from dtp_tf.evaluating.evaluation import evaluate
+from dtp_tf.presets.folder import file_hash
+from dtp_tf.presets.writing import refuse_used, save_preset
+from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.runs.provenance import fingerprint
+from dtp_tf.sharing.torch_weights import network_from_arrays, read_arrays
 
 
 def import_torch(
@@ -45,7 +45,7 @@ def import_torch(
         image_shape: (height, width, channels) of the images, without a dataset. With neither, the
             network takes numbers instead of images.
         preprocessing: pixels to inputs; see `Recipe`.
-        image_order: see `dtp_tf.torch_weights.network_from_arrays`.
+        image_order: see `dtp_tf.sharing.torch_weights.network_from_arrays`.
         class_names: one name per class; by default the dataset's, or their numbers.
         data_dir: the folder of TensorFlow Datasets.
         license: of the weights, as model hubs write it.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dtp_tf.errors import UserError
-from dtp_tf.network import DTPNetwork
+from dtp_tf.network.network import DTPNetwork
 from dtp_tf.pairs import DensePair
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # of checkpoints

@@ -5,17 +5,17 @@ import inspect
 
 import keras
 
-from dtp_tf.activations import matched
-from dtp_tf.architecture import Conv, Dense, parse_layers
+from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
-from dtp_tf.network import DTPNetwork
-from dtp_tf.optimizers import make_optimizer
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.numerics.activations import matched
+from dtp_tf.numerics.precision import dtype_policy
 from dtp_tf.pairs import Conv2DPair, DensePair
-from dtp_tf.precision import dtype_policy
-from dtp_tf.preprocessing import preprocessing_layer
-from dtp_tf.recipes import ACTIVATIONS, OF_CLASS
+from dtp_tf.recipes.layers_in_words import Conv, Dense, parse_layers
+from dtp_tf.recipes.recipe import ACTIVATIONS, OF_CLASS
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.base import as_list, at_layer
+from dtp_tf.training.optimizers import make_optimizer
 
 
 def build_network(recipe, data):

@@ -3,8 +3,8 @@
 import keras
 
 from dtp_tf.errors import SettingError
-from dtp_tf.network import DTPNetwork
-from dtp_tf.runs import open_model
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.sharing.opening import open_model
 
 # What a layer computes, beside its weights: by a setting of the recipe's, and in its `layers`.
 _RECIPE = ("activation", "transmission")

@@ -8,18 +8,19 @@ import time
 import keras
 import tensorflow as tf
 
-from dtp_tf.console import Display
-from dtp_tf.data import TrainingBatches
-from dtp_tf.diagnostics import Diagnostics, rounding_warning
-from dtp_tf.distribution import Workers
+from dtp_tf.console.console import Display
+from dtp_tf.data.sets import TrainingBatches
 from dtp_tf.errors import DivergedError
+from dtp_tf.evaluating.diagnostics import Diagnostics, rounding_warning
 from dtp_tf.files import write_json
-from dtp_tf.machine import Machine
-from dtp_tf.provenance import fingerprint, versions
+from dtp_tf.machines.distribution import Workers
+from dtp_tf.machines.machine import Machine
+from dtp_tf.machines.versions import versions
+from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules.base import FORWARD, INVERSE
-from dtp_tf.runs import best_epoch
-from dtp_tf.scalars import tensorboard
-from dtp_tf.stopping import stoppable
+from dtp_tf.runs.folder import best_epoch
+from dtp_tf.runs.provenance import fingerprint
+from dtp_tf.training.scalars import tensorboard
 
 
 class Loop:

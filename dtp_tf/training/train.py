@@ -2,23 +2,29 @@
 
 import keras
 
-from dtp_tf.building import build_network
-from dtp_tf.console import make_console, show_data, show_network, show_report
-from dtp_tf.data import load_data
-from dtp_tf.devices import choose_device, device_name, set_precision
-from dtp_tf.distribution import lost_workers, set_up
+from dtp_tf.console.console import show_data, show_network, show_report
+from dtp_tf.console.tables import make_console
+from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.evaluation import draw_confusion_matrix, draw_curves, draw_diagnostics, evaluate
-from dtp_tf.export import export, serve_command
+from dtp_tf.evaluating.evaluation import (
+    draw_confusion_matrix,
+    draw_curves,
+    draw_diagnostics,
+    evaluate,
+)
+from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.files import read_json, write_json
-from dtp_tf.initial import initialize
-from dtp_tf.loop import Loop
-from dtp_tf.machine import Machine
-from dtp_tf.models import load_model, save_model
-from dtp_tf.provenance import card_facts, fingerprint
-from dtp_tf.recipes import Recipe
-from dtp_tf.recipes import recipe as find_recipe
-from dtp_tf.runs import Run, best_epoch
+from dtp_tf.machines.devices import choose_device, device_name, set_precision
+from dtp_tf.machines.distribution import lost_workers, set_up
+from dtp_tf.machines.machine import Machine
+from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.runs.folder import Run, best_epoch
+from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs.provenance import card_facts, fingerprint
+from dtp_tf.training.building import build_network
+from dtp_tf.training.initial import initialize
+from dtp_tf.training.loop import Loop
 
 
 class RunHistory(keras.callbacks.History):
@@ -72,7 +78,7 @@ def train(
         data: the `ImageData` of the recipe, where they are loaded already. Without their test split
             the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
             network returned is the last epoch's.
-        device, jit, strategy: see `dtp_tf.machine.Machine`; they may differ from those of the run
+        device, jit, strategy: see `dtp_tf.machines.Machine`; they may differ from those of the run
             to resume.
         **settings: override the recipe's.
 

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure  # no window system, no global state
 from optuna.trial import TrialState
 
 from dtp_tf.files import written
-from dtp_tf.recipes import shown
-from dtp_tf.search_space import Choices
+from dtp_tf.recipes.recipe import shown
+from dtp_tf.tuning.search_space import Choices
 
 _LOOKS = {
     "finished": dict(color="#1f77b4", marker="o"),
@@ -20,7 +20,7 @@ def draw_history(rows, path):
     """Draw each trial's validation accuracy, and the best so far.
 
     Args:
-        rows: of `dtp_tf.tuning_report.make_rows`.
+        rows: of `dtp_tf.tuning.report.make_rows`.
         path: of the picture.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -80,7 +80,7 @@ def draw_parallel(study, path):
     """Draw a line per trial through its parameters, its colour the validation accuracy.
 
     Args:
-        study: a `dtp_tf.shared_study.SharedStudy` with a finished trial.
+        study: a `dtp_tf.tuning.shared_study.SharedStudy` with a finished trial.
         path: of the picture.
     """
     parameters = study.space.parameters

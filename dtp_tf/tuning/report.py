@@ -5,14 +5,14 @@ import contextlib
 from rich.markup import escape
 from rich.table import Table
 
+from dtp_tf.comparing.plan import train_command
+from dtp_tf.comparing.results import write_csv
 from dtp_tf.files import write_text
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.plan import train_command
-from dtp_tf.recipes import RULE_SETTINGS, rule_settings, shown
-from dtp_tf.recipes import recipe as find_recipe
-from dtp_tf.results import write_csv
-from dtp_tf.search_space import to_yaml
-from dtp_tf.tuning_pictures import draw_history, draw_importances, draw_parallel
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.recipe import RULE_SETTINGS, rule_settings, shown
+from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.tuning.pictures import draw_history, draw_importances, draw_parallel
+from dtp_tf.tuning.search_space import to_yaml
 
 SHOWN = 10  # trials in the printed table
 # How long a search trains is no finding of it: `best.yaml` leaves these to the recipe.
@@ -23,12 +23,12 @@ def write_report(study, trials, console):
     """Write and print what a study has found so far.
 
     Args:
-        study: a `dtp_tf.shared_study.SharedStudy`.
+        study: a `dtp_tf.tuning.shared_study.SharedStudy`.
         trials: how many were asked for.
         console: where a person reads.
 
     Returns:
-        The content that `dtp_tf.tuning.tune` returns.
+        The content that `dtp_tf.tuning.tuning.tune` returns.
     """
     rows = make_rows(study)
     finished = [row for row in rows if row["status"] == "finished"]

@@ -15,11 +15,11 @@ import itertools
 import math
 import random
 
-from dtp_tf.config_files import read_mapping
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes import SETTINGS, check_names, rule_settings, shown
-from dtp_tf.recipes import recipe as find_recipe
-from dtp_tf.settings import did_you_mean
+from dtp_tf.recipes.config_files import read_mapping
+from dtp_tf.recipes.recipe import SETTINGS, check_names, rule_settings, shown
+from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.recipes.settings import did_you_mean
 
 # With other data, other epochs or another seed, accuracies could not be compared; another rule has
 # other settings.
@@ -352,7 +352,7 @@ def make_search(recipe="digits", search=None, machine=None, **settings):
         recipe: the name of a recipe, or a `Recipe`.
         search: a search space as YAML has it, or the YAML or JSON file of one; by default the
             space of `default_search`.
-        machine: the `dtp_tf.machine.Machine` that the trials are to be trained on, if it is known.
+        machine: the `dtp_tf.machines.Machine` that the trials are to be trained on, if it is known.
         **settings: override the recipe's, and are not searched.
 
     Raises:

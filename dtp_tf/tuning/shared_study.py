@@ -23,12 +23,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from dtp_tf.comparing.plan import difference
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import make_folder, read_json, write_json
-from dtp_tf.locks import locked, try_lock
-from dtp_tf.plan import difference
-from dtp_tf.recipes import Recipe, shown
-from dtp_tf.search_space import SearchSpace
+from dtp_tf.processes.locks import locked, try_lock
+from dtp_tf.recipes.recipe import Recipe, shown
+from dtp_tf.tuning.search_space import SearchSpace
 
 ATTEMPTS = 2  # trainings of a trial that ends with its process
 RANDOM_TRIALS = 8  # before the sampler learns from them

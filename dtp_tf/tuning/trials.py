@@ -6,19 +6,20 @@ import signal
 
 import keras
 
-from dtp_tf.data import load_data
+from dtp_tf.comparing.plan import difference
+from dtp_tf.comparing.results import read_log
+from dtp_tf.console.tables import make_console
+from dtp_tf.data.sets import load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
 from dtp_tf.files import remove_half_written
-from dtp_tf.machine import Machine
-from dtp_tf.plan import difference
-from dtp_tf.provenance import fingerprint, versions
-from dtp_tf.recipes import shown
-from dtp_tf.results import read_log
-from dtp_tf.runs import Run, best_epoch
-from dtp_tf.shared_study import SharedStudy
-from dtp_tf.stopping import stoppable
-from dtp_tf.tables import make_console
-from dtp_tf.training import train
+from dtp_tf.machines.machine import Machine
+from dtp_tf.machines.versions import versions
+from dtp_tf.processes.stopping import stoppable
+from dtp_tf.recipes.recipe import shown
+from dtp_tf.runs.folder import Run, best_epoch
+from dtp_tf.runs.provenance import fingerprint
+from dtp_tf.training.train import train
+from dtp_tf.tuning.shared_study import SharedStudy
 
 
 def work(job, console):
@@ -27,7 +28,7 @@ def work(job, console):
     Args:
         job: a dict: "study" (its folder), "trials" (how many there may be in all), "share" (how
             many this process trains), and "data_dir", "machine" and "stream", see
-            `dtp_tf.child.run_job`.
+            `dtp_tf.comparing.run_job`.
         console: where a person reads a line per epoch.
 
     Returns:
@@ -67,7 +68,7 @@ def train_trial(trial, data, console, stop, machine):
     """Train one trial and tell its study how it ended; return whether it was not stopped.
 
     Args:
-        trial: a `dtp_tf.shared_study.Taken`.
+        trial: a `dtp_tf.tuning.shared_study.Taken`.
         data: the `ImageData`, without a test split.
         console: where a person reads.
         stop: an event that is set when the process is asked to stop.

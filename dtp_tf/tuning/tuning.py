@@ -1,7 +1,7 @@
 """Searching for settings: trials of a recipe, chosen by validation accuracy, and their report.
 
-Trials are trained by worker processes (`dtp_tf.trials`), which share the study in its folder
-(`dtp_tf.shared_study`). The folder gets, beside the study,
+Trials are trained by worker processes (`dtp_tf.tuning.trials`), which share the study in its folder
+(`dtp_tf.tuning.shared_study`). The folder gets, beside the study,
 
     trials.csv      a row per trial with all conditions
     best.yaml       the best trial's settings; `train --config` takes it
@@ -14,13 +14,13 @@ import importlib.util
 import pathlib
 import time
 
-from dtp_tf.console import make_console
+from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.machine import Machine
+from dtp_tf.machines.machine import Machine
+from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules import find_rule
-from dtp_tf.search_space import make_search
-from dtp_tf.stopping import stoppable
-from dtp_tf.workers import run_workers
+from dtp_tf.tuning.search_space import make_search
+from dtp_tf.tuning.workers import run_workers
 
 SHARE = 10  # trials that one process trains, for it keeps some memory of each
 
@@ -52,13 +52,13 @@ def tune(
         recipe: the name of a recipe, or a `Recipe`.
         trials: how many in all, those of earlier calls included.
         search: the search space, a mapping or the YAML or JSON file of one; by default ranges
-            around the recipe's values. See `dtp_tf.search_space`.
+            around the recipe's values. See `dtp_tf.tuning.search_space`.
         timeout: seconds after which this call stops; its unfinished trials can go on later.
         workers: how many processes of this machine train at the same time.
         out: the study's folder; by default `tunings/RECIPE`.
         data_dir: the folder of TensorFlow Datasets.
         console: a `rich.console.Console` for what a person reads; stdout by default.
-        device, jit, strategy: of every trial, see `dtp_tf.machine.Machine`; not multiworker.
+        device, jit, strategy: of every trial, see `dtp_tf.machines.Machine`; not multiworker.
         **settings: override the recipe's, and are not searched.
 
     Returns:
@@ -68,7 +68,7 @@ def tune(
         first).
 
     Raises:
-        SettingError: see `dtp_tf.search_space.make_search`.
+        SettingError: see `dtp_tf.tuning.search_space.make_search`.
         UserError: Optuna is missing, the folder holds another study, or an error of `train`.
 
     Example:
@@ -80,8 +80,8 @@ def tune(
     machine = Machine(device, jit, strategy)
     base, space = make_search(recipe, search, machine, **settings)
     require_optuna()
-    from dtp_tf.shared_study import SharedStudy
-    from dtp_tf.tuning_report import write_report
+    from dtp_tf.tuning.report import write_report
+    from dtp_tf.tuning.shared_study import SharedStudy
 
     find_rule(base.rule)  # a rule of one's own may be missing, or fail
     study = SharedStudy.create(out or pathlib.Path("tunings", base.recipe), base, space)

@@ -4,9 +4,10 @@ import os
 import threading
 import time
 
-from dtp_tf.child_process import ChildProcess
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.processes.child_process import ChildProcess
 
+TRIAL_JOB = "dtp_tf.tuning.trial_job"  # the module that trains trials in its own process
 DEATHS = 4  # processes that may die in a row before the search gives up
 
 
@@ -14,8 +15,8 @@ def run_workers(study, job, workers, limit, stop, console):
     """Keep workers at work until no trial is left, the time is over, or `stop` is set.
 
     Args:
-        study: the `dtp_tf.shared_study.SharedStudy`.
-        job: what each does, see `dtp_tf.trials.work`.
+        study: the `dtp_tf.tuning.shared_study.SharedStudy`.
+        job: what each does, see `dtp_tf.tuning.trials.work`.
         workers: how many processes there are at most.
         limit: when the time is over, by `time.monotonic`; None = never.
         stop: an event that Ctrl-C sets.
@@ -37,7 +38,7 @@ def run_workers(study, job, workers, limit, stop, console):
             if not over.is_set():
                 wanted = min(workers, job["trials"] - study.done())
                 while len(running) < wanted and study.has_work(job["trials"]):
-                    running.append(ChildProcess(job, environment))
+                    running.append(ChildProcess(TRIAL_JOB, job, environment))
             if not running:
                 break
             for child in list(running):

@@ -9,8 +9,8 @@ import scaling
 from PIL import Image
 
 import dtp_tf
-from dtp_tf.building import build_network
-from dtp_tf.throughput import random_images
+from dtp_tf.benchmarking.throughput import random_images
+from dtp_tf.training.building import build_network
 
 # Kernel weights times places: 5x5x3x32 on 32x32, 5x5x32x64 on 16x16, 4096x512, 512x10.
 FORWARD = [2457600, 13107200, 2097152, 5120]

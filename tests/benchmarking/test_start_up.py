@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from dtp_tf.cli import main
+from dtp_tf.benchmarking.start_up import measure_start_up
+from dtp_tf.commands.main import main
 from dtp_tf.errors import UserError
-from dtp_tf.start_up import measure_start_up
 
 
 def test_a_run_is_measured_in_a_process_of_its_own():
@@ -49,7 +49,7 @@ def test_the_command_prints_a_table_or_json(monkeypatch):
         asked.update(settings)
         return dict(found)
 
-    monkeypatch.setattr("dtp_tf.throughput.measure_throughput", measured)
+    monkeypatch.setattr("dtp_tf.benchmarking.throughput.measure_throughput", measured)
     command = ["benchmark", "--batch-sizes", "128, 256", "--seconds", "0.5", "--profile"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0

@@ -5,8 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from dtp_tf.recipes import recipe
-from dtp_tf.throughput import (
+from dtp_tf.benchmarking.throughput import (
     MEASURED,
     bp_products,
     compiled_step,
@@ -15,6 +14,7 @@ from dtp_tf.throughput import (
     measure_throughput,
     random_images,
 )
+from dtp_tf.recipes.recipe import recipe
 
 FOUNDING = (3072, 1000, 1000, 1000, 10)
 TINY = dict(units=(20, 20), epochs=1)

@@ -40,13 +40,13 @@ from helpers import (
 from PIL import Image
 
 import dtp_tf
-from dtp_tf.cli import main
+from dtp_tf.commands.main import main
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.models import load_model
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.provenance import versions
-from dtp_tf.recipes import RULE_SETTINGS, RULES, SETTINGS
+from dtp_tf.machines.versions import versions
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.recipe import RULE_SETTINGS, RULES, SETTINGS
+from dtp_tf.runs.models import load_model
 
 COMMANDS = sorted(main.commands)
 
@@ -60,7 +60,7 @@ def asked(monkeypatch):
         seen.update(recipe=recipe, **kwargs)
         raise UserError("noted.")
 
-    monkeypatch.setattr("dtp_tf.training.train", note)
+    monkeypatch.setattr("dtp_tf.training.train.train", note)
     return seen
 
 
@@ -129,7 +129,7 @@ def test_help_takes_under_half_a_second_of_the_processor():
 def test_help_recipes_and_wrong_settings_do_not_wait_for_tensorflow(tmp_path):
     program = """
 import sys
-from dtp_tf.cli import main
+from dtp_tf.commands.main import main
 for words in (["--help"], ["train", "--help"], ["recipes"], ["recipes", "cifar10"],
               ["train", "nonsense"], ["train", "--epochs", "0"]):
     try:
@@ -658,7 +658,7 @@ def test_any_other_error_of_the_system_is_one_sentence_too(monkeypatch, error, e
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr("dtp_tf.training.train", fail)
+    monkeypatch.setattr("dtp_tf.training.train.train", fail)
     assert refusal(invoke("train"), 1) == expected
 
 

@@ -30,19 +30,19 @@ from helpers import (
 from PIL import Image
 
 import dtp_tf
-from dtp_tf import comparison
-from dtp_tf.building import build_network
-from dtp_tf.child import run_job
-from dtp_tf.console import make_console
-from dtp_tf.data import load_data
+from dtp_tf.comparing import comparison
+from dtp_tf.comparing.plan import HELD_EQUAL, folder_name, make_plan, train_command
+from dtp_tf.comparing.results import Result, draw_comparison, show_table, summarize
+from dtp_tf.comparing.run_job import run_job
+from dtp_tf.console.tables import make_console
+from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.loop import Loop
-from dtp_tf.plan import HELD_EQUAL, folder_name, make_plan, train_command
-from dtp_tf.recipes import RULES
-from dtp_tf.results import Result, draw_comparison, show_table, summarize
+from dtp_tf.recipes.recipe import RULES
 from dtp_tf.rules.base import FORWARD
-from dtp_tf.runs import Run
+from dtp_tf.runs.folder import Run
+from dtp_tf.training.building import build_network
+from dtp_tf.training.loop import Loop
 
 SMALL = {"units": (16, 12), "batch_size": 128, "epochs": 1}
 RULE_FLAGS = flags(SMALL)
@@ -53,7 +53,7 @@ def runs(monkeypatch):
     """The folders of the runs that were trained, in order; they train in this process."""
     trained = []
 
-    def run_here(job, stop):
+    def run_here(module, job, stop):
         trained.append(os.path.basename(job["run_dir"]))
         return run_job(job)
 
@@ -66,7 +66,7 @@ def finished(tmp_path_factory):
     """(folder, standard output) of a comparison of bp and dtp with two seeds. Tests copy it."""
     folder = tmp_path_factory.mktemp("compared") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "run_child", lambda job, stop: run_job(job))
+        patch.setattr(comparison, "run_child", lambda module, job, stop: run_job(job))
         words = "--rules", "bp,dtp", "--seeds", 2, "--out", folder, "--json"
         return folder, succeeded(invoke("compare", "digits", *words, *RULE_FLAGS))
 
@@ -222,7 +222,7 @@ def test_a_rule_of_ones_own_that_is_missing_is_refused_before_any_run(tmp_path, 
 
 
 def test_the_command_of_a_run_trains_by_its_recipe(tmp_path):
-    from dtp_tf.cli import main
+    from dtp_tf.commands.main import main
 
     settings = {**SMALL, "crop": 1, "flip": True, "noise": 0.1, "early_stopping": 3}
     for recipe in make_plan("mnist-paper", seeds=2, **settings).recipes:
@@ -379,7 +379,7 @@ def test_an_unfinished_run_is_resumed(tmp_path, runs):
 def test_a_stop_ends_the_comparison_writes_the_table_and_says_how_to_go_on(
     copy, monkeypatch, capsys
 ):
-    def stopped(job, stop):
+    def stopped(module, job, stop):
         stop.set()
         return {"error": "stopped before the first epoch was finished."}
 
@@ -407,7 +407,8 @@ def test_a_diverged_run_is_listed_not_repeated_and_has_no_accuracy(tmp_path, run
 
 
 def test_an_error_of_a_run_ends_the_comparison_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparison, "run_child", lambda job, stop: {"error": "no such data."})
+    failed = {"error": "no such data."}
+    monkeypatch.setattr(comparison, "run_child", lambda module, job, stop: failed)
     words = "--rules", "bp", "--out", tmp_path
     assert "no such data." in refusal(invoke("compare", *words), 1)
 
@@ -455,7 +456,7 @@ def test_a_run_whose_process_dies_is_told_in_one_sentence(tmp_path, monkeypatch,
     monkeypatch.undo()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     job = {"run_dir": "x/bp-0", "stream": None}
-    outcome = comparison.run_child(job, threading.Event())
+    outcome = comparison.run_child(comparison.RUN_JOB, job, threading.Event())
     assert outcome == {
         "error": "the training process of x/bp-0 failed; the same command goes on."
     }

@@ -8,16 +8,9 @@ from helpers import digits, succeeded, trained
 from rich.console import Console
 
 import dtp_tf
-from dtp_tf.building import build_network
-from dtp_tf.console import (
-    Display,
-    epoch_line,
-    make_console,
-    show_answers,
-    show_data,
-    show_network,
-    show_report,
-)
+from dtp_tf.console.console import Display, epoch_line, show_data, show_network, show_report
+from dtp_tf.console.tables import make_console, show_answers
+from dtp_tf.training.building import build_network
 
 LOGS = {
     "loss": 0.51239,

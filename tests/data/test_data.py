@@ -10,11 +10,11 @@ import tensorflow_datasets as tfds
 from PIL import Image
 from sklearn.datasets import load_digits
 
-import dtp_tf.data as data_module
-from dtp_tf.data import ImageData, Split, TrainingBatches, hold_out, load_data
+import dtp_tf.data.sets as data_module
+from dtp_tf.data.sets import ImageData, Split, TrainingBatches, hold_out, load_data
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.recipes import recipe
-from dtp_tf.replicas import shares
+from dtp_tf.numerics.replicas import shares
+from dtp_tf.recipes.recipe import recipe
 
 
 def numbered(count):

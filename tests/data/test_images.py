@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from dtp_tf.data.image_files import read_image
+from dtp_tf.data.images import fit_image, read_folder
 from dtp_tf.errors import UserError
-from dtp_tf.images import fit_image, read_folder, read_image
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 COLOUR = np.random.default_rng(0).integers(0, 256, (3, 4, 3), dtype=np.uint8)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dtp_tf.preprocessing import augment, pixel_statistics, preprocessing_layer
-from dtp_tf.recipes import PREPROCESSINGS
+from dtp_tf.data.preprocessing import augment, pixel_statistics, preprocessing_layer
+from dtp_tf.recipes.recipe import PREPROCESSINGS
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (7, 4, 5, 3), dtype=np.uint8)

@@ -10,12 +10,12 @@ from fake_model_server import FakeModelServer
 from helpers import digits, invoke, succeeded
 from PIL import Image
 
-from dtp_tf.cli import main
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.recipes import SETTINGS
-from dtp_tf.runs import Run
+from dtp_tf.commands.main import main
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.recipe import SETTINGS
+from dtp_tf.runs.folder import Run
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "exported_models/README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 

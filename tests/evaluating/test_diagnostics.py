@@ -8,7 +8,7 @@ import pytest
 from helpers import TINY, arrays, assert_same_arrays, train
 
 import dtp_tf
-from dtp_tf.diagnostics import (
+from dtp_tf.evaluating.diagnostics import (
     Diagnostics,
     angle,
     gauss_newton_step,
@@ -118,7 +118,7 @@ def test_with_transposed_weights_linear_layers_are_taught_as_by_backpropagation(
 
 
 def test_matched_inverses_with_transposed_weights_have_the_transposed_jacobian():
-    matched = dtp_tf.activations.matched("tanh")
+    matched = dtp_tf.numerics.activations.matched("tanh")
     model = network(
         BY_NAME["ldrl"](target_step=1e-2), inverse_activation=matched, inverse_first=True
     )

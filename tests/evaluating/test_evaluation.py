@@ -9,9 +9,10 @@ import pytest
 from helpers import digits, hidden_files, trained
 from PIL import Image
 
-from dtp_tf.data import Split
+from dtp_tf.data.images import fit_image
+from dtp_tf.data.sets import Split
 from dtp_tf.errors import UserError
-from dtp_tf.evaluation import (
+from dtp_tf.evaluating.evaluation import (
     answer,
     draw_confusion_matrix,
     draw_curves,
@@ -19,8 +20,7 @@ from dtp_tf.evaluation import (
     predict,
     report,
 )
-from dtp_tf.images import fit_image
-from dtp_tf.models import SavedModel, load_model
+from dtp_tf.runs.models import SavedModel, load_model
 
 NAMES = ["cat", "dog", "[bird]"]
 # Four images: a cat seen as cat, a cat seen as dog, a dog seen as dog, a dog seen as bird.

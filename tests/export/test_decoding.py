@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dtp_tf.decoding import decode_images
-from dtp_tf.images import fit_image, read_image
+from dtp_tf.data.image_files import read_image
+from dtp_tf.data.images import fit_image
+from dtp_tf.export.decoding import decode_images
 
 RANDOM = np.random.default_rng(0)
 HEIGHT, WIDTH = 37, 53

@@ -14,11 +14,11 @@ from helpers import TINY, digits, flags, full_disk, invoke, python, refusal, suc
 from tensorflow.core.protobuf import saved_model_pb2
 
 import dtp_tf
-from dtp_tf.building import build_network
 from dtp_tf.errors import UserError
-from dtp_tf.export import export, serve_command
-from dtp_tf.models import load_model
-from dtp_tf.recipes import PREPROCESSINGS
+from dtp_tf.export.saved_model import export, serve_command
+from dtp_tf.recipes.recipe import PREPROCESSINGS
+from dtp_tf.runs.models import load_model
+from dtp_tf.training.building import build_network
 
 export_module = sys.modules["dtp_tf.export"]  # `dtp_tf.export` is the function
 NAMES = ["zero", "eins", "dos", "trois", "[4]", "fünf", "六", "seven 7", "", "nine"]
@@ -242,9 +242,9 @@ def test_a_class_name_that_is_no_line_is_refused(classifier, images, tmp_path, n
 KILLED = """
 import json, os, pathlib, signal, sys
 
-import dtp_tf.export
+import dtp_tf.export.saved_model
 from dtp_tf import export as exporting
-from dtp_tf.models import load_model
+from dtp_tf.runs.models import load_model
 
 model, images, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 

@@ -12,11 +12,11 @@ from helpers import digits, trained
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from dtp_tf.export import export
-from dtp_tf.image_files import encode_pixels
-from dtp_tf.images import fit_image
-from dtp_tf.models import load_model
-from dtp_tf.warmup import example
+from dtp_tf.data.image_files import encode_pixels
+from dtp_tf.data.images import fit_image
+from dtp_tf.export.saved_model import export
+from dtp_tf.export.warmup import example
+from dtp_tf.runs.models import load_model
 
 NAMES = ["zero", "eins", "a name of more than twenty-two bytes", *"345678", "neun, ünd"]
 SIGNATURES = {

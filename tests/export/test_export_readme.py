@@ -13,9 +13,9 @@ import tensorflow as tf
 from c_api import Session
 from helpers import digits, invoke, succeeded, trained
 
-from dtp_tf.image_files import encode_pixels
+from dtp_tf.data.image_files import encode_pixels
 
-PAGE = (pathlib.Path(__file__).parent.parent / "exported_models" / "README.md").read_text()
+PAGE = (pathlib.Path(__file__).parents[2] / "exported_models" / "README.md").read_text()
 REST, ONNX = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

@@ -12,11 +12,11 @@ import pytest
 from helpers import digits, invoke, refusal, succeeded, trained
 
 import dtp_tf
-from dtp_tf.building import build_network
 from dtp_tf.errors import UserError
-from dtp_tf.export import export
-from dtp_tf.formats import FILES, require_packages, run_format, write_format
-from dtp_tf.models import load_model
+from dtp_tf.export.formats import FILES, require_packages, run_format, write_format
+from dtp_tf.export.saved_model import export
+from dtp_tf.runs.models import load_model
+from dtp_tf.training.building import build_network
 
 KINDS = sorted(FILES)
 

@@ -10,14 +10,14 @@ import time
 import pytest
 from helpers import hidden_files, python
 
-from dtp_tf import publishing
-from dtp_tf.publishing import ABANDONED, publish
+from dtp_tf.export import publishing
+from dtp_tf.export.publishing import ABANDONED, publish
 
 FILES = ["assets/labels.txt", "saved_model.pb", "variables/variables.index"]
 
 WRITERS = """
 import json, os, pathlib, signal, sys
-from dtp_tf import publishing
+from dtp_tf.export import publishing
 
 FILES = json.loads(sys.argv[1])
 

@@ -1,6 +1,6 @@
 """Trains small networks by every rule and schedule on one device, on two, or as one of two workers.
 
-    python tests/replicated.py mirrored|multiworker OUT.npz [CASE ...]
+    python tests/machines/replicated.py mirrored|multiworker OUT.npz [CASE ...]
 
 The file gets all weights, optimizer states and metrics, `CASE/NAME`. TF_CONFIG says which worker.
 """

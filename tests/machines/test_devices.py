@@ -7,13 +7,13 @@ import tensorflow as tf
 from helpers import TINY, StopAfter, flags, invoke, refusal, train
 
 import dtp_tf
-from dtp_tf.batch import Batch
-from dtp_tf.devices import choose_device, set_precision
-from dtp_tf.diagnostics import angle
+from dtp_tf.comparing.plan import make_plan
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.evaluating.diagnostics import angle
 from dtp_tf.files import read_json
-from dtp_tf.machine import Machine
-from dtp_tf.plan import make_plan
+from dtp_tf.machines.devices import choose_device, set_precision
+from dtp_tf.machines.machine import Machine
+from dtp_tf.network.batch import Batch
 from dtp_tf.rules import BY_NAME
 
 # -- what is refused -------------------------------------------------------------------------------

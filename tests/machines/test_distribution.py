@@ -26,14 +26,14 @@ from helpers import (
 )
 
 import dtp_tf
-from dtp_tf.cluster import Cluster, expand_hosts, find_cluster
-from dtp_tf.distribution import Workers, lost_workers
+from dtp_tf.data.preprocessing import augment
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.launch import free_ports
-from dtp_tf.preprocessing import augment
-from dtp_tf.replicas import share, shares
+from dtp_tf.machines.cluster import Cluster, expand_hosts, find_cluster
+from dtp_tf.machines.distribution import Workers, lost_workers
+from dtp_tf.machines.launch import free_ports
+from dtp_tf.numerics.replicas import share, shares
 
-SCRIPT = REPO / "tests/replicated.py"
+SCRIPT = REPO / "tests/machines/replicated.py"
 # Rules with one optimizer and with many, whose noise is drawn once and several times, with and
 # without feedback that learns; the slow tests have all.
 SOME = ("bp", "dtp parallel", "sdtp alternating", "ldrl many")

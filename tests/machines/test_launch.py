@@ -23,10 +23,10 @@ from helpers import (
 )
 from test_distribution import SETTINGS, assert_same_run, single  # noqa: F401
 
-from dtp_tf.cli_launch import worker_words
+from dtp_tf.commands.launch import worker_words
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_json
-from dtp_tf.launch import free_ports
+from dtp_tf.machines.launch import free_ports
 
 QUICK = {"units": (8,), "batch_size": 64, "epochs": 4000, "rule": "bp"}
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 from helpers import TINY, train
 
 import dtp_tf
-from dtp_tf.batch import Batch
 from dtp_tf.errors import SettingError
+from dtp_tf.network.batch import Batch
 from dtp_tf.rules import BY_NAME
 
 RNG = np.random.default_rng(4)

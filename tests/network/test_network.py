@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 
 import dtp_tf
-from dtp_tf.batch import Batch
 from dtp_tf.errors import SettingError
+from dtp_tf.network.batch import Batch
 from dtp_tf.rules import DTP
 from dtp_tf.rules.base import FORWARD, INVERSE
 
@@ -82,7 +82,7 @@ def fixed_noise(monkeypatch, rows=slice(None)):
         noise = np.random.default_rng((layer, draw)).normal(size=(BATCH, like.shape[1]))[rows]
         return tf.constant(noise, "float32")
 
-    monkeypatch.setattr("dtp_tf.network.gaussian", normal)
+    monkeypatch.setattr("dtp_tf.network.trainer.gaussian", normal)
 
 
 def moved(updates):

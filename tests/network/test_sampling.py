@@ -7,11 +7,11 @@ import tensorflow as tf
 from helpers import TINY, train
 
 import dtp_tf
-from dtp_tf.batch import Batch
 from dtp_tf.errors import SettingError
-from dtp_tf.export import export
+from dtp_tf.export.saved_model import export
+from dtp_tf.network.batch import Batch
+from dtp_tf.numerics.sampling import PASSES, thresholds
 from dtp_tf.rules import BY_NAME
-from dtp_tf.sampling import PASSES, thresholds
 
 RNG = np.random.default_rng(4)
 X, Y = RNG.normal(size=(8, 6)).astype("float32"), RNG.integers(3, size=8)

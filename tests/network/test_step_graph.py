@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_battery import BATCH, CLASSES, INPUTS, WIDTHS, build
+from battery import BATCH, CLASSES, INPUTS, WIDTHS, build
 
-from dtp_tf.building import build_network
-from dtp_tf.data import ImageData, Split
-from dtp_tf.loop import Loop
-from dtp_tf.recipes import recipe
-from dtp_tf.runs import Run
-from dtp_tf.tables import make_console
+from dtp_tf.console.tables import make_console
+from dtp_tf.data.sets import ImageData, Split
+from dtp_tf.recipes.recipe import recipe
+from dtp_tf.runs.folder import Run
+from dtp_tf.training.building import build_network
+from dtp_tf.training.loop import Loop
 
 STEPPED = ("dtp", "drl", "ddtp_linear", "ldrl")
 

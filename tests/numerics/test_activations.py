@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dtp_tf.activations import matched
 from dtp_tf.errors import SettingError
+from dtp_tf.numerics.activations import matched
 
 
 @pytest.mark.parametrize("name", ["tanh", "sigmoid", "elu", "relu", "linear"])

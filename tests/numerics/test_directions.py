@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import dtp_tf
-from dtp_tf.directions import WIDEST, orthogonal_directions
 from dtp_tf.errors import SettingError
+from dtp_tf.numerics.directions import WIDEST, orthogonal_directions
 from dtp_tf.rules import DRL, LDRL, DDTPLinear
 
 

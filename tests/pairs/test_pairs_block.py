@@ -8,9 +8,9 @@ from keras import layers
 
 import dtp_tf
 from dtp_tf import BlockPair
-from dtp_tf.batch import Batch
-from dtp_tf.diagnostics import Diagnostics
 from dtp_tf.errors import SettingError
+from dtp_tf.evaluating.diagnostics import Diagnostics
+from dtp_tf.network.batch import Batch
 
 IMAGE = (7, 6, 2)
 

@@ -66,7 +66,7 @@ def test_inverse_differences_are_differences_of_the_inverse(pool):
 
 @pytest.mark.parametrize("pool", ["none", "max", "overlapping"])
 def test_with_its_kernel_and_a_matched_activation_the_inverse_has_the_transposed_jacobian(pool):
-    from dtp_tf.activations import matched_tanh
+    from dtp_tf.numerics.activations import matched_tanh
 
     pair = random_pair(pool, strides=2, padding=1, inverse_activation=matched_tanh,
                        inverse_first=True, image=(9, 8, 2))

@@ -2,7 +2,7 @@
 
 import yaml
 
-from dtp_tf.cards import UNKNOWN, hub_card, model_card
+from dtp_tf.presets.cards import UNKNOWN, hub_card, model_card
 
 FACTS = {
     "name": "pets",

@@ -27,14 +27,16 @@ from helpers import (
 from PIL import Image
 
 import dtp_tf
-from dtp_tf import preset_models, presets
-from dtp_tf.building import build_network
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.models import load_model, save_model
-from dtp_tf.preset_models import load_preset, save_preset, save_run
-from dtp_tf.presets import FORMAT, file_hash, probe_images, shipped_presets
-from dtp_tf.runs import open_model
+from dtp_tf.presets import folder as presets
+from dtp_tf.presets import writing
+from dtp_tf.presets.folder import FORMAT, file_hash, probe_images, shipped_presets
+from dtp_tf.presets.writing import save_preset
+from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.sharing.opening import load_preset, open_model
+from dtp_tf.sharing.run_presets import save_run
+from dtp_tf.training.building import build_network
 
 PAGE = (REPO / "docs/presets.md").read_text(encoding="utf-8")
 FILES = ["README.md", "config.json", "metadata.json", "model.weights.h5"]
@@ -213,7 +215,7 @@ def test_compression_changes_no_weight(saved):
 @pytest.fixture
 def small(monkeypatch):
     """Arrays of this size are halved in the shared run's network, but for those of the output."""
-    monkeypatch.setattr(preset_models, "SMALL", 150)
+    monkeypatch.setattr(writing, "SMALL", 150)
 
 
 @pytest.mark.usefixtures("small")
@@ -295,7 +297,7 @@ def test_the_table_lists_what_is_shipped_with_its_facts():
 def test_reading_the_table_imports_no_tensorflow(tmp_path):
     program = """
 import sys
-from dtp_tf.cli import main
+from dtp_tf.commands.main import main
 for words in (["presets"], ["presets", "digits_mlp_dtp"], ["presets", "--json"], ["presets", "no"]):
     try:
         main(words)
@@ -326,10 +328,11 @@ def test_an_installation_has_the_shipped_presets(tmp_path):
     program = "import setuptools; setuptools.setup()"
     python("-c", program, "-q", "build_py", "--build-lib", tmp_path / "built", cwd=source)
     built = tmp_path / "built/dtp_tf"
-    assert (built / "presets.py").is_file()
+    assert (built / "presets/folder.py").is_file()
     for name in shipped_presets():
-        assert sorted(path.name for path in (built / "pretrained" / name).iterdir()) == FILES
-        assert load_preset(built / "pretrained" / name, load_weights=False).class_names
+        folder = built / "presets/pretrained" / name
+        assert sorted(path.name for path in folder.iterdir()) == FILES
+        assert load_preset(folder, load_weights=False).class_names
 
 
 # -- names and folders -----------------------------------------------------------------------------
@@ -562,7 +565,7 @@ def test_a_preset_is_exported_without_its_data(saved, tmp_path, monkeypatch):
     def no_data(*args):
         raise AssertionError("data were asked for")
 
-    monkeypatch.setattr("dtp_tf.data.load_data", no_data)
+    monkeypatch.setattr("dtp_tf.data.sets.load_data", no_data)
     words = ("--export-dir", tmp_path / "exported", "--json")
     content = json.loads(succeeded(invoke("export", saved, *words)))
     assert content["export"] == str(tmp_path / "exported/tiny_digits/1")

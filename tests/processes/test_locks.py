@@ -5,7 +5,7 @@ import sys
 
 from helpers import environment
 
-from dtp_tf.locks import locked, try_lock
+from dtp_tf.processes.locks import locked, try_lock
 
 
 def test_a_lock_has_one_holder_at_a_time(tmp_path):
@@ -30,7 +30,7 @@ def test_a_block_holds_the_lock_until_its_end_even_after_an_error(tmp_path):
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
     code = (
-        "import sys, time; from dtp_tf.locks import try_lock\n"
+        "import sys, time; from dtp_tf.processes.locks import try_lock\n"
         "lock = try_lock(sys.argv[1]); print('held', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen(

@@ -13,11 +13,11 @@ import keras
 import pytest
 
 import dtp_tf
-from dtp_tf.architecture import Conv, Dense, parse_layers
-from dtp_tf.config_files import read_config
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.named_recipes import RECIPES, NamedRecipe
-from dtp_tf.recipes import (
+from dtp_tf.recipes.config_files import read_config
+from dtp_tf.recipes.layers_in_words import Conv, Dense, parse_layers
+from dtp_tf.recipes.named import RECIPES, NamedRecipe
+from dtp_tf.recipes.recipe import (
     ACTIVATIONS,
     INITIALIZERS,
     RULE_SETTINGS,
@@ -29,8 +29,8 @@ from dtp_tf.recipes import (
     rule_settings,
     shown,
 )
+from dtp_tf.recipes.settings import did_you_mean
 from dtp_tf.rules import BY_NAME
-from dtp_tf.settings import did_you_mean
 
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Recipe)}
 
@@ -91,7 +91,7 @@ def test_keras_knows_every_activation(name):
     assert callable(keras.activations.get(name))
 
 
-# These are no Keras names: `dtp_tf.building.initializer` resolves them.
+# These are no Keras names: `dtp_tf.training.building.initializer` resolves them.
 OUR_INITIALIZERS = ("torch_uniform", "small_uniform")
 
 
@@ -746,7 +746,7 @@ def modules_after(code):
     "code",
     [
         "import dtp_tf",
-        "import dtp_tf.recipes",
+        "import dtp_tf.recipes.recipe",
         "import dtp_tf\ndtp_tf.recipe('mnist-paper', epochs=2)\ndir(dtp_tf)",
     ],
 )

@@ -6,7 +6,7 @@ import reference
 import tensorflow as tf
 
 import dtp_tf
-from dtp_tf.batch import Batch
+from dtp_tf.network.batch import Batch
 from dtp_tf.rules import BY_NAME
 
 BATCH, INPUTS, WIDTHS, CLASSES = 8, 5, (6, 4, 7, 5), 3
@@ -166,7 +166,7 @@ def given(draws):
 def give_noise(monkeypatch, eps):
     """Let training draw `eps[k]` for the k-th update of the feedback on a batch."""
     monkeypatch.setattr(
-        "dtp_tf.network.gaussian",
+        "dtp_tf.network.trainer.gaussian",
         lambda like, seed, step, layer, k, draw: tf.constant(eps[k][layer + 1][draw], "float32"),
     )
 

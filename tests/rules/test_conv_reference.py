@@ -197,7 +197,7 @@ def test_one_step_is_that_of_the_reference(monkeypatch, rule, inverse_first, kin
     gradients = {"dtp": reference.dtp_gradients, "ldrl": reference.ldrl_gradients}[rule]
     draws = {i: [numbers(*h[i].shape), numbers(*h[i + 1].shape)] for i in network.trained_feedback}
     monkeypatch.setattr(
-        "dtp_tf.network.gaussian",
+        "dtp_tf.network.trainer.gaussian",
         lambda like, seed, step, layer, k, draw: tf.constant(draws[layer][draw], "float32"),
     )
     before = values(network.forward_variables), values(network.inverse_variables)

@@ -23,13 +23,13 @@ from helpers import (
 )
 
 import dtp_tf
-from dtp_tf.batch import Batch
-from dtp_tf.building import build_network, build_rule
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_json
-from dtp_tf.models import load_model
-from dtp_tf.recipes import RULE_SETTINGS, RULES, recipe
+from dtp_tf.network.batch import Batch
+from dtp_tf.recipes.recipe import RULE_SETTINGS, RULES, recipe
 from dtp_tf.rules import DTP, find_rule
+from dtp_tf.runs.models import load_model
+from dtp_tf.training.building import build_network, build_rule
 
 PAGE = (REPO / "docs/rules.md").read_text(encoding="utf-8")
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -230,7 +230,7 @@ def test_two_files_may_have_classes_of_one_name(tmp_path):
         network = build_network(settings, digits())
         runs.append((name, network, settings))
     for name, network, settings in runs:
-        dtp_tf.models.save_model(
+        dtp_tf.runs.models.save_model(
             network, tmp_path / f"{name}.keras", {"recipe": settings.to_dict()}
         )
     for name, _, settings in runs:
@@ -307,7 +307,7 @@ def test_a_file_that_was_moved_away_is_missed_and_found_again(run, tmp_path, wor
     for name in ("best.keras", "last.keras"):
         saved = load_model(copy / name)
         about = {**saved.about, "recipe": config}
-        dtp_tf.models.save_model(saved.model, copy / name, about)
+        dtp_tf.runs.models.save_model(saved.model, copy / name, about)
     file.rename(tmp_path / "elsewhere.py")
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     text = refusal(invoke(*[word.format(copy) for word in words]), 2)

@@ -8,7 +8,7 @@ from helpers import digits
 from rule_networks import all_close, close, values
 
 import dtp_tf
-from dtp_tf.batch import Batch
+from dtp_tf.network.batch import Batch
 from dtp_tf.rules import Autoencoder
 
 SIGMA, RATE, INVERSE_RATE = 0.3, 0.7, 0.04
@@ -28,7 +28,7 @@ def draws(layer):
 def network(monkeypatch):
     """Two hidden layers with random biases too, and the noise of `draws`."""
     monkeypatch.setattr(
-        "dtp_tf.network.gaussian",
+        "dtp_tf.network.trainer.gaussian",
         lambda like, seed, step, layer, k, draw: tf.constant(draws(layer)[draw]),
     )
     keras.utils.set_random_seed(0)

@@ -83,7 +83,7 @@ def test_ldrl_learns_the_transposed_weights():
 def test_after_ldrl_the_targets_are_steps_along_backpropagations_gradients():
     network = trained(rules.LDRL(noise=SIGMA, inverse_steps=1, target_step=1.0), rate=0.5)
     second, third = weights()
-    batch = dtp_tf.batch.Batch(
+    batch = dtp_tf.network.batch.Batch(
         network, tf.constant(examples()), tf.constant(np.arange(EXAMPLES) % 3)
     )
     gradient = batch.output_gradient().numpy()
@@ -147,7 +147,7 @@ def test_drl_learns_damped_gauss_newton_steps(penalty):
     near(learned(network, 2)[0], highest, other=third.T)
     near(learned(network, 1)[0], lower, other=second.T)
 
-    batch = dtp_tf.batch.Batch(
+    batch = dtp_tf.network.batch.Batch(
         network, tf.constant(examples()), tf.constant(np.arange(EXAMPLES) % 3)
     )
     step = -batch.output_gradient().numpy()

@@ -11,10 +11,10 @@ from helpers import digits, invoke, refusal, sentence, succeeded
 from PIL import Image
 from served import save_classifier, small_classifier, write_version
 
+from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.image_files import encode_pixels
-from dtp_tf.load_images import encoded_images, expected_answers
-from dtp_tf.load_test import MAX_ERRORS, check_load_test, difference, load_test
+from dtp_tf.serving.load_images import encoded_images, expected_answers
+from dtp_tf.serving.load_test import MAX_ERRORS, check_load_test, difference, load_test
 
 
 @pytest.fixture(scope="module")

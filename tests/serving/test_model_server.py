@@ -30,7 +30,7 @@ from PIL import Image
 from served import NAMES, small_classifier, write_version
 from tensorflow_serving.config import model_server_config_pb2
 
-from dtp_tf.model_server import (
+from dtp_tf.serving.model_server import (
     ServedModel,
     ServerPlan,
     compose_text,
@@ -656,7 +656,7 @@ def test_a_server_that_does_not_listen_to_ctrl_c_is_killed_with_its_children(
     export_dir, stand_in, tmp_path, monkeypatch
 ):
     """In this process, to wait less than a user would."""
-    monkeypatch.setattr("dtp_tf.server_process.GRACE", 0.3)
+    monkeypatch.setattr("dtp_tf.serving.server_process.GRACE", 0.3)
     (stand_in / "behave").write_text("deaf child silent")
     words = ("serve", "digits", "--export-dir", export_dir, "--rest-port", free_port(),
              "--grpc-port", free_port(), "--start-timeout", 1)  # fmt: skip

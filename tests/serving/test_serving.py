@@ -16,10 +16,13 @@ from helpers import digits, invoke, python, refusal, succeeded
 from PIL import Image
 from served import NAMES, save_classifier, small_classifier, write_version
 
+from dtp_tf.data.image_files import encode_image, encode_pixels, read_image
+from dtp_tf.data.images import fit_image
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.image_files import encode_image, encode_pixels, read_image
-from dtp_tf.images import fit_image
-from dtp_tf.serving import ServerError, answer, connect, describe, parse_address
+from dtp_tf.serving.addresses import parse_address
+from dtp_tf.serving.asking import answer
+from dtp_tf.serving.client import ServerError, describe
+from dtp_tf.serving.connecting import connect
 
 SCHEMES = ["http", "grpc"]
 
@@ -499,14 +502,14 @@ def test_the_status_of_an_unknown_model_is_a_sentence(server, scheme):
 def test_a_rest_client_imports_no_tensorflow_and_no_keras(server, pictures, tmp_path):
     program = f"""
 import sys
-from dtp_tf.cli import main
+from dtp_tf.commands.main import main
 for words in (["predict", "--url", {server.url()!r}, {str(pictures[0])!r}, {str(pictures[-1])!r}],
               ["server-status", {server.url()!r}]):
     try:
         main(words)
     except SystemExit as end:
         print("exit", end.code)
-import dtp_tf.model_server, dtp_tf.server_process, dtp_tf.load_test
+import dtp_tf.serving.model_server, dtp_tf.serving.server_process, dtp_tf.serving.load_test
 print("tensorflow" in sys.modules, "keras" in sys.modules, "grpc" in sys.modules)
 """
     lines = python("-c", program, cwd=tmp_path).splitlines()

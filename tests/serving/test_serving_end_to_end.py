@@ -15,9 +15,9 @@ from helpers import digits, invoke, killed_at_the_end, start, succeeded, trained
 from PIL import Image
 from tensorflow_serving.apis import classification_pb2, prediction_service_pb2_grpc
 
-from dtp_tf.image_files import encode_pixels
-from dtp_tf.models import load_model
-from dtp_tf.serving import connect
+from dtp_tf.data.image_files import encode_pixels
+from dtp_tf.runs.models import load_model
+from dtp_tf.serving.connecting import connect
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tensorflow_model_server") is None,

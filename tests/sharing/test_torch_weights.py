@@ -18,10 +18,10 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import dtp_tf
+from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import UserError
-from dtp_tf.preprocessing import preprocessing_layer
-from dtp_tf.preset_models import load_preset
-from dtp_tf.torch_weights import (
+from dtp_tf.sharing.opening import load_preset
+from dtp_tf.sharing.torch_weights import (
     channels_last,
     check_shapes,
     find_layers,

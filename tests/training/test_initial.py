@@ -6,14 +6,14 @@ import pytest
 from helpers import TINY, digits, flags, invoke, refusal, succeeded, trained
 
 import dtp_tf
-from dtp_tf.building import build_network
+from dtp_tf.comparing.plan import HELD_EQUAL
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import read_json
-from dtp_tf.initial import initialize
-from dtp_tf.models import load_model
-from dtp_tf.plan import HELD_EQUAL
-from dtp_tf.preset_models import save_run
-from dtp_tf.recipes import RULES
+from dtp_tf.recipes.recipe import RULES
+from dtp_tf.runs.models import load_model
+from dtp_tf.sharing.run_presets import save_run
+from dtp_tf.training.building import build_network
+from dtp_tf.training.initial import initialize
 
 # A run that ends where it began: a rate so small that no float32 weight moves.
 STILL = {**TINY, "learning_rate": 1e-30, "inverse_learning_rate": 1e-30, "epochs": 1}

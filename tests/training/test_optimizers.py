@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from dtp_tf.optimizers import make_optimizer
-from dtp_tf.recipes import LEARNING_RATE_SCHEDULES, OPTIMIZERS
+from dtp_tf.recipes.recipe import LEARNING_RATE_SCHEDULES, OPTIMIZERS
+from dtp_tf.training.optimizers import make_optimizer
 
 START = np.array([0.5, -1.0, 2.0, 0.0, 3.0])
 # Large, small and changing gradients, and one that is always 0.

@@ -38,7 +38,7 @@ from helpers import (
 import dtp_tf
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.models import load_model, save_model
+from dtp_tf.runs.models import load_model, save_model
 
 
 class StateAtTheStart(keras.callbacks.Callback):
@@ -346,7 +346,7 @@ def test_other_data_are_refused_and_change_nothing(copy, monkeypatch):
     data = digits()
     fewer = data.train.take(list(range(100)))
     monkeypatch.setattr(
-        "dtp_tf.training.load_data",
+        "dtp_tf.training.train.load_data",
         lambda recipe, data_dir: type(data)(
             data.name, fewer, data.validation, data.test, data.class_names, data.test_origin
         ),

@@ -34,21 +34,21 @@ from helpers import (
 from PIL import Image
 
 import dtp_tf
-from dtp_tf import runs
-from dtp_tf.building import build_network, build_rule
-from dtp_tf.console import make_console
-from dtp_tf.data import load_data
-from dtp_tf.devices import device_name
+from dtp_tf.console.tables import make_console
+from dtp_tf.data.sets import load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
-from dtp_tf.evaluation import evaluate
-from dtp_tf.models import load_model
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.network import DTPNetwork
-from dtp_tf.provenance import versions
-from dtp_tf.recipes import INITIALIZERS, RULES
+from dtp_tf.evaluating.evaluation import evaluate
+from dtp_tf.machines.devices import device_name
+from dtp_tf.machines.versions import versions
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.processes.stopping import stoppable
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.recipe import INITIALIZERS, RULES
 from dtp_tf.rules import BY_NAME
-from dtp_tf.stopping import stoppable
-from dtp_tf.training import refuse_changes, refuse_other_data
+from dtp_tf.runs import folder as runs
+from dtp_tf.runs.models import load_model
+from dtp_tf.training.building import build_network, build_rule
+from dtp_tf.training.train import refuse_changes, refuse_other_data
 
 STEPS = 1150 // TINY["batch_size"]  # the digits have 1,150 training images
 

@@ -9,12 +9,14 @@ from helpers import StopAfter, arrays, assert_same_arrays, digits, invoke, succe
 from PIL import Image
 
 import dtp_tf
-from dtp_tf.building import build_network
-from dtp_tf.console import make_console, show_network
+from dtp_tf.console.console import show_network
+from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError
-from dtp_tf.initial import initialize
-from dtp_tf.models import load_model
-from dtp_tf.preset_models import layers_text, save_run
+from dtp_tf.presets.writing import layers_text
+from dtp_tf.runs.models import load_model
+from dtp_tf.sharing.run_presets import save_run
+from dtp_tf.training.building import build_network
+from dtp_tf.training.initial import initialize
 
 # Two convolutions, so that an inverse unpools, and with overlapping windows.
 LAYERS = ("conv 6 3 max 3/2 p1", "conv 8 3 elu max 2", "dense 24 tanh")

@@ -8,9 +8,9 @@ import yaml
 
 import dtp_tf
 from dtp_tf.errors import SettingError
-from dtp_tf.named_recipes import RECIPES
-from dtp_tf.recipes import RULES
-from dtp_tf.search_space import SearchSpace, default_search, make_search, to_yaml
+from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.recipe import RULES
+from dtp_tf.tuning.search_space import SearchSpace, default_search, make_search, to_yaml
 
 NOISE = {"low": 0.1, "high": 0.5}
 EVERY = [(name, rule) for name in RECIPES for rule in RULES if name != "mnist-stochastic"]

@@ -10,8 +10,8 @@ import pytest
 from helpers import environment
 
 from dtp_tf.errors import UserError
-from dtp_tf.search_space import make_search
-from dtp_tf.shared_study import ATTEMPTS, RANDOM_TRIALS, UNPRUNED_TRIALS, SharedStudy
+from dtp_tf.tuning.search_space import make_search
+from dtp_tf.tuning.shared_study import ATTEMPTS, RANDOM_TRIALS, UNPRUNED_TRIALS, SharedStudy
 
 SPACE = {"noise": {"low": 0.1, "high": 0.5}, "optimizer": {"choices": ["adam", "sgd"]}}
 
@@ -102,8 +102,8 @@ def test_trials_that_are_trained_at_the_same_time_differ(tmp_path):
 def test_processes_that_start_at_once_share_the_trials_of_one_study(tmp_path):
     code = (
         "import sys\n"
-        "from dtp_tf.search_space import make_search\n"
-        "from dtp_tf.shared_study import SharedStudy\n"
+        "from dtp_tf.tuning.search_space import make_search\n"
+        "from dtp_tf.tuning.shared_study import SharedStudy\n"
         "space = {'noise': {'low': 0.1, 'high': 0.5}}\n"
         "study = SharedStudy.create(sys.argv[1], *make_search('digits', space))\n"
         "while (trial := study.take(24)) is not None:\n"

@@ -8,13 +8,14 @@ import sys
 import pytest
 from helpers import environment, killed_at_the_end, log_rows, tiny, wait_for, without_times
 
-from dtp_tf import training, trials
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.runs import Run
-from dtp_tf.search_space import make_search
-from dtp_tf.shared_study import ATTEMPTS, UNPRUNED_TRIALS, SharedStudy
-from dtp_tf.trials import work
+from dtp_tf.runs.folder import Run
+from dtp_tf.training import train as training
+from dtp_tf.tuning import trials, workers
+from dtp_tf.tuning.search_space import make_search
+from dtp_tf.tuning.shared_study import ATTEMPTS, UNPRUNED_TRIALS, SharedStudy
+from dtp_tf.tuning.trials import work
 
 SPACE = {"learning_rate": {"low": 0.002, "high": 0.05, "log": True}}
 QUICK = {"rule": "bp", "units": (8,), "batch_size": 128, "epochs": 2}  # little to trace
@@ -234,7 +235,7 @@ def test_a_killed_process_leaves_its_trial_to_the_next(tmp_path):
     study = create(tmp_path / "study", epochs=4000)
     write_json(tmp_path / "job.json", job(study, 1))
     process = subprocess.Popen(
-        [sys.executable, "-m", "dtp_tf.child", str(tmp_path / "job.json")], env=environment(),
+        [sys.executable, "-m", workers.TRIAL_JOB, str(tmp_path / "job.json")], env=environment(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with killed_at_the_end(process):

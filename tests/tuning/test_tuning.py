@@ -27,13 +27,13 @@ from helpers import (
 from PIL import Image
 
 import dtp_tf
-from dtp_tf import workers
-from dtp_tf.child import run_job
-from dtp_tf.console import make_console
+from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError
-from dtp_tf.runs import Run
-from dtp_tf.shared_study import SharedStudy
-from dtp_tf.tuning import check_numbers
+from dtp_tf.runs.folder import Run
+from dtp_tf.tuning import workers
+from dtp_tf.tuning.shared_study import SharedStudy
+from dtp_tf.tuning.trial_job import run_job
+from dtp_tf.tuning.tuning import check_numbers
 
 SMALL = {"units": (16, 12), "batch_size": 64, "epochs": 2}
 WORDS = flags(SMALL)
@@ -45,7 +45,7 @@ class HereChild:
 
     jobs = []
 
-    def __init__(self, job, environment):
+    def __init__(self, module, job, environment):
         self.jobs.append(job)
         self._outcome = run_job(job)
 
@@ -311,7 +311,7 @@ def test_the_search_space_is_shown_as_yaml_that_can_be_given_back(tmp_path, jobs
 
 def test_showing_the_search_space_needs_neither_tensorflow_nor_optuna(tmp_path):
     code = (
-        "import sys; from dtp_tf.cli import main\n"
+        "import sys; from dtp_tf.commands.main import main\n"
         "try:\n    main(['tune', '--show-search'])\n"
         "finally:\n    assert not {'tensorflow', 'optuna', 'matplotlib'} & set(sys.modules)\n"
     )

@@ -5,12 +5,12 @@ import yaml
 from PIL import Image
 
 import dtp_tf
-from dtp_tf.config_files import read_config
-from dtp_tf.console import make_console
-from dtp_tf.recipes import Recipe
-from dtp_tf.search_space import make_search
-from dtp_tf.shared_study import SharedStudy
-from dtp_tf.tuning_report import SHOWN, best_config, make_rows, show_trials, write_report
+from dtp_tf.console.tables import make_console
+from dtp_tf.recipes.config_files import read_config
+from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.tuning.report import SHOWN, best_config, make_rows, show_trials, write_report
+from dtp_tf.tuning.search_space import make_search
+from dtp_tf.tuning.shared_study import SharedStudy
 
 SPACE = {
     "noise": [{"low": 0.1, "high": 0.5}, 0.3],

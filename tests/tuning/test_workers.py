@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from dtp_tf import workers
-from dtp_tf.console import make_console
+from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.workers import DEATHS, run_workers, worker_environment
+from dtp_tf.tuning import workers
+from dtp_tf.tuning.workers import DEATHS, run_workers, worker_environment
 
 
 class Study:
@@ -36,7 +36,7 @@ class Child:
     finishes = 1
     endless = False
 
-    def __init__(self, job, environment):
+    def __init__(self, module, job, environment):
         kind = type(self)
         kind.started.append((job, environment))
         kind.running += 1

@@ -1,0 +1,39 @@
+"""The command `evaluate`."""
+
+import click
+
+from dtp_tf.commands.options import data_dir_option, json_option, model_argument, print_json
+from dtp_tf.processes.quiet import import_tensorflow
+
+
+@click.command(epilog="Example:  python cli.py evaluate runs/20261123-120000-digits --json")
+@model_argument
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    show_default=True,
+    help="Which images.",
+)
+@data_dir_option
+@json_option
+def evaluate(model, split, data_dir, as_json):
+    """Report accuracy, overall and per class.
+
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
+    """
+    import_tensorflow()
+    from dtp_tf.console.console import show_report
+    from dtp_tf.console.tables import make_console
+    from dtp_tf.data.sets import load_data
+    from dtp_tf.evaluating.evaluation import evaluate as evaluate_model
+    from dtp_tf.sharing.opening import open_model
+
+    saved = open_model(model)
+    data = load_data(saved.recipe(), data_dir)
+    saved.check_fits(data)
+    result = evaluate_model(saved.model, getattr(data, split), saved.class_names)
+    if as_json:
+        print_json(result)
+    else:
+        show_report(make_console(), result, f"{data.name} {split}")

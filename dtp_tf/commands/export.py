@@ -1,0 +1,54 @@
+"""The command `export`."""
+
+import click
+
+from dtp_tf.commands.options import (
+    data_dir_option,
+    export_dir_option,
+    json_option,
+    keep_option,
+    model_argument,
+    print_json,
+)
+from dtp_tf.processes.quiet import import_tensorflow
+
+
+@click.command(epilog="Example:  python cli.py export runs/20261123-120000-digits --name my_digits")
+@model_argument
+@click.option("--name", help="Name of the exported model. [default: the recipe's or preset's]")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["savedmodel", "onnx", "litert"]),
+    multiple=True,
+    help="Write the forward network in this format too (may be repeated); the SavedModel is always "
+    "written.",
+)
+@export_dir_option
+@keep_option
+@data_dir_option
+@json_option
+def export(model, name, formats, export_dir, keep, data_dir, as_json):
+    """Export a network as a SavedModel for TensorFlow Serving.
+
+    MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
+    It becomes EXPORT_DIR/NAME/VERSION, one version above the highest, after it was checked on test
+    images, for which the run's data are read; a preset needs no data and is checked on others.
+    ONNX (which needs the extra `onnx`) and LiteRT lie in the version's assets.extra, checked alike.
+    """
+    formats = [kind for kind in dict.fromkeys(formats) if kind != "savedmodel"]
+    import_tensorflow()
+    from dtp_tf.export.saved_model import format_paths, serve_command
+    from dtp_tf.export.trained_export import export_trained
+
+    path = export_trained(
+        model, export_dir, name, data_dir=data_dir, formats=formats, keep=keep
+    )
+    others = {kind: str(file) for kind, file in format_paths(path, formats).items()}
+    if as_json:
+        print_json({"export": str(path), "formats": others, "serve": serve_command(path)})
+    else:
+        click.echo(f"exported   {path}")
+        for kind, file in others.items():
+            click.echo(f"{kind:10} {file}")
+        click.echo(f"serve it   {serve_command(path)}")

@@ -1,0 +1,43 @@
+"""One training run of a comparison, in a process of its own; see `dtp_tf.processes.child`."""
+
+from dtp_tf.console.tables import make_console
+from dtp_tf.errors import DivergedError, SettingError, UserError
+from dtp_tf.processes.child import work_as_child
+from dtp_tf.recipes.recipe import Recipe
+
+
+def run_job(job):
+    """Train as a job says.
+
+    Args:
+        job: a dict: "recipe" (its settings), "run_dir", "resume" (whether the folder holds an
+            unfinished run), "data_dir", "stream" ("stdout", "stderr" or None: nobody reads), and
+            perhaps "machine" (a dict, see `dtp_tf.machines.Machine`).
+
+    Returns:
+        A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the
+        sentence, and "usage": whether a setting is wrong.
+    """
+    from dtp_tf.training.train import train  # imports TensorFlow
+
+    if job["resume"]:
+        start = {"resume": job["run_dir"]}
+    else:
+        start = {"recipe": Recipe.from_dict(job["recipe"]), "run_dir": job["run_dir"]}
+    try:
+        train(
+            **start,
+            **job.get("machine", {}),
+            data_dir=job["data_dir"],
+            export_dir=None,
+            console=make_console(stderr=job["stream"] == "stderr", quiet=job["stream"] is None),
+        )
+    except DivergedError as error:
+        return {"diverged": str(error)}
+    except UserError as error:
+        return {"error": str(error), "usage": isinstance(error, SettingError)}
+    return {}
+
+
+if __name__ == "__main__":
+    work_as_child(run_job)

@@ -1,0 +1,9 @@
+"""Images and labels: sets by name or folder, their splits, batches, preprocessing.
+
+In: a recipe, a TFDS folder, image files. Out: `ImageData` in uint8 [0, 255], batches for training.
+For what trains, evaluates and exports; no network is known here.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from .cluster import Cluster as Cluster
+from .cluster import find_cluster as find_cluster
+from .devices import choose_device as choose_device
+from .devices import device_name as device_name
+from .devices import set_precision as set_precision
+from .distribution import Workers as Workers
+from .distribution import lost_workers as lost_workers
+from .distribution import set_up as set_up
+from .launch import Worker as Worker
+from .machine import Machine as Machine
+from .versions import versions as versions

@@ -1,0 +1,2 @@
+from .batch import Batch as Batch
+from .network import DTPNetwork as DTPNetwork

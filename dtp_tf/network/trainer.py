@@ -1,0 +1,348 @@
+"""How a network of pairs learns: one step, its losses and updates, and Keras's loop around it."""
+
+import itertools
+
+import keras
+import tensorflow as tf
+
+from dtp_tf.errors import SettingError
+from dtp_tf.network.batch import Batch, global_batch_size
+from dtp_tf.network.updates import Updates
+from dtp_tf.numerics.noise import gaussian, orthogonal
+from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
+
+
+class LocalTrainer:
+    """Trains a `DTPNetwork` by the local losses of its rule, in place of Keras's `train_step`.
+
+    It stands before `keras.Model` among the classes that a network extends and says what `compile`,
+    `fit`, `train_step` and `test_step` do; what is trained, the network says. It is a class of its
+    own so that structure and learning can be read apart, and of no use alone.
+
+    Attributes:
+        inverse_optimizer: of the feedback weights: one, or a list with one for each trained layer.
+        jit_updates: whether XLA compiles the optimizers' updates, where it can.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inverse_optimizer = None
+        self.jit_updates = True
+
+    def compile(
+        self,
+        optimizer="adam",
+        inverse_optimizer="adam",
+        loss="sparse_categorical_crossentropy",
+        metrics=("accuracy",),
+        jit_compile=False,
+        **kwargs,
+    ):
+        """Configure training.
+
+        Args:
+            optimizer: of the forward layers: a Keras optimizer or its name.
+            inverse_optimizer: of the inverses or other feedback weights; one of its own, or a list
+                with one for each trained feedback layer, from the input on.
+            loss: C, of the class probabilities.
+            metrics: as in `keras.Model.compile`.
+            jit_compile: whether XLA compiles the whole step. By default it compiles the optimizer
+                updates only: on a CPU its matrix products are slower than TensorFlow's.
+            **kwargs: the other arguments of `keras.Model.compile`.
+
+        Raises:
+            SettingError: one optimizer object used twice, a list that has not one for each trained
+                feedback layer, or a loss that is no mean over the batch: the targets move along
+                the gradient of each example's own loss.
+        """
+        many = isinstance(inverse_optimizer, (list, tuple))
+        if many:
+            inverse_optimizer = [keras.optimizers.get(one) for one in inverse_optimizer]
+        else:
+            inverse_optimizer = keras.optimizers.get(inverse_optimizer)
+        every = [optimizer, *as_list(inverse_optimizer)]
+        if len({id(one) for one in every if not isinstance(one, str)}) < len(
+            [one for one in every if not isinstance(one, str)]
+        ):
+            raise SettingError(
+                "`optimizer` and `inverse_optimizer` must be different objects, got one twice."
+            )
+        if getattr(loss, "reduction", "mean") in ("sum", "none", None):
+            raise SettingError(
+                f"`loss` must be a mean over the batch, got reduction {loss.reduction!r}; use "
+                'reduction="sum_over_batch_size".'
+            )
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            metrics=None if metrics is None else list(metrics),
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+        self.inverse_optimizer = inverse_optimizer
+        self._updates = Updates()
+        self._build_optimizers()
+
+    def build_metrics(self, x, y):
+        """Make the variables of the metrics, in the scope of a `tf.distribute` strategy.
+
+        Keras makes them when they are first used; in a step on several replicas it is too late.
+
+        Args:
+            x, y: a batch, of which only shapes and types count.
+        """
+        self._symbolic_build(data_batch=(x, y))
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return {
+            **super().get_compile_config(),
+            "inverse_optimizer": keras.saving.serialize_keras_object(self.inverse_optimizer),
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def train_step(self, data):
+        """One update on a batch: activations, targets, local losses, gradients, updates.
+
+        Args:
+            data: `(x, y)` or `(x, y, sample_weight)`.
+
+        Returns:
+            The metrics so far in this epoch, by name.
+        """
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.built:
+            self(x)
+        rule = self.rule
+        batch = Batch(self, x, y, weights)
+        if INVERSE in self._phase and rule.schedule == "inverse-first":
+            for k in range(max(as_list(rule.inverse_steps))):
+                self._update_feedback(batch, weights, k)
+        gradients = []
+        if FORWARD in self._phase:
+            gradients, local_losses = self.forward_gradients(batch, weights)
+        if INVERSE in self._phase and rule.schedule != "inverse-first":
+            self._update_feedback(batch, weights, 0, after=gradients)
+        if FORWARD in self._phase:
+            self._apply([(self.optimizer, gradients, self.forward_variables)])
+        self.step.assign_add(1)
+
+        self._track_scores(x, y, batch.scores, batch.loss, weights)
+        metrics = self._score_metrics()
+        if FORWARD in self._phase:
+            if self._local_losses:
+                for metric, loss in zip(self._local_losses, local_losses, strict=True):
+                    metric.update_state(loss)
+            metrics += self._local_losses
+        if INVERSE in self._phase:
+            metrics += self._inverse_losses
+        return _results(metrics)
+
+    def forward_gradients(self, batch, weights=None, rule=None):
+        """Return what a rule descends, for each of `forward_variables`, and its local losses.
+
+        Each layer's input is held constant, so a local loss moves its own layer's weights only.
+        `rule` is the network's own by default.
+        """
+        rule = rule or self.rule
+        taught = [tf.stop_gradient(one) for one in rule.teach(self, batch)]
+        with batch.tape:
+            losses = rule.local_losses(self, batch, taught)
+            total = tf.add_n([batch.loss, *(_mean(loss, weights) for loss in losses)])
+        return batch.tape.gradient(total, self.forward_variables), losses
+
+    def test_step(self, data):
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        h, aux = self._forward(x)
+        scores = self.answer(h)
+        self._track_scores(x, y, scores, self.compute_loss(x, y, scores, weights), weights)
+        for i, metric in zip(self.inverted, self._reconstruction_errors, strict=True):
+            metric.update_state(self.reconstruction_error(i, h, aux[i]))
+        return _results([*self._score_metrics(), *self._reconstruction_errors])
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        *args,
+        **kwargs,
+    ):
+        """As `keras.Model.fit`. With the alternating schedule, whose epoch has two passes over the
+        data, a Keras epoch is one pass: the first updates the inverses, the second the forward
+        layers, and so on."""
+        if not self.built and hasattr(x, "shape"):
+            # Under a `tf.distribute` strategy Keras would build the optimizers for all weights.
+            self.build((None, *x.shape[1:]))
+        if len(self.rule.passes) > 1:
+            given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+            callbacks = [_Alternation(), *(one for one in given if one is not None)]
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
+
+    def set_phase(self, phase):
+        """Choose what `train_step` updates: one of `rule.passes`. A step traced before keeps its
+        phase."""
+        self._phase = phase
+
+    # -- the parts of a step ----------------------------------------------------------------------
+
+    def reconstruction_error(self, layer, h, aux=None):
+        """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`, whose
+        auxiliary is `aux`."""
+        above = h[layer + 1]
+        if layer == len(self.pairs) and self.rule.inverts_probabilities:
+            above = self.probabilities(above)
+        error = squared_error(self.layers_up[layer](above, reverse=True, aux=aux), h[layer])
+        return error / (inner_product(h[layer], h[layer]) + 1e-12)
+
+    def _update_feedback(self, batch, weights, k, after=()):
+        """One update of the feedback with fresh noise; `k` counts the updates on this batch.
+
+        It waits for the tensors `after`, which were computed with the feedback as it was.
+        """
+        layers = [
+            layer
+            for position, layer in enumerate(self.trained_feedback)
+            if k < self.rule.steps(position)
+        ]
+        if not layers:
+            return
+        with tf.GradientTape() as tape:
+            losses = [
+                self.rule.inverse_loss(self, batch, layer, self.noise(layer, k))
+                for layer in layers
+            ]
+            total = tf.add_n([_mean(loss, weights) for loss in losses])
+        variables = [self.feedback_variables(layer) for layer in layers]
+        gradients = [
+            _filled(one, layer, own)
+            for one, layer, own in zip(
+                tape.gradient(total, variables), layers, variables, strict=True
+            )
+        ]
+        if isinstance(self.inverse_optimizer, (list, tuple)):
+            positions = [self.trained_feedback.index(layer) for layer in layers]
+            optimizers = [self.inverse_optimizer[position] for position in positions]
+            self._apply(list(zip(optimizers, gradients, variables, strict=True)), after)
+        else:
+            flat = [list(itertools.chain.from_iterable(many)) for many in (gradients, variables)]
+            self._apply([(self.inverse_optimizer, *flat)], after)
+        for layer, loss in zip(layers, losses, strict=True):
+            self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
+
+    def noise(self, layer, k):
+        """Return a function of a tensor that gives standard normal numbers of its shape, or what
+        the rule takes in their place.
+
+        They depend on the seed, the training step, the layer, k, and on how often it was called.
+        """
+        draws, position = itertools.count(), self.trained_feedback.index(layer)
+
+        def noise(like):
+            key = (layer, k, next(draws))
+            if self.rule.directions(position) == "orthogonal":
+                return orthogonal(like, self.seed, self.step, self.rule.steps(position), *key)
+            return gaussian(like, self.seed, self.step, *key)
+
+        return noise
+
+    def _apply(self, updates, after=()):
+        compiled = self.jit_updates and not self.run_eagerly
+        self._updates.apply(updates, after, compiled)
+
+    def _build_optimizers(self):
+        if not (self.compiled and self.built):
+            return
+        self.optimizer.build(self.forward_variables)
+        if not isinstance(self.inverse_optimizer, (list, tuple)):
+            steps = {self.rule.steps(i) for i in range(len(self.trained_feedback))}
+            if len(steps) > 1:
+                raise SettingError(
+                    "`inverse_steps` differ from layer to layer, so each needs an optimizer of its "
+                    "own: give `inverse_optimizer` as a list, one for each trained feedback layer."
+                )
+            self.inverse_optimizer.build(self.inverse_variables)
+            return
+        if len(self.inverse_optimizer) != len(self.trained_feedback):
+            raise SettingError(
+                f"`inverse_optimizer` has {len(self.inverse_optimizer)} optimizers, but "
+                f"{type(self.rule).__name__} trains the feedback of {len(self.trained_feedback)} "
+                "layers; give one for all, or one for each."
+            )
+        for optimizer, layer in zip(self.inverse_optimizer, self.trained_feedback, strict=True):
+            optimizer.build(self.feedback_variables(layer))
+
+    def _track_scores(self, x, y, scores, loss, weights):
+        self.compute_metrics(x, y, scores, sample_weight=weights)
+        replicas, count = tf.distribute.get_strategy().num_replicas_in_sync, tf.shape(scores)[0]
+        # A replica may have no example of the last batch. The mean over none is not a number, or to
+        # Keras, where it knows the size, an empty tensor.
+        loss = tf.reduce_sum(tf.where(count > 0, loss * replicas, 0.0))
+        self._score_metrics()[0].update_state(loss, sample_weight=count)
+
+    def _score_metrics(self):
+        """The loss and the metrics given to `compile`."""
+        own = {
+            id(metric)
+            for metrics in (
+                self._local_losses,
+                self._inverse_losses,
+                self._reconstruction_errors,
+            )
+            for metric in metrics
+        }
+        return [metric for metric in self.metrics if id(metric) not in own]
+
+
+class _Alternation(keras.callbacks.Callback):
+    """Gives each Keras epoch its pass of the rule's schedule."""
+
+    def __init__(self):
+        super().__init__()
+        self._functions = {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        passes = self.model.rule.passes
+        phase = passes[epoch % len(passes)]
+        self.model.set_phase(phase)
+        if phase not in self._functions:
+            self.model.make_train_function(force=True)
+            self._functions[phase] = self.model.train_function
+        self.model.train_function = self._functions[phase]
+
+
+def _filled(gradients, layer, variables):
+    """Return the gradients of a layer's feedback with 0 for a weight that its loss leaves out.
+
+    A bias cancels in differences of g.
+    """
+    if variables and all(gradient is None for gradient in gradients):
+        raise SettingError(
+            f"the inverse loss of layer {layer + 1} does not depend on the layer's feedback "
+            "weights, so they cannot learn; compute it with the layer's inverse."
+        )
+    return [
+        tf.zeros_like(variable) if gradient is None else gradient
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]
+
+
+def _mean(losses, weights):
+    """Mean over the global batch of one loss per example; Keras sums the replicas' gradients."""
+    if weights is not None:
+        losses = losses * tf.cast(tf.reshape(weights, (-1,)), losses.dtype)
+    return tf.reduce_sum(losses) / global_batch_size(losses)
+
+
+def _results(metrics):
+    results = {}
+    for metric in metrics:
+        result = metric.result()
+        results.update(result if isinstance(result, dict) else {metric.name: result})
+    return results

@@ -1,0 +1,11 @@
+from .cards import hub_card as hub_card
+from .cards import model_card as model_card
+from .folder import SHIPPED as SHIPPED
+from .folder import Preset as Preset
+from .folder import is_preset as is_preset
+from .folder import preset_info as preset_info
+from .folder import probe_images as probe_images
+from .folder import shipped_names as shipped_names
+from .folder import shipped_presets as shipped_presets
+from .reading import read_preset as read_preset
+from .writing import save_preset as save_preset

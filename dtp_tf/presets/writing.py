@@ -1,0 +1,134 @@
+"""Presets from networks. See `dtp_tf.presets.folder` for the files."""
+
+import os
+import pathlib
+
+import h5py
+import keras
+import numpy as np
+
+from dtp_tf.errors import UserError
+from dtp_tf.files import make_folder, write_json, write_text, written
+from dtp_tf.machines.versions import versions
+from dtp_tf.presets.cards import hub_card
+from dtp_tf.presets.folder import FORMAT, Preset, file_hash
+
+
+def save_preset(network, folder, facts, float16=False):
+    """Write a network as a preset, in one step.
+
+    Args:
+        network: a built `DTPNetwork`.
+        folder: must not exist or be empty; its name becomes the preset's.
+        facts: what `metadata.json` says beside what the network and the files say themselves; see
+            `dtp_tf.presets.cards.model_card`. "class_names" must be there.
+        float16: whether to store large arrays of weights in half the bytes.
+
+    Returns:
+        The preset's metadata.
+
+    Raises:
+        UserError: the folder is in use or cannot be written.
+    """
+    folder = pathlib.Path(os.path.abspath(folder))
+    refuse_used(folder)
+    make_folder(folder.parent)
+    config = keras.saving.serialize_keras_object(network)
+    image = len(network.example_shape) == 3
+    facts = {
+        "format_version": FORMAT,
+        "name": folder.name,
+        **facts,
+        "versions": facts.get("versions") or versions(),
+        "layers": layers_text(network),
+        "image_shape": list(network.example_shape) if image else None,
+        "parameters": {
+            "forward": _count(network.forward_variables),
+            "inverse": sum(
+                _count(network.feedback_weights(i)) for i in range(len(network.layers_up))
+            ),
+        },
+        "weights_dtype": "float16" if float16 else "float32",
+    }
+    with written(folder) as temporary:
+        temporary.mkdir()
+        preset = Preset(temporary)
+        write_json(preset.config, config)
+        _without_training(network, config).save_weights(preset.weights)
+        _compact(preset.weights, float16)
+        facts["files"] = {
+            path.name: {"bytes": path.stat().st_size, "sha256": file_hash(path)}
+            for path in (preset.config, preset.weights)
+        }
+        write_json(preset.metadata, facts)
+        write_text(preset.card, hub_card(facts))
+    return facts
+
+
+def refuse_used(folder):
+    """Raise `UserError` if a folder to be written is a file or has something in it."""
+    folder = pathlib.Path(folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(f"{folder} already exists; choose another folder, or delete it.")
+
+
+def layers_text(network):
+    """Return the sizes of a network's layers, as 784-240-10, or 32x32x3-16x16x32-10."""
+    shapes = [network.layers_up[0].below, *(pair.above for pair in network.layers_up)]
+    return "-".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _without_training(network, config):
+    """Return a network with the same weights, but no optimizer and no count of steps."""
+    config = {name: value for name, value in config.items() if name != "compile_config"}
+    copy = keras.saving.deserialize_keras_object(config)
+    for source, target in zip(network.weights, copy.weights, strict=True):
+        if target is not copy.step:
+            target.assign(source)
+    return copy
+
+
+def _count(variables):
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+# -- fewer bytes -----------------------------------------------------------------------------------
+
+SMALL = 10_000  # numbers; what halving a smaller array saves is not worth its digits
+
+
+def _compact(path, float16):
+    """Rewrite the arrays of an HDF5 file compressed, and the large ones as float16 if asked to."""
+    whole = path.with_name("whole.h5")
+    os.replace(path, whole)
+    with h5py.File(whole, "r") as source, h5py.File(path, "w") as target:
+        target.attrs.update(source.attrs)
+
+        def copy(address, item):
+            if isinstance(item, h5py.Group):
+                made = target.require_group(address)
+            else:
+                content = halved(item[()]) if float16 else item[()]
+                made = target.create_dataset(address, data=content, **_compression(content))
+            made.attrs.update(item.attrs)
+
+        source.visititems(copy)
+    whole.unlink()
+
+
+def _compression(array):
+    """Return how h5py shall store an array.
+
+    Shuffled, the bytes with the exponents stand together, and one chunk lets gzip see that they are
+    alike: a sixth less, where chunks of the default size save a tenth.
+    """
+    if array.size < SMALL:
+        return {}
+    return {"chunks": array.shape, "shuffle": True, "compression": "gzip"}
+
+
+def halved(array):
+    """Return an array as float16 if it is a large one of float32."""
+    large = array.dtype == np.float32 and array.size >= SMALL
+    with np.errstate(over="ignore"):  # too large a number becomes infinite
+        return array.astype(np.float16) if large else array

@@ -1,0 +1,15 @@
+from .config_files import read_config as read_config
+from .named import RECIPES as RECIPES
+from .named import NamedRecipe as NamedRecipe
+from .recipe import INITIALIZERS as INITIALIZERS
+from .recipe import LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES
+from .recipe import OPTIMIZERS as OPTIMIZERS
+from .recipe import PREPROCESSINGS as PREPROCESSINGS
+from .recipe import RULES as RULES
+from .recipe import RULE_SETTINGS as RULE_SETTINGS
+from .recipe import SETTINGS as SETTINGS
+from .recipe import Recipe as Recipe
+from .recipe import recipe as recipe
+from .recipe import rule_settings as rule_settings
+from .recipe import shown as shown
+from .settings import Setting as Setting

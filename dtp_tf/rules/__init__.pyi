@@ -1,0 +1,17 @@
+from .autoencoder import Autoencoder as Autoencoder
+from .base import FeedbackRule as FeedbackRule
+from .base import Rule as Rule
+from .base import TargetRule as TargetRule
+from .bp import BP as BP
+from .bp import SignalRule as SignalRule
+from .by_name import BY_NAME as BY_NAME
+from .by_name import find_rule as find_rule
+from .ddtp_linear import DDTPLinear as DDTPLinear
+from .dfa import DFA as DFA
+from .drl import DRL as DRL
+from .dtp import DTP as DTP
+from .fa import FA as FA
+from .fwdtp import FWDTP as FWDTP
+from .ldrl import LDRL as LDRL
+from .sdtp import SDTP as SDTP
+from .tp import TP as TP

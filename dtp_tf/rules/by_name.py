@@ -1,0 +1,37 @@
+"""The rules by the names that recipes use."""
+
+from dtp_tf.rules.autoencoder import Autoencoder
+from dtp_tf.rules.bp import BP
+from dtp_tf.rules.ddtp_linear import DDTPLinear
+from dtp_tf.rules.dfa import DFA
+from dtp_tf.rules.drl import DRL
+from dtp_tf.rules.dtp import DTP
+from dtp_tf.rules.fa import FA
+from dtp_tf.rules.fwdtp import FWDTP
+from dtp_tf.rules.ldrl import LDRL
+from dtp_tf.rules.own import load_own_rule
+from dtp_tf.rules.sdtp import SDTP
+from dtp_tf.rules.tp import TP
+
+BY_NAME = {
+    "tp": TP,
+    "dtp": DTP,
+    "sdtp": SDTP,
+    "drl": DRL,
+    "ddtp_linear": DDTPLinear,
+    "ldrl": LDRL,
+    "fwdtp": FWDTP,
+    "bp": BP,
+    "fa": FA,
+    "dfa": DFA,
+    "autoencoder": Autoencoder,
+}
+
+
+def find_rule(name):
+    """Return the class of a rule by its name in recipes, or that of FILE.py:CLASS.
+
+    Raises:
+        SettingError: there is none, or the file does not hold one.
+    """
+    return BY_NAME[name] if name in BY_NAME else load_own_rule(name)

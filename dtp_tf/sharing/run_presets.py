@@ -1,0 +1,104 @@
+"""The best network of a run -> a preset's folder."""
+
+import numpy as np
+
+from dtp_tf.data.sets import load_data
+from dtp_tf.errors import UserError
+from dtp_tf.evaluating.evaluation import predict
+from dtp_tf.files import read_json
+from dtp_tf.presets.writing import halved, layers_text, save_preset
+from dtp_tf.recipes.recipe import RULES
+from dtp_tf.runs.folder import Run
+from dtp_tf.runs.models import load_model
+
+
+def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None, tried=None):
+    """Write the best network of a finished run as a preset.
+
+    Args:
+        path: the run's folder.
+        folder: the preset's, which must not exist or be empty; its name becomes the preset's.
+        license: of the weights, as model hubs write it.
+        float16: whether to store large arrays of weights in half the bytes; the accuracy on the
+            test images, for which the run's data are read, must stay the same.
+        data_dir: the folder of TensorFlow Datasets.
+        tried: {seed: validation accuracy} of the runs that this one was chosen from.
+
+    Returns:
+        The preset's metadata.
+
+    Raises:
+        UserError: no finished run, a rule that others do not have, a folder in use, or an accuracy
+            that float16 would change.
+    """
+    run = Run.open(path)
+    if not (run.best.exists() and run.metrics.exists()):
+        raise UserError(
+            f"{path} has no finished training: end it first, with `train --resume {path}`."
+        )
+    saved, metrics = load_model(run.best), read_json(run.metrics)
+    recipe = saved.recipe()
+    if recipe.rule not in RULES:
+        raise UserError(
+            f"{path} was trained by the rule {recipe.rule}, without which no one can load a "
+            f"preset; share its {run.classifier.name}, which Keras opens alone, or train by one "
+            f"of {', '.join(RULES)}."
+        )
+    network = saved.model
+    if float16:
+        _refuse_another_accuracy(network, load_data(recipe, data_dir))
+    validation = metrics["validation"]["accuracy"]
+    return save_preset(
+        network,
+        folder,
+        {
+            "description": (
+                f"Classifies images of {saved.about['data']['name']}. A network of "
+                f"{layers_text(network)} units ({recipe.activation}), trained by the learning rule "
+                f"`{recipe.rule}` of dtp_tf with its recipe `{recipe.recipe}`."
+            ),
+            "rule": recipe.rule,
+            "recipe": recipe.to_dict(),
+            "data": saved.about["data"],
+            "class_names": saved.class_names,
+            "results": {
+                **{split: metrics[split] for split in ("test", "validation")},
+                "chosen_by": metrics["conditions"]["chosen_by"],
+                "best_epoch": metrics["best_epoch"],
+                "epochs": metrics["epochs"],
+                "interrupted": metrics["interrupted"],
+            },
+            "seeds": {
+                "seed": recipe.seed,
+                "validation_accuracy": {
+                    str(seed): value for seed, value in (tried or {recipe.seed: validation}).items()
+                },
+            },
+            "versions": saved.about["versions"],
+            "license": license,
+        },
+        float16,
+    )
+
+
+def _refuse_another_accuracy(network, data):
+    """Raise `UserError` if large weights as float16 have another accuracy on the test images."""
+    labels = data.test.labels
+    exact = _correct(network, data.test, labels)
+    kept = network.get_weights()
+    try:
+        network.set_weights([halved(array).astype(array.dtype) for array in kept])
+        halved = _correct(network, data.test, labels)
+    finally:
+        network.set_weights(kept)
+    if halved != exact:
+        raise UserError(
+            f"float16 would change the accuracy from {exact} to {halved} of the {len(labels)} test "
+            "images; save the preset without --float16."
+        )
+
+
+def _correct(network, images, labels):
+    """Return how many images a network classifies rightly; scores that are no numbers are wrong."""
+    scores = predict(network, images)
+    return int(np.sum((scores.argmax(axis=-1) == labels) & np.isfinite(scores).all(axis=-1)))

@@ -5,8 +5,8 @@ from .recipe import INITIALIZERS as INITIALIZERS
 from .recipe import LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES
 from .recipe import OPTIMIZERS as OPTIMIZERS
 from .recipe import PREPROCESSINGS as PREPROCESSINGS
-from .recipe import RULES as RULES
 from .recipe import RULE_SETTINGS as RULE_SETTINGS
+from .recipe import RULES as RULES
 from .recipe import SETTINGS as SETTINGS
 from .recipe import Recipe as Recipe
 from .recipe import recipe as recipe

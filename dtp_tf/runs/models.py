@@ -9,6 +9,7 @@ import keras
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import written
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.numerics.keras_files import keras_file
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
 
@@ -90,11 +91,31 @@ class SavedModel:
 
 
 def save_model(model, path, about):
-    """Write a `.keras` file in one step, with `about` (JSON types) beside Keras's own entries."""
+    """Write a `.keras` file in one step, with `about` (JSON types) beside Keras's own entries.
+
+    It takes the place of an older one only after it was read back.
+
+    Raises:
+        UserError: the folder cannot be written; the older file stays.
+    """
+    file = keras_file(model)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(ENTRY, json.dumps(about))
+        entries = archive.namelist()
     with written(path) as temporary:
-        model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(ENTRY, json.dumps(about))
+        temporary.write_bytes(file.getbuffer())
+        _check_archive(temporary, entries)
+
+
+def _check_archive(path, entries):
+    """Raise `OSError` if a zip file on the disk has not all of its entries, each whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.namelist() == entries and archive.testzip() is None
+    except zipfile.BadZipFile:
+        whole = False
+    if not whole:
+        raise OSError("the disk does not give back what was written to it")
 
 
 def load_model(path):

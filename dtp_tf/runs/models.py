@@ -12,6 +12,7 @@ from dtp_tf.network.network import DTPNetwork
 from dtp_tf.numerics.keras_files import keras_file
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
+from dtp_tf.rules.own import require_loaded
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
 
@@ -118,23 +119,30 @@ def _check_archive(path, entries):
         raise OSError("the disk does not give back what was written to it")
 
 
-def load_model(path):
-    """Read a `.keras` file.
+def load_model(path, rule=None):
+    """Read a `.keras` file. Nothing that it names is run.
+
+    Args:
+        path: of the file.
+        rule: FILE.py:CLASS, the user's own rule that the model was trained by. Its file is run. It
+            need not be given where this process has run it before.
 
     Returns:
         A `SavedModel`.
 
     Raises:
         UserError: a file that is missing, damaged or no Keras model.
-        SettingError: a user's own learning rule that is not where it was.
+        SettingError: a learning rule from a file that the call does not name.
     """
+    if rule is not None:
+        find_rule(rule)
     try:
         with zipfile.ZipFile(path) as archive:
             about = json.loads(archive.read(ENTRY)) if ENTRY in archive.namelist() else {}
             config = json.loads(archive.read("config.json"))
-        rule = about.get("recipe", {}).get("rule", "dtp")
-        if rule not in RULES and config["class_name"] == DTPNetwork.__name__:
-            find_rule(rule)  # registers a user's own with Keras
+        place = about.get("recipe", {}).get("rule", "dtp")
+        if place not in RULES and config["class_name"] == DTPNetwork.__name__:
+            require_loaded(place, config["config"]["rule"]["registered_name"], f"model {path}")
         return SavedModel(keras.saving.load_model(path), about)
     except FileNotFoundError:
         raise UserError(f"model {path} does not exist.") from None

@@ -89,7 +89,8 @@ def test_every_public_name_is_where_the_stub_says_that_editors_read(stub):
 
 def test_every_wing_has_a_stub_and_says_what_goes_in_and_out():
     wings = {path.parent for path in PACKAGE.glob("*/*.py")}
-    assert {stub.parent for stub in STUBS} == {PACKAGE, *wings}
+    without = {PACKAGE / "commands"}  # nobody imports them
+    assert {stub.parent for stub in STUBS} == {PACKAGE, *wings} - without
     for wing in wings:
         text = importlib.import_module(f"dtp_tf.{wing.name}").__doc__
         assert "In: " in text and "Out: " in text, wing.name

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shlex
-import sys
 
 import keras
 import numpy as np
@@ -15,12 +14,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import dtp_tf
 from dtp_tf.errors import UserError
+from dtp_tf.export import saved_model
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.recipes.recipe import PREPROCESSINGS
 from dtp_tf.runs.models import load_model
 from dtp_tf.training.building import build_network
 
-export_module = sys.modules["dtp_tf.export"]  # `dtp_tf.export` is the function
 NAMES = ["zero", "eins", "dos", "trois", "[4]", "fünf", "六", "seven 7", "", "nine"]
 
 
@@ -162,13 +161,13 @@ def test_an_export_needs_no_package_of_ours(program):
 
 def test_a_server_never_sees_half_a_model(classifier, images, tmp_path, monkeypatch):
     seen = []
-    check = export_module._check
+    check = saved_model._check
 
     def look(*args):
         seen.append([entry.name for entry in (tmp_path / "digits").iterdir()])
         check(*args)
 
-    monkeypatch.setattr(export_module, "_check", look)
+    monkeypatch.setattr(saved_model, "_check", look)
     path = export(classifier, NAMES, tmp_path, "digits", images)
     ((while_writing,),) = seen
     assert while_writing.startswith(".")
@@ -193,9 +192,9 @@ def test_an_export_with_other_scores_is_not_published(
         return classifier(images, training=training) + wrong
 
     distorted.input_shape = classifier.input_shape
-    write = export_module.write_saved_model
+    write = saved_model.write_saved_model
     monkeypatch.setattr(
-        export_module, "write_saved_model", lambda _, names, path: write(classifier, names, path)
+        saved_model, "write_saved_model", lambda _, names, path: write(classifier, names, path)
     )
     with pytest.raises(UserError, match="does not give the trained model's scores"):
         export(distorted, NAMES, tmp_path, "digits", images)
@@ -243,7 +242,7 @@ KILLED = """
 import json, os, pathlib, signal, sys
 
 import dtp_tf.export.saved_model
-from dtp_tf import export as exporting
+from dtp_tf.export import saved_model as exporting
 from dtp_tf.runs.models import load_model
 
 model, images, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])

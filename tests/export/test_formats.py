@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -72,7 +71,7 @@ def test_a_file_with_other_scores_is_not_published(images, tmp_path, monkeypatch
     def wrong(kind, path, images):
         return run_format(kind, path, images) + 0.001
 
-    monkeypatch.setattr(sys.modules["dtp_tf.export"], "run_format", wrong)
+    monkeypatch.setattr("dtp_tf.export.saved_model.run_format", wrong)
     classifier = load_model(trained()[0] / "classifier.keras").model
     names = [str(i) for i in range(10)]
     with pytest.raises(UserError, match="by litert, they differ by 0.001"):

@@ -66,6 +66,7 @@ def package_of(stub):
     return ".".join(stub.parent.relative_to(REPO).parts)
 
 
+@pytest.mark.slow
 def test_every_module_can_be_the_first_import_of_an_interpreter():
     names = module_names()
     assert {"dtp_tf.rules.dtp", "dtp_tf.network.trainer", "dtp_tf.commands.main"} < set(names)

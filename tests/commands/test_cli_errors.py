@@ -208,6 +208,7 @@ def test_a_run_folder_in_use_is_left_alone(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_an_export_folder_that_cannot_be_written_loses_nothing_of_the_run(tmp_path):
     (tmp_path / "file").touch()
     run = tmp_path / "run"

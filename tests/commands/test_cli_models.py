@@ -17,6 +17,7 @@ from dtp_tf.runs.models import load_model
 # -- every rule ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_trains_evaluates_predicts_and_exports(rule, tmp_path):
     settings = {**tiny(rule), "rule": rule, "batch_size": 32, "epochs": 1}
@@ -107,6 +108,7 @@ def pictures(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_predict_takes_png_and_jpeg_grey_and_colour_of_any_size(pictures):
     answers = json.loads(succeeded(invoke("predict", trained()[0], *pictures, "--json")))
     assert [one["image"] for one in answers] == [str(path) for path in pictures]
@@ -143,6 +145,7 @@ def test_the_classifier_answers_as_the_run_does(pictures):
 # -- a folder of images ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_trains_from_start_to_prediction(tmp_path):
     """Colour images of two sizes; a class is named as its folder, brackets and all."""
     chance = np.random.default_rng(0)

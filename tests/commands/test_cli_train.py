@@ -122,6 +122,7 @@ def test_the_config_of_a_run_of_a_recipe_made_in_python_is_understood(asked, tmp
     assert asked["recipe"] == recipe
 
 
+@pytest.mark.slow
 def test_the_config_of_a_run_reproduces_the_run(tmp_path):
     """A deterministic run, so that equal means equal bits."""
     config = deterministic_run() / "config.json"
@@ -137,6 +138,7 @@ def test_the_config_of_a_run_reproduces_the_run(tmp_path):
 # -- JSON ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_train_prints_nothing_but_json_on_standard_output(tmp_path):
     result = invoke(
         "train", *flags({**TINY, "epochs": 1}), "--run-dir", tmp_path / "run", "--export-dir",
@@ -149,6 +151,7 @@ def test_train_prints_nothing_but_json_on_standard_output(tmp_path):
     assert "epoch 1/1  loss" in result.stderr
 
 
+@pytest.mark.slow
 def test_train_without_an_export_says_so_in_json(tmp_path, monkeypatch):
     run = shutil.copytree(trained()[0], tmp_path / "run")
     content = json.loads(succeeded(invoke("train", "--resume", run, "--no-export", "--json")))

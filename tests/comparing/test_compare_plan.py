@@ -22,6 +22,7 @@ from dtp_tf.training.loop import Loop
 # -- what is held equal ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"initializer": "torch_uniform"}], ids=str)
 def test_all_rules_of_a_seed_start_from_the_same_forward_weights_and_data(settings):
     plan = make_plan("digits", seeds=2, **SMALL, **settings)
@@ -44,6 +45,7 @@ def start_of(recipe):
     return [np.asarray(v).tobytes() for v in network.forward_variables], splits
 
 
+@pytest.mark.slow
 def test_all_rules_of_a_seed_see_the_same_batches_in_the_same_order():
     def batches(recipe, epoch):
         loop = Loop(recipe, data, networks[recipe.rule], Run("x"), [], (), make_console(quiet=True))

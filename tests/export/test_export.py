@@ -61,6 +61,7 @@ def program(exported):
 # what it answers
 
 
+@pytest.mark.slow
 def test_the_export_gives_the_classifiers_scores(serve, classifier, images):
     probabilities = serve(images)["probabilities"].numpy()
     assert probabilities.dtype == np.float32
@@ -90,6 +91,7 @@ def test_a_request_may_have_any_number_of_images(serve, images, count):
     assert served["probabilities"].shape == (count, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
 def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     recipe = dtp_tf.recipe("digits", units=(4, 4), preprocessing=preprocessing)
@@ -100,6 +102,7 @@ def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     np.testing.assert_allclose(served["probabilities"], model(images), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_set_of_few_classes_shows_all_of_them(tmp_path, channels):
     model = keras.Sequential(
@@ -159,6 +162,7 @@ def test_an_export_needs_no_package_of_ours(program):
 # publishing; see also test_publishing.py
 
 
+@pytest.mark.slow
 def test_a_server_never_sees_half_a_model(classifier, images, tmp_path, monkeypatch):
     seen = []
     check = saved_model._check
@@ -184,6 +188,7 @@ def test_a_name_that_is_no_folder_for_a_server_is_refused(classifier, images, tm
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0.001, float("nan")])
 def test_an_export_with_other_scores_is_not_published(
     classifier, images, tmp_path, monkeypatch, wrong
@@ -201,6 +206,7 @@ def test_an_export_with_other_scores_is_not_published(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_failing_export_keeps_the_versions_that_were_there(
     classifier, images, tmp_path, monkeypatch
 ):
@@ -221,6 +227,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_sentence(
     assert [path.name for path in tmp_path.rglob("*")] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_version_and_nothing_hidden(classifier, images, tmp_path):
     with full_disk(4000), pytest.raises(UserError) as caught:
         export(classifier, NAMES, tmp_path, "digits", images)
@@ -291,6 +298,7 @@ for points in (["half a program", "without warm-up"], ["checked", "published"], 
 """
 
 
+@pytest.mark.slow
 def test_killed_exports_leave_no_half_version_and_two_at_once_get_two(images, tmp_path):
     np.save(tmp_path / "images.npy", images)
     model = trained()[0] / "classifier.keras"
@@ -337,6 +345,7 @@ def test_the_training_command_exports_what_it_evaluated():
     assert np.mean(answers == test.labels) == metrics["test"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_again_under_another_name(tmp_path):
     folder, _ = trained()
     words = ("export", folder, "--name", "my_digits", "--export-dir", tmp_path)
@@ -350,6 +359,7 @@ def test_a_run_is_exported_again_under_another_name(tmp_path):
     assert os.listdir(tmp_path / "my_digits") == ["2"]
 
 
+@pytest.mark.slow
 def test_the_card_of_an_exported_run_has_what_the_run_found(tmp_path):
     folder, _ = trained()
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -379,6 +389,7 @@ def test_at_least_one_version_must_be_kept(command, keep):
     assert "--keep" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_training_command_prunes_old_versions(tmp_path):
     home = tmp_path / "exported" / "digits"
     for version in ("1", "2", "notes"):

@@ -21,6 +21,7 @@ def separable(count=120):
 # -- plain Keras ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_fit_learns_with_the_standard_callbacks(tmp_path):
     keras.utils.set_random_seed(0)
     network = dtp_tf.DTPNetwork([dtp_tf.DensePair(8), dtp_tf.DensePair(8)], classes=CLASSES)
@@ -61,6 +62,7 @@ def test_fit_learns_with_the_standard_callbacks(tmp_path):
     assert set(evaluated) == {"loss", "accuracy", "reconstruction_error_2"}
 
 
+@pytest.mark.slow
 def test_callbacks_can_stop_training_and_lower_the_learning_rate():
     network = build()
     history = network.fit(
@@ -87,6 +89,7 @@ def test_a_loss_that_is_not_a_number_ends_training():
     assert len(history["loss"]) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["parallel", "inverse-first"])
 def test_the_logs_of_an_epoch_are_the_means_over_its_batches(schedule):
     network, (x, y) = build(schedule=schedule, noise=0), examples()
@@ -121,6 +124,7 @@ def test_the_preprocessing_comes_first():
 # -- replicas -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_replicas_learn_what_one_learns(tmp_path):
     # A process of its own, for the number of devices is fixed when TensorFlow starts.
     run(

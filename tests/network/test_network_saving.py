@@ -23,6 +23,7 @@ from dtp_tf.rules import DTP
 # -- saving ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_saved_network_continues_as_if_it_had_never_stopped(tmp_path):
     noise = keras.optimizers.schedules.InverseTimeDecay(0.3, decay_steps=5, decay_rate=1.0)
     network = build(
@@ -118,6 +119,7 @@ def test_the_classifier_of_a_network_that_is_not_built_is_refused():
         network.classifier()
 
 
+@pytest.mark.slow
 def test_the_saved_classifier_loads_where_dtp_tf_is_not_installed(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, size=(6, 4, 4, 1), dtype="uint8")
     np.save(tmp_path / "images.npy", images)

@@ -33,6 +33,7 @@ def fixed_noise(monkeypatch, rows=slice(None)):
 # -- what moves, and when -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_every_trainable_variable_moves_in_one_epoch(schedule):
     network = build(schedule=schedule)
@@ -77,6 +78,7 @@ class Weights(keras.callbacks.Callback):
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "compiled"])
 def test_alternating_fits_inverses_and_forward_layers_in_turns(run_eagerly):
     network, weights = build(schedule="alternating", run_eagerly=run_eagerly), Weights()
@@ -147,6 +149,7 @@ def test_examples_of_weight_zero_have_no_influence(monkeypatch):
     near(junk, clean)
 
 
+@pytest.mark.slow
 def test_an_example_of_weight_two_counts_twice(monkeypatch):
     fixed_noise(monkeypatch)
     x, y = examples()
@@ -177,6 +180,7 @@ def test_one_hot_labels_give_the_same_step():
     )
 
 
+@pytest.mark.slow
 def test_the_batch_size_may_be_unknown():
     network, eager = build(run_eagerly=False), build()
 

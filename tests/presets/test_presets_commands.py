@@ -42,6 +42,7 @@ def test_a_shipped_preset_is_evaluated_by_its_name_to_the_accuracy_of_its_card()
     assert result["confusion_matrix"] == known["confusion_matrix"]
 
 
+@pytest.mark.slow
 def test_a_preset_is_exported_without_its_data(saved, tmp_path, monkeypatch):
     def no_data(*args):
         raise AssertionError("data were asked for")
@@ -90,6 +91,7 @@ def test_the_card_begins_with_what_hubs_read(saved):
     assert result["metrics"] == [{"type": "accuracy", "value": round(accuracy, 4)}]
 
 
+@pytest.mark.slow
 def test_the_python_of_the_page_runs(capsys):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names = {}

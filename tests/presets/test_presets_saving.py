@@ -53,6 +53,7 @@ def test_a_preset_holds_no_states_of_optimizers_and_no_count_of_steps(saved):
     assert int(load_model(trained()[0] / "best.keras").model.step) > 0
 
 
+@pytest.mark.slow
 def test_a_preset_is_compiled_as_its_recipe_says_and_learns_on(saved):
     network = dtp_tf.DTPNetwork.from_preset(saved)
     run = load_model(trained()[0] / "best.keras").model
@@ -136,6 +137,7 @@ def file_size(folder):
     return (folder / "model.weights.h5").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("float16", "share"), [(False, 0.9), (True, 0.45)])
 def test_a_file_is_smaller_than_its_weights(tmp_path, float16, share):
     network = dtp_tf.DTPNetwork.from_preset("digits_mlp_dtp")

@@ -55,6 +55,7 @@ def test_all_presets_together_stay_under_40_megabytes():
     assert 0 < sum(path.stat().st_size for path in files) < 40e6
 
 
+@pytest.mark.slow
 def test_an_installation_has_the_shipped_presets(tmp_path):
     """Also one that is no link to a clone: this step of a build collects the files."""
     source = tmp_path / "source"

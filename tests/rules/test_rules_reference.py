@@ -63,6 +63,7 @@ def test_probabilities_equal_the_reference(rule, depth, s, r, inverse_first):
     all_close(network.activations(tensor(x)), h, rtol=1e-6)
 
 
+@pytest.mark.slow
 @nets(reference.TARGETS)
 def test_targets_equal_the_reference(rule, depth, s, r, inverse_first):
     net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
@@ -86,6 +87,7 @@ def test_signals_equal_the_reference(rule, depth, s, r, inverse_first):
     all_close(found, [expected[i] for i in sorted(expected)])
 
 
+@pytest.mark.slow
 @nets(REFERENCED)
 def test_local_losses_and_their_gradients_equal_the_reference(rule, depth, s, r, inverse_first):
     net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
@@ -97,6 +99,7 @@ def test_local_losses_and_their_gradients_equal_the_reference(rule, depth, s, r,
     all_close(gradients, flat(reference.forward_gradients(rule, net, h, y, ETA)), rtol=5e-5)
 
 
+@pytest.mark.slow
 @nets(TRAINED)
 def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s, r, inverse_first):
     net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
@@ -118,6 +121,7 @@ def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s,
         all_close(found, gradients[layer + 1], rtol=5e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", reference.SCHEDULES)
 @nets(TRAINED, depths=(3,))
 def test_an_epoch_moves_every_weight_as_the_reference_does(

@@ -102,6 +102,7 @@ def test_steps_that_differ_need_a_list_of_optimizers():
     library(random_net(), schedule="inverse-first", inverse_steps=[2, 2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", TRAINED)
 def test_a_list_of_optimizers_of_the_wrong_length_is_refused(rule):
     optimizers = [keras.optimizers.SGD(0.1) for _ in range(5)]

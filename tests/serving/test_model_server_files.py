@@ -156,6 +156,7 @@ def test_print_command_prints_it_without_a_server_on_the_machine(export_dir, not
     assert shlex.split(line)[:2] == ["docker", "run"]
 
 
+@pytest.mark.slow
 def test_a_preset_or_a_run_is_exported_before_it_is_served(tmp_path, nothing_installed):
     """Once: the second time there is an export of that name."""
     for model, name in (("digits_mlp_dtp", "digits_mlp_dtp"), (trained()[0], "digits")):

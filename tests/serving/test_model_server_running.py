@@ -171,6 +171,7 @@ def test_docker_is_taken_where_its_engine_answers_and_there_is_no_binary(
 # -- a server that runs ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serve_waits_for_a_prediction_says_how_to_ask_and_stops(
     export_dir, double, stand_in, tmp_path, number
@@ -194,6 +195,7 @@ def test_serve_waits_for_a_prediction_says_how_to_ask_and_stops(
     assert not list(tmp_path.glob("*.config"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @pytest.mark.parametrize("name", ["digits", "old"])
 def test_the_printed_examples_work(export_dir, double, stand_in, tmp_path, name):
@@ -236,6 +238,7 @@ def test_a_server_that_dies_at_once_is_said_with_its_last_word(export_dir, stand
     )
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_later_is_said_too(export_dir, stand_in, tmp_path):
     process, _ = serve("digits", "--export-dir", export_dir, cwd=tmp_path)
     with killed_at_the_end(process):
@@ -257,6 +260,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(export_dir, stand_i
     assert not (stand_in / "pid").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_never_answers_is_given_up(export_dir, stand_in):
     (stand_in / "behave").write_text("silent")
     words = ("serve", "digits", "--export-dir", export_dir, "--rest-port", free_port(),
@@ -278,6 +282,7 @@ def test_a_model_that_fails_at_its_first_request_is_not_called_ready(
     assert gone(int((stand_in / "pid").read_text()))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_still_loading_is_waited_for(export_dir, double, stand_in, tmp_path):
     double.failures = ["UNAVAILABLE"] * 3 + ["NOT_FOUND"] * 3
     process, _ = serve("digits", "--export-dir", export_dir, cwd=tmp_path)
@@ -288,6 +293,7 @@ def test_a_model_that_is_still_loading_is_waited_for(export_dir, double, stand_i
         process.communicate(timeout=30)
 
 
+@pytest.mark.slow
 def test_every_model_must_answer(export_dir, double, stand_in, tmp_path):
     process, _ = serve("digits", "old", "--export-dir", export_dir, cwd=tmp_path)
     with killed_at_the_end(process):
@@ -314,6 +320,7 @@ def test_of_the_servers_log_errors_are_shown_and_the_rest_if_asked(
     assert ("server.cc:77] Building" in text) is show
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_listen_to_ctrl_c_is_killed_with_its_children(
     export_dir, stand_in, tmp_path, monkeypatch
 ):

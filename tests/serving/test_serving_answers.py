@@ -26,6 +26,7 @@ from dtp_tf.serving.connecting import connect
 # -- the same answers as the local command ---------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_server_answers_as_the_local_command_does(server, home, pictures, scheme):
     remote = ask("--url", url(server, scheme), *pictures, "--top", 5)

@@ -107,6 +107,7 @@ def test_a_wrong_request_is_refused_with_a_reason(server, verb, request_, pin, c
     assert len(content["error"]) > 10
 
 
+@pytest.mark.slow
 def test_a_new_version_answers_as_soon_as_it_is_there(server, home, pictures, tmp_path):
     write_version(small_classifier(seed=1), tmp_path / "m" / "1")
     with FakeModelServer({"m": tmp_path / "m"}) as other, connect(other.url("m")) as client:

@@ -29,6 +29,7 @@ from dtp_tf.serving.connecting import connect
 # -- patience --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_server_that_is_not_available_is_asked_again(server, home, pictures, scheme):
     server.failures = ["UNAVAILABLE"] * 3

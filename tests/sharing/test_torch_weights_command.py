@@ -20,6 +20,7 @@ def file(tmp_path):
     return tmp_path / "w.safetensors"
 
 
+@pytest.mark.slow
 def test_a_file_becomes_a_preset_that_keras_loads(file, tmp_path):
     out = tmp_path / "preset"
     text = succeeded(invoke("import-torch", file, "--layers", LAYERS, "--out", out))
@@ -46,6 +47,7 @@ def test_a_network_of_numbers_takes_no_images(file, tmp_path):
     assert "does not say what data it was trained on" in refusal(invoke("evaluate", out), 1)
 
 
+@pytest.mark.slow
 def test_a_network_of_images_names_classes(tmp_path):
     sizes, shape = (12, 5, 3), (2, 2, 3)
     save_file(named(layers=linears(sizes)), tmp_path / "w.safetensors")
@@ -64,6 +66,7 @@ def test_a_network_of_images_names_classes(tmp_path):
     assert os.listdir(exported / "preset") == ["1"]
 
 
+@pytest.mark.slow
 def test_with_its_data_set_a_network_is_evaluated(tmp_path):
     """Weights of a network that was trained here, in the form that PyTorch would give them."""
     source = load_preset("digits_mlp_dtp").model

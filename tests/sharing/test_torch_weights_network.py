@@ -16,6 +16,7 @@ from dtp_tf.sharing.torch_weights import (
 # -- equal outputs ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arrays",
     [

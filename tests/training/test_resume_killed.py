@@ -128,6 +128,7 @@ def test_a_run_that_was_killed_continues_from_the_very_state_of_its_checkpoint(t
     assert int(load_model(run / "last.keras").model.step) == 2 * 8 * (1150 // 16)
 
 
+@pytest.mark.slow
 def test_two_deterministic_runs_of_one_seed_are_bit_identical():
     _, history = deterministic_history()
     for name in ("last.keras", "best.keras", "classifier.keras"):
@@ -146,6 +147,7 @@ RULES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_a_deterministic_run_of_every_kind_of_rule_is_resumed_bit_by_bit(tmp_path, rule):
     settings = {"rule": rule, "epochs": 3, "deterministic": True, **RULES[rule]}

@@ -52,6 +52,7 @@ def files(folder):
     return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_best_so_far_is_remembered(copy):
     """A best checkpoint from before the stop stays the best if nothing better comes."""
     last = load_model(copy / "last.keras")
@@ -65,6 +66,7 @@ def test_the_best_so_far_is_remembered(copy):
     assert (copy / "best.keras").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_early_stopping_counts_the_epochs_before_the_stop(copy):
     config = {**read_json(copy / "config.json"), "early_stopping": 1}
     write_json(copy / "config.json", config)
@@ -91,6 +93,7 @@ def mended(stopped, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_a_log_that_was_cut_is_made_whole(stopped, mended):
     assert log_rows(mended)[:2] == log_rows(stopped)
     check_log(mended, 3)
@@ -108,6 +111,7 @@ def test_tensorboard_has_no_gaps_or_repeats_after_a_resume(mended):
     assert [event.step for event in events.Tensors("loss")] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_run_may_be_repeated(mended, tmp_path):
     run = shutil.copytree(mended, tmp_path / "run")
     result = invoke(
@@ -120,6 +124,7 @@ def test_the_settings_of_the_run_may_be_repeated(mended, tmp_path):
     assert "epoch 3/4" not in text
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_reported_again_without_more_training(tmp_path):
     run = shutil.copytree(trained()[0], tmp_path / "run")
     before = arrays(run / "last.keras")
@@ -244,6 +249,7 @@ class FullDiskAtTheStart(keras.callbacks.Callback):
         self.limit.enter_context(full_disk(400))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["tensorboard", "last.keras"])
 def test_a_disk_that_becomes_full_loses_no_checkpoint(copy, what):
     checkpoints = {name: (copy / name).read_bytes() for name in ("last.keras", "best.keras")}
@@ -262,6 +268,7 @@ def test_a_disk_that_becomes_full_loses_no_checkpoint(copy, what):
     assert not hidden_files(copy)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_with_nothing_to_resume_to_starts_from_the_beginning(tmp_path):
     recipe = dtp_tf.recipe("digits", **{**TINY, "epochs": 1})
     (tmp_path / "run").mkdir()
@@ -271,6 +278,7 @@ def test_a_resumed_run_with_nothing_to_resume_to_starts_from_the_beginning(tmp_p
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == found.metrics
 
 
+@pytest.mark.slow
 def test_a_run_without_the_best_checkpoint_says_so(copy):
     last = load_model(copy / "last.keras")
     history = [

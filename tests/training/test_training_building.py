@@ -54,6 +54,7 @@ def test_a_recipe_builds_the_network_of_its_rule(rule):
         assert getattr(network.rule, name) == RULES[rule][name] == argument.default
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_named_recipe_builds_a_network_with_every_rule(rule):
     """Of few units, for the recipes' own take seconds to draw."""
@@ -129,6 +130,7 @@ def test_learning_rates_of_the_layers_make_an_optimizer_of_each_with_its_own_wei
         assert shapes == {tuple(v.shape) for v in network.feedback_variables(layer)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["parallel", "alternating"])
 def test_passes_for_the_inverses_alone_come_before_the_first_epoch_and_after_every_one(
     tmp_path, schedule
@@ -189,6 +191,7 @@ def test_a_cosine_rate_of_each_layer_ends_with_the_last_update_of_that_layer():
         assert rates([optimizer], updates) == pytest.approx([0], abs=1e-8)
 
 
+@pytest.mark.slow
 def test_each_layer_makes_as_many_updates_as_it_is_told(tmp_path):
     train(
         tmp_path / "run", rule="ldrl", epochs=1, inverse_steps=(3, 1), batch_size=115,

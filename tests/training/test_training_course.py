@@ -74,6 +74,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", VARIANTS)
 def test_every_schedule_moves_every_weight_and_drives_callbacks(tmp_path, schedule):
     settings, passes, inverse_steps = VARIANTS[schedule]
@@ -107,6 +108,7 @@ def test_every_schedule_moves_every_weight_and_drives_callbacks(tmp_path, schedu
         assert history.history[name][0] > 0
 
 
+@pytest.mark.slow
 def test_augmentation_reaches_the_training(tmp_path):
     _, history = train(tmp_path / "run", epochs=2, flip=True, crop=2)
     plain = float(log_rows(trained()[0])[0]["loss"])  # the same but for flip and crop
@@ -136,6 +138,7 @@ def test_noise_of_each_layer_decays_from_its_own_value():
     assert build_rule(recipe.replace(noise_decay_epochs=None), steps=10).noise == (0.5, 0.25)
 
 
+@pytest.mark.slow
 def test_validation_chooses_and_early_stopping_ends_the_training(tmp_path):
     def spoil(network):
         kernel = network.output_pair.forward_layer.kernel
@@ -159,6 +162,7 @@ def test_validation_chooses_and_early_stopping_ends_the_training(tmp_path):
         assert again["accuracy"] == history.metrics["test"]["accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_a_callback_may_stop_the_training(tmp_path):
     recorder = Recorder()
     _, history = train(tmp_path / "run", epochs=9, callbacks=[StopAfter(1), recorder])
@@ -167,6 +171,7 @@ def test_a_callback_may_stop_the_training(tmp_path):
     assert recorder.calls[-2:] == ["epoch 0 end", "train end"]
 
 
+@pytest.mark.slow
 def test_data_without_their_test_split_are_trained_on_and_nothing_else(tmp_path):
     recipe = dtp_tf.recipe("digits", **{**TINY, "epochs": 1})
     data = load_data(recipe, test=False)
@@ -182,6 +187,7 @@ def test_data_without_their_test_split_are_trained_on_and_nothing_else(tmp_path)
 # -- bad ends --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_training_that_diverges_stops_and_keeps_the_best_checkpoint(tmp_path):
     def poison(network):
         kernel = network.pairs[0].forward_layer.kernel
@@ -199,6 +205,7 @@ def test_training_that_diverges_stops_and_keeps_the_best_checkpoint(tmp_path):
     assert not hidden_files(tmp_path)
 
 
+@pytest.mark.slow
 def test_divergence_in_the_first_epoch_says_that_there_is_nothing_to_keep(tmp_path):
     result = invoke(
         "train", "--learning-rate", "1e20", "--units", "8,8", "--run-dir", tmp_path / "run",
@@ -211,6 +218,7 @@ def test_divergence_in_the_first_epoch_says_that_there_is_nothing_to_keep(tmp_pa
     assert not (tmp_path / "exported").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_in_the_first_epoch_leaves_a_run_that_can_be_continued(tmp_path, number):
     before = signal.getsignal(number)
@@ -283,6 +291,7 @@ def test_other_data_are_refused_by_what_differs():
         refuse_other_data(about, data)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_callback_is_not_swallowed(tmp_path):
     with pytest.raises(ZeroDivisionError):
         train(tmp_path / "run", callbacks=[At(0, 1, lambda network: 1 / 0)])

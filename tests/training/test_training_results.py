@@ -43,6 +43,7 @@ def three_epochs(tmp_path_factory):
         os.chdir(before)
 
 
+@pytest.mark.slow
 def test_training_from_python_returns_the_network_and_its_history(three_epochs):
     model, history, _ = three_epochs
     assert isinstance(model, DTPNetwork)
@@ -176,6 +177,7 @@ def test_training_from_python_does_what_the_command_does():
         assert without_times(row) == without_times(their_row)
 
 
+@pytest.mark.slow
 def test_the_classifier_opens_without_the_package_and_gives_the_same_scores(tmp_path):
     images = digits().test.images
     np.save(tmp_path / "images.npy", images)

@@ -94,8 +94,8 @@ def train_trial(trial, data, console, stop, machine):
     result = {"data": fingerprint(data), "versions": {**versions(), **machine.facts()}}
     try:
         _, history = train(
-            trial.recipe, **start, **dataclasses.asdict(machine), data=data, export_dir=None,
-            callbacks=[watch], console=make_console(quiet=True),
+            recipe=trial.recipe, **start, **dataclasses.asdict(machine), data=data,
+            export_dir=None, callbacks=[watch], console=make_console(quiet=True),
         )  # fmt: skip
     except DivergedError as error:
         trial.prune({**result, "diverged": str(error), **_numbers(read_log(run.log))})

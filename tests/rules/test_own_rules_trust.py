@@ -317,7 +317,7 @@ def test_a_comparison_of_the_users_own_rule_goes_on_and_a_strangers_is_not_begun
 ):
     """What the folder of a comparison holds names nothing: the call's --rules does."""
     place, runs = program
-    settings = flags({**SETTINGS, "epochs": 1})
+    settings = flags({"units": (8, 8), "epochs": 1, "batch_size": 64})
     words = ["compare", "digits", "--seeds", "1", "--out", tmp_path / "c", *settings]
     succeeded(invoke(*words, "--rules", f"bp,{place}"))
     (tmp_path / "c" / "evil_Evil-0" / "metrics.json").unlink()

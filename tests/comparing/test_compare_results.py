@@ -33,6 +33,8 @@ from dtp_tf.console.tables import make_console
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
 
+pytestmark = pytest.mark.slow  # they share four trained runs
+
 RULE_FLAGS = flags(SMALL)
 
 
@@ -72,7 +74,6 @@ def contents(folder):
 # -- the table -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_rows_say_what_the_runs_say(finished):
     folder, _ = finished
     found = rows(folder)
@@ -148,7 +149,6 @@ def test_the_runs_of_a_comparison_are_ordinary_runs(copy):
 # -- no run twice ----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_finished_runs_are_not_repeated(copy, runs):
     before, table = contents(copy), rows(copy)
     compare(copy, "bp,dtp", seeds=2)
@@ -157,7 +157,6 @@ def test_finished_runs_are_not_repeated(copy, runs):
     assert rows(copy) == table
 
 
-@pytest.mark.slow
 def test_other_rules_and_seeds_join_the_table(copy, runs):
     before = contents(copy)
     content = compare(copy, "fa", seeds=1)
@@ -196,7 +195,6 @@ def test_a_folder_that_is_no_run_is_not_written_into(tmp_path, runs):
     assert not runs
 
 
-@pytest.mark.slow
 def test_an_unfinished_run_is_resumed(tmp_path, runs):
     path = tmp_path / "dtp-0"
     settings = {**SMALL, "epochs": 2}
@@ -228,7 +226,6 @@ def test_a_stop_ends_the_comparison_writes_the_table_and_says_how_to_go_on(
     assert "stopped: 1 of 3 runs are done; the same command goes on" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_a_diverged_run_is_listed_not_repeated_and_has_no_accuracy(tmp_path, runs):
     # ReLUs have no bound, so a huge step overflows.
     wild = {"learning_rate": 1e30, "optimizer": "sgd", "activation": "relu"}
@@ -260,7 +257,6 @@ def test_rules_of_ones_own_have_folders_of_their_own():
 # -- processes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_killed_or_stopped_comparison_leaves_no_process_behind_and_goes_on(tmp_path):
     run = tmp_path / "out" / "bp-0"
     words = "compare", "digits", "--rules", "bp", "--seeds", 1, "--out", tmp_path / "out"
@@ -313,7 +309,6 @@ def with_angles(copy, angles):
     return results
 
 
-@pytest.mark.slow
 def test_angles_get_a_panel_where_they_were_measured(copy, tmp_path):
     def width(results):
         draw_comparison(results, tmp_path / "a.png")

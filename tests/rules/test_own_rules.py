@@ -117,6 +117,7 @@ def test_a_rule_from_a_file_trains_every_layer(run, place):
     assert logs["val_accuracy"] > 0.3  # guesses are right in 10 %
 
 
+@pytest.mark.slow
 def test_the_first_target_of_the_example_is_a_step_of_the_length_that_it_says(run):
     network = load_model(run / "best.keras").model
     batch = Batch(network, digits().train.images[:20], digits().train.labels[:20])
@@ -298,6 +299,7 @@ def test_a_folder_is_no_file(tmp_path):
     assert f"there is no file {tmp_path / 'mine.py'}" in text
 
 
+@pytest.mark.slow
 def test_a_file_that_was_moved_away_is_missed_and_found_again(run, tmp_path):
     """The run itself is left as it was."""
     copy = shutil.copytree(run, tmp_path / "run")

@@ -99,6 +99,7 @@ def test_a_log_that_was_cut_is_made_whole(stopped, mended):
     check_log(mended, 3)
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_half_written_is_removed(mended):
     assert not hidden_files(mended)
 

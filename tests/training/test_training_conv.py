@@ -19,6 +19,8 @@ from dtp_tf.sharing.run_presets import save_run
 from dtp_tf.training.building import build_network
 from dtp_tf.training.initial import initialize
 
+pytestmark = pytest.mark.slow  # they share a trained convolutional network
+
 # Two convolutions, so that an inverse unpools, and with overlapping windows.
 LAYERS = ("conv 6 3 max 3/2 p1", "conv 8 3 elu max 2", "dense 24 tanh")
 SETTINGS = {
@@ -44,7 +46,6 @@ def run(tmp_path_factory):
     return home / "run", network, history
 
 
-@pytest.mark.slow
 def test_a_network_of_words_is_built_in_its_shapes(run):
     _, network, _ = run
     assert [type(pair).__name__ for pair in network.pairs] == ["Conv2DPair"] * 2 + ["DensePair"]
@@ -78,7 +79,6 @@ def test_the_table_of_layers_says_shapes_kernels_and_weights(run, capsys):
     assert "output 24 -> 10 softmax 250 10 -> 24 linear 264" in text
 
 
-@pytest.mark.slow
 def test_the_classifier_the_export_and_predict_agree(run, tmp_path):
     path, network, _ = run
     images = digits().test.images[:20]

@@ -54,6 +54,7 @@ def test_training_from_python_returns_the_network_and_its_history(three_epochs):
     assert history.history["val_accuracy"][2] > 0.8
 
 
+@pytest.mark.slow
 def test_a_run_is_named_by_time_and_recipe_in_the_current_folder(three_epochs):
     _, history, cwd = three_epochs
     assert [str(path.parent) for path in (history.run_dir, history.export_path)] == [
@@ -64,6 +65,7 @@ def test_a_run_is_named_by_time_and_recipe_in_the_current_folder(three_epochs):
     assert sorted(os.listdir(cwd)) == ["exported_models", "runs"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_every_file_that_is_promised_and_no_other(three_epochs):
     _, history, _ = three_epochs
     listed = [line for line in runs.__doc__.splitlines() if line.startswith("    ")]
@@ -75,6 +77,7 @@ def test_a_run_leaves_every_file_that_is_promised_and_no_other(three_epochs):
     assert found == sorted({*promised, *pictures} - {"diagnostics.png"})
 
 
+@pytest.mark.slow
 def test_a_run_holds_its_resolved_recipe_and_versions(three_epochs):
     _, history, _ = three_epochs
     config = json.loads((history.run_dir / "config.json").read_text())
@@ -82,6 +85,7 @@ def test_a_run_holds_its_resolved_recipe_and_versions(three_epochs):
     assert json.loads((history.run_dir / "versions.json").read_text()) == versions()
 
 
+@pytest.mark.slow
 def test_the_log_has_the_history_row_by_row(three_epochs):
     _, history, _ = three_epochs
     rows = log_rows(history.run_dir)
@@ -103,6 +107,7 @@ def test_the_log_has_the_history_row_by_row(three_epochs):
     ]
 
 
+@pytest.mark.slow
 def test_metrics_have_both_splits_the_best_epoch_and_the_conditions(three_epochs):
     _, history, _ = three_epochs
     metrics = json.loads((history.run_dir / "metrics.json").read_text())
@@ -130,6 +135,7 @@ def test_metrics_have_both_splits_the_best_epoch_and_the_conditions(three_epochs
     assert {name: conditions[name] for name in versions()} == versions()
 
 
+@pytest.mark.slow
 def test_the_test_accuracy_is_that_of_the_returned_and_of_the_best_network(three_epochs):
     model, history, _ = three_epochs
     data = load_data(dtp_tf.recipe("digits"))
@@ -140,6 +146,7 @@ def test_the_test_accuracy_is_that_of_the_returned_and_of_the_best_network(three
             assert again["loss"] == pytest.approx(history.metrics[split]["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_report_agrees_with_what_was_seen_while_training(three_epochs):
     _, history, _ = three_epochs
     best = history.metrics["best_epoch"] - 1
@@ -148,6 +155,7 @@ def test_the_report_agrees_with_what_was_seen_while_training(three_epochs):
     assert validation["loss"] == pytest.approx(history.history["val_loss"][best], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_pictures_of_a_run_can_be_opened(three_epochs):
     _, history, _ = three_epochs
     for name in ("curves.png", "confusion_matrix.png"):
@@ -156,6 +164,7 @@ def test_the_pictures_of_a_run_can_be_opened(three_epochs):
             assert min(picture.size) > 300
 
 
+@pytest.mark.slow
 def test_tensorboard_has_every_epoch_once(three_epochs):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -166,6 +175,7 @@ def test_tensorboard_has_every_epoch_once(three_epochs):
     assert [event.step for event in events.Tensors("val_accuracy")] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_training_from_python_does_what_the_command_does():
     ours, theirs = deterministic_history()[1], deterministic_run()
     for name in ("best.keras", "last.keras"):

@@ -87,6 +87,7 @@ def test_a_trial_ends_with_the_accuracy_of_its_best_epoch(trained):
         assert result["versions"]["jit"] == "off"
 
 
+@pytest.mark.slow
 def test_the_test_split_is_never_read(trained):
     study, _, seen = trained
     assert len(seen) == 2

@@ -8,6 +8,9 @@ from PIL import Image
 
 from dtp_tf.errors import UserError
 
+#: The largest image, in pixels.
+MAX_PIXELS = 100_000_000
+
 
 def read_image(path):
     """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).

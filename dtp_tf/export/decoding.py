@@ -11,11 +11,13 @@ from dtp_tf.data.images import fit_image
 from dtp_tf.export.file_headers import (
     SIZE,
     beginning,
+    header_pixels,
     is_bmp,
     is_deep_grey,
+    is_jpeg,
     jpeg_pixels,
     number,
-    palette_size,
+    palette_sizes,
     prepared,
 )
 from dtp_tf.export.healthy import healthy
@@ -37,13 +39,10 @@ def decode_images(contents, shape):
         tf.errors.InvalidArgumentError: one of them is damaged, of no known format, or has more
             than `MAX_PIXELS` pixels.
     """
-    images = tf.map_fn(
-        lambda content: decode_image(content, shape),
-        contents,
-        fn_output_signature=tf.TensorSpec(shape, tf.uint8),
-        parallel_iterations=1,  # or ten large images were unpacked at a time
-    )
-    return tf.ensure_shape(images, (None, *shape))
+    files, troubles = prepared(contents)
+    troubles = tf.boolean_mask(troubles, troubles != "")
+    with tf.control_dependencies([_check(tf.size(troubles) == 0, troubles[:1])]):
+        return _decode(tf.identity(files), shape)
 
 
 def decode_marking(contents, shape):
@@ -58,44 +57,73 @@ def decode_marking(contents, shape):
     """
 
     def several():
-        spec = tf.TensorSpec((), tf.string)
-        files, troubles = tf.map_fn(prepared, contents, fn_output_signature=(spec, spec))
+        files, troubles = prepared(contents)
         sound = healthy(_dry_run, tf.where(troubles == "", files, BLANK))
         troubles = tf.where((troubles == "") & ~sound, DAMAGED, troubles)
-        return tf.where(troubles == "", files, BLANK), troubles
+        return _decode(tf.where(troubles == "", files, BLANK), shape), troubles
 
-    contents, troubles = tf.cond(
-        tf.size(contents) > 1, several, lambda: (contents, tf.zeros_like(contents))
-    )
-    return decode_images(contents, shape), troubles
-
-
-def decode_image(content, shape):
-    """Return one encoded image, a string tensor `()`, as uint8 `shape`."""
-    content, trouble = prepared(content)
-    trouble = tf.where((trouble == "") & (jpeg_pixels(content) > MAX_PIXELS), SIZE, trouble)
-    check = tf.debugging.Assert(
-        trouble == "", [tf.strings.join(["an image cannot be read: ", trouble])]
-    )
-    with tf.control_dependencies([check]):
-        content = tf.identity(content)
-    pixels = tf.case(
-        [
-            (tf.io.is_jpeg(content), lambda: _jpeg(content)),
-            (is_bmp(content), lambda: _bmp(content)),
-            (is_deep_grey(content), lambda: _deep_grey(content)),
-        ],
-        default=lambda: tf.io.decode_image(content, expand_animations=False),
+    return tf.cond(
+        tf.size(contents) > 1,
+        several,
+        lambda: (decode_images(contents, shape), tf.zeros_like(contents)),
     )
 
+
+def _decode(files, shape):
+    """Decode what `prepared` has let through."""
+    no_jpegs = tf.zeros(tf.shape(files), tf.float64)
+    pixels = tf.cond(
+        tf.reduce_any(is_jpeg(files)),
+        lambda: _map(jpeg_pixels, files, tf.TensorSpec((), tf.float64)),
+        lambda: no_jpegs,
+    )
+    with tf.control_dependencies([_check(tf.reduce_all(pixels <= MAX_PIXELS), SIZE)]):
+        files = tf.identity(files)
+    pixels += header_pixels(files)
+    rare = is_bmp(files) | is_deep_grey(files) | (pixels > STRIP)
+    spec = tf.TensorSpec(shape, tf.uint8)
+    # Two loops, for operations that are skipped cost time too.
+    images = tf.cond(
+        tf.reduce_any(rare),
+        lambda: _map(lambda file: _fitted(_any(file), shape, _by_strips), files, spec),
+        lambda: _map(lambda file: _fitted(_usual(file), shape, _at_once), files, spec),
+    )
+    return tf.ensure_shape(images, (None, *shape))
+
+
+def _map(function, values, spec):
+    # By default ten iterations run at a time, and ten large images would be unpacked.
+    return tf.map_fn(function, values, fn_output_signature=spec, parallel_iterations=1)
+
+
+def _usual(content):
+    return tf.cond(
+        is_jpeg(content),
+        lambda: _jpeg(content),
+        lambda: tf.io.decode_image(content, expand_animations=False),
+    )
+
+
+def _any(content):
+    return tf.case(
+        [(is_bmp(content), lambda: _bmp(content)), (is_deep_grey(content), lambda: _deep_grey(content))],
+        default=lambda: _usual(content),
+    )
+
+
+def _fitted(pixels, shape, convert):
     def fitted(channels):
         opaque = tf.ensure_shape(pixels[..., :channels], (None, None, channels))
         if channels == 3 and shape[-1] == 1:
-            opaque = _by_strips(tf.image.rgb_to_grayscale, opaque)
+            opaque = convert(tf.image.rgb_to_grayscale, opaque)
         return tf.ensure_shape(fit_image(opaque, shape), shape)
 
     channels = tf.shape(pixels)[-1]  # 1 grey, 2 with alpha, 3 colour, 4 with alpha
     return tf.cond(channels >= 3, lambda: fitted(3), lambda: fitted(1))
+
+
+def _check(condition, reason):
+    return tf.debugging.Assert(condition, ["an image cannot be read:", reason])
 
 
 def _dry_run(content):
@@ -121,11 +149,11 @@ def _deep_grey(content):
 
 def _bmp(content):
     """Decode a BMP; TensorFlow takes an index into a palette for a grey value."""
-    start = beginning(content, 66)
+    start = beginning(content)
 
     def with_palette():
         table = tf.strings.substr(
-            content, 14 + number(start, 14, tf.int32), 4 * palette_size(start)
+            content, 14 + number(start, 14, tf.int32), 4 * palette_sizes(start)
         )
         table = tf.reshape(tf.io.decode_raw(table, tf.uint8), (-1, 4))[:, 2::-1]  # B, G, R, 0
         indices = tf.io.decode_bmp(content, channels=0)
@@ -135,6 +163,10 @@ def _bmp(content):
 
     indexed = number(start, 28, tf.int16) == 8
     return tf.cond(indexed, with_palette, lambda: tf.io.decode_bmp(content, channels=3))
+
+
+def _at_once(convert, pixels):
+    return convert(pixels)
 
 
 def _by_strips(convert, pixels, channels=1):

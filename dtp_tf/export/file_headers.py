@@ -13,120 +13,124 @@ BITMAP = "a BMP must be whole and uncompressed, with 8, 24 or 32 bits a pixel"
 FRAME = "the first frame of a GIF must be whole and fill it; send others as PNG"
 
 
-def is_png(content):
-    """Return whether a file, a string tensor `()`, begins as a PNG."""
-    return _starts(content, b"\x89PNG\r\n\x1a\n")
+
+def is_jpeg(contents):
+    """Return which files, strings of any shape, begin as a JPEG."""
+    return _starts(contents, b"\xff\xd8\xff")
 
 
-def is_gif(content):
-    """Return whether a file begins as a GIF."""
-    return _starts(content, b"GIF87a") | _starts(content, b"GIF89a")
+def is_bmp(contents):
+    """Return which files begin as a BMP."""
+    return _starts(contents, b"BM")
 
 
-def is_bmp(content):
-    """Return whether a file begins as a BMP."""
-    return _starts(content, b"BM")
+def is_deep_grey(contents):
+    """Return which files are grey PNGs of 16 bits a pixel."""
+    return _is_png(contents) & (tf.strings.substr(beginning(contents), 24, 2) == DEEP_GREY)
 
 
-def is_deep_grey(content):
-    """Return whether a file is a grey PNG of 16 bits a pixel."""
-    return is_png(content) & (tf.strings.substr(beginning(content, 26), 24, 2) == DEEP_GREY)
-
-
-def beginning(content, size):
-    """Return the first bytes, followed by zeros if there are fewer.
+def beginning(contents):
+    """Return the first 66 bytes of files, followed by zeros if there are fewer.
 
     A substring that begins behind the end would be an error whose text, the file, is no text.
     """
-    padded = tf.strings.join([tf.strings.substr(content, 0, size), tf.constant(bytes(size))])
-    return tf.strings.substr(padded, 0, size)
+    padded = tf.strings.join([tf.strings.substr(contents, 0, 66), tf.constant(bytes(66))])
+    return tf.strings.substr(padded, 0, 66)
 
 
-def number(start, at, dtype, little_endian=True):
-    """Return the number at a place of some bytes, a string tensor `()`."""
-    part = tf.strings.substr(start, at, dtype.size)
-    return tf.io.decode_raw(part, dtype, little_endian=little_endian)[0]
-
-
-def prepared(content):
-    """Return a file as decoders shall get it, and what is wrong with it by its header.
-
-    Args:
-        content: a string tensor `()`.
-
-    Returns:
-        The file: of a GIF, the first frame alone; otherwise as it is. The trouble: a string tensor
-        `()`, a clause such as `KINDS`, or empty. The size of a JPEG is seen by `jpeg_pixels`.
-    """
-    start = beginning(content, 66)
-
-    def png():
-        width, height = (number(start, at, tf.int32, little_endian=False) for at in (16, 20))
-        return content, _too_large(width, height)
-
-    def gif():
-        width, height = (number(start, at, tf.uint16) for at in (6, 8))
-        trouble = _too_large(width, height)
-        return tf.cond(trouble == "", lambda: _whole_frame(content), lambda: (content, trouble))
-
-    def bmp():
-        width, height = (number(start, at, tf.int32) for at in (18, 22))
-        trouble = tf.where(_is_plain_bmp(content, start), _too_large(width, height), BITMAP)
-        return content, trouble
-
-    return tf.case(
-        [
-            (is_png(content), png),
-            (tf.io.is_jpeg(content), lambda: (content, tf.constant(""))),
-            (is_gif(content), gif),
-            (is_bmp(content), bmp),
-        ],
-        default=lambda: (content, tf.constant(KINDS)),
+def number(starts, at, dtype, little_endian=True):
+    """Return the numbers at a place of beginnings."""
+    part = tf.strings.substr(starts, at, dtype.size)
+    return tf.reshape(
+        tf.io.decode_raw(part, dtype, little_endian=little_endian), tf.shape(part)
     )
 
 
+def prepared(contents):
+    """Return files as decoders shall get them, and what is wrong with them by their headers.
+
+    Args:
+        contents: string tensor `(n,)`.
+
+    Returns:
+        The files, string `(n,)`: of a GIF, the first frame alone; otherwise as they are. The
+        troubles, string `(n,)`: a clause such as `KINDS`, or empty. The size of a JPEG is not among
+        them, see `jpeg_pixels`.
+    """
+    starts = beginning(contents)
+    png, gif, bmp = _is_png(contents), _is_gif(contents), is_bmp(contents)
+    troubles = tf.where(png | gif | bmp | is_jpeg(contents), "", KINDS)
+    troubles = tf.where(header_pixels(contents) > MAX_PIXELS, SIZE, troubles)
+    troubles = tf.where(bmp & ~_is_plain_bmp(contents, starts), BITMAP, troubles)
+    gif &= troubles == ""
+
+    def with_gifs():
+        spec = (tf.TensorSpec((), tf.string), tf.TensorSpec((), tf.bool))
+        frames, whole = tf.map_fn(
+            lambda one: tf.cond(one[1], lambda: first_frame(one[0]), lambda: (one[0], True)),
+            (contents, gif),
+            fn_output_signature=spec,
+            parallel_iterations=1,
+        )
+        return frames, tf.where(whole, troubles, FRAME)
+
+    # Outside of a loop: operations that are skipped cost time too.
+    return tf.cond(tf.reduce_any(gif), with_gifs, lambda: (contents, troubles))
+
+
+def header_pixels(contents):
+    """Return how many pixels files have by their headers, float64; 0 for JPEG and what is none."""
+    starts = beginning(contents)
+
+    def product(places, dtype, little_endian=True):
+        # A height below zero is a BMP from the top down; sizes in a PNG have no sign.
+        sizes = [number(starts, at, dtype, little_endian) for at in places]
+        width, height = (tf.abs(tf.cast(size, tf.float64)) for size in sizes)
+        return width * height
+
+    bmp = tf.where(is_bmp(contents), product((18, 22), tf.int32), 0)
+    gif = tf.where(_is_gif(contents), product((6, 8), tf.uint16), bmp)
+    return tf.where(_is_png(contents), product((16, 20), tf.int32, False), gif)
+
+
 def jpeg_pixels(content):
-    """Return how many pixels a JPEG has by its header, int64; 0 for other files.
+    """Return how many pixels a file `()` has by its header if it is a JPEG, float64; otherwise 0.
 
     Raises:
         tf.errors.InvalidArgumentError: a JPEG whose header is damaged.
     """
     return tf.cond(
-        tf.io.is_jpeg(content),
-        lambda: tf.reduce_prod(tf.io.extract_jpeg_shape(content, tf.int64)[:2]),
-        lambda: tf.constant(0, tf.int64),
+        is_jpeg(content),
+        lambda: tf.reduce_prod(tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.float64)),
+        lambda: tf.constant(0, tf.float64),
     )
 
 
-def palette_size(start):
-    """Return how many colours the palette of a BMP has by its first 66 bytes."""
-    colours = number(start, 46, tf.int32)
+def palette_sizes(starts):
+    """Return how many colours the palettes of BMPs have by their beginnings."""
+    colours = number(starts, 46, tf.int32)
     return tf.where(colours == 0, 256, colours)  # what an absent number means
 
 
-def _starts(content, signature):
-    return tf.strings.substr(content, 0, len(signature)) == signature
+def _starts(contents, signature):
+    return tf.strings.substr(contents, 0, len(signature)) == signature
 
 
-def _too_large(width, height):
-    # A height below zero is a BMP from the top down; a PNG's size has no sign.
-    pixels = tf.abs(tf.cast(width, tf.float64)) * tf.abs(tf.cast(height, tf.float64))
-    return tf.where(pixels > MAX_PIXELS, SIZE, "")
+def _is_png(contents):
+    return _starts(contents, b"\x89PNG\r\n\x1a\n")
 
 
-def _whole_frame(content):
-    frame, whole = first_frame(content)
-    return frame, tf.where(whole, "", FRAME)
+def _is_gif(contents):
+    return _starts(contents, b"GIF87a") | _starts(contents, b"GIF89a")
 
 
-def _is_plain_bmp(content, start):
+def _is_plain_bmp(contents, starts):
     """Whether TensorFlow reads a BMP right: it takes a packed run for pixels, for example."""
-    header, bits, packing = (
-        number(start, 14, tf.int32), number(start, 28, tf.int16), number(start, 30, tf.int32)
-    )  # fmt: skip
-    plain = (packing == 0) | ((packing == 3) & (tf.strings.substr(start, 54, 12) == BITMASKS))
+    header, packing = number(starts, 14, tf.int32), number(starts, 30, tf.int32)
+    bits = number(starts, 28, tf.int16)
+    plain = (packing == 0) | ((packing == 3) & (tf.strings.substr(starts, 54, 12) == BITMASKS))
     plain &= (header >= 40) & (header <= 124)  # of the known versions of the format
-    colours = palette_size(start)
+    colours = palette_sizes(starts)
     fits = (colours > 0) & (colours <= 256)
-    fits &= tf.strings.length(content) >= 14 + header + 4 * colours
+    fits &= tf.strings.length(contents) >= 14 + header + 4 * colours
     return plain & (((bits == 8) & fits) | (bits == 24) | (bits == 32))

@@ -11,7 +11,6 @@ from dtp_tf.data.images import fit_image
 from dtp_tf.export.file_headers import (
     SIZE,
     beginning,
-    header_pixels,
     is_bmp,
     is_deep_grey,
     is_jpeg,
@@ -24,7 +23,7 @@ from dtp_tf.export.healthy import healthy
 
 DAMAGED = f"it is damaged or has more than {MAX_PIXELS:,} pixels"
 BLANK = encode_pixels(np.zeros((1, 1, 1), np.uint8))
-STRIP = 4_000_000  # pixels that are converted at a time
+STRIP = 1_000_000  # pixels that are converted at a time; images of more are unpacked one by one
 
 
 def decode_images(contents, shape):
@@ -39,10 +38,10 @@ def decode_images(contents, shape):
         tf.errors.InvalidArgumentError: one of them is damaged, of no known format, or has more
             than `MAX_PIXELS` pixels.
     """
-    files, troubles = prepared(contents)
+    files, troubles, pixels = prepared(contents)
     troubles = tf.boolean_mask(troubles, troubles != "")
     with tf.control_dependencies([_check(tf.size(troubles) == 0, troubles[:1])]):
-        return _decode(tf.identity(files), shape)
+        return _decode(tf.identity(files), pixels, shape)
 
 
 def decode_marking(contents, shape):
@@ -57,10 +56,11 @@ def decode_marking(contents, shape):
     """
 
     def several():
-        files, troubles = prepared(contents)
+        files, troubles, pixels = prepared(contents)
         sound = healthy(_dry_run, tf.where(troubles == "", files, BLANK))
         troubles = tf.where((troubles == "") & ~sound, DAMAGED, troubles)
-        return _decode(tf.where(troubles == "", files, BLANK), shape), troubles
+        good = troubles == ""
+        return _decode(tf.where(good, files, BLANK), tf.where(good, pixels, 1), shape), troubles
 
     return tf.cond(
         tf.size(contents) > 1,
@@ -69,31 +69,36 @@ def decode_marking(contents, shape):
     )
 
 
-def _decode(files, shape):
+def _decode(files, pixels, shape):
     """Decode what `prepared` has let through."""
-    no_jpegs = tf.zeros(tf.shape(files), tf.float64)
     pixels = tf.cond(
         tf.reduce_any(is_jpeg(files)),
-        lambda: _map(jpeg_pixels, files, tf.TensorSpec((), tf.float64)),
-        lambda: no_jpegs,
+        lambda: tf.map_fn(
+            lambda one: tf.maximum(one[1], jpeg_pixels(one[0])),
+            (files, pixels),
+            fn_output_signature=tf.TensorSpec((), tf.float64),
+        ),
+        lambda: pixels,
     )
     with tf.control_dependencies([_check(tf.reduce_all(pixels <= MAX_PIXELS), SIZE)]):
         files = tf.identity(files)
-    pixels += header_pixels(files)
     rare = is_bmp(files) | is_deep_grey(files) | (pixels > STRIP)
-    spec = tf.TensorSpec(shape, tf.uint8)
-    # Two loops, for operations that are skipped cost time too.
+
+    def loop(decode, convert, together):
+        return tf.map_fn(
+            lambda file: _fitted(decode(file), shape, convert),
+            files,
+            fn_output_signature=tf.TensorSpec(shape, tf.uint8),
+            parallel_iterations=together,
+        )
+
+    # Two loops: operations that are skipped cost time too, and so does one image after the other.
     images = tf.cond(
         tf.reduce_any(rare),
-        lambda: _map(lambda file: _fitted(_any(file), shape, _by_strips), files, spec),
-        lambda: _map(lambda file: _fitted(_usual(file), shape, _at_once), files, spec),
+        lambda: loop(_any, _by_strips, 1),
+        lambda: loop(_usual, _at_once, 10),
     )
     return tf.ensure_shape(images, (None, *shape))
-
-
-def _map(function, values, spec):
-    # By default ten iterations run at a time, and ten large images would be unpacked.
-    return tf.map_fn(function, values, fn_output_signature=spec, parallel_iterations=1)
 
 
 def _usual(content):
@@ -106,7 +111,10 @@ def _usual(content):
 
 def _any(content):
     return tf.case(
-        [(is_bmp(content), lambda: _bmp(content)), (is_deep_grey(content), lambda: _deep_grey(content))],
+        [
+            (is_bmp(content), lambda: _bmp(content)),
+            (is_deep_grey(content), lambda: _deep_grey(content)),
+        ],
         default=lambda: _usual(content),
     )
 
@@ -185,9 +193,7 @@ def _by_strips(convert, pixels, channels=1):
             strip = convert(pixels[i * rows : (i + 1) * rows])
             return i + 1, parts.write(i, tf.reshape(strip, (-1,)))
 
-        _, parts = tf.while_loop(
-            lambda i, _: i < count, step, (0, parts), parallel_iterations=1
-        )
+        _, parts = tf.while_loop(lambda i, _: i < count, step, (0, parts), parallel_iterations=1)
         return tf.reshape(parts.concat(), (height, width, channels))
 
     return tf.cond(rows < height, in_strips, lambda: convert(pixels))

@@ -13,7 +13,6 @@ BITMAP = "a BMP must be whole and uncompressed, with 8, 24 or 32 bits a pixel"
 FRAME = "the first frame of a GIF must be whole and fill it; send others as PNG"
 
 
-
 def is_jpeg(contents):
     """Return which files, strings of any shape, begin as a JPEG."""
     return _starts(contents, b"\xff\xd8\xff")
@@ -41,9 +40,7 @@ def beginning(contents):
 def number(starts, at, dtype, little_endian=True):
     """Return the numbers at a place of beginnings."""
     part = tf.strings.substr(starts, at, dtype.size)
-    return tf.reshape(
-        tf.io.decode_raw(part, dtype, little_endian=little_endian), tf.shape(part)
-    )
+    return tf.reshape(tf.io.decode_raw(part, dtype, little_endian=little_endian), tf.shape(part))
 
 
 def prepared(contents):
@@ -54,13 +51,14 @@ def prepared(contents):
 
     Returns:
         The files, string `(n,)`: of a GIF, the first frame alone; otherwise as they are. The
-        troubles, string `(n,)`: a clause such as `KINDS`, or empty. The size of a JPEG is not among
-        them, see `jpeg_pixels`.
+        troubles, string `(n,)`: a clause such as `KINDS`, or empty. How many pixels each has,
+        float64 `(n,)`: 0 for a JPEG, see `jpeg_pixels`.
     """
     starts = beginning(contents)
     png, gif, bmp = _is_png(contents), _is_gif(contents), is_bmp(contents)
     troubles = tf.where(png | gif | bmp | is_jpeg(contents), "", KINDS)
-    troubles = tf.where(header_pixels(contents) > MAX_PIXELS, SIZE, troubles)
+    pixels = _header_pixels(contents, starts)
+    troubles = tf.where(pixels > MAX_PIXELS, SIZE, troubles)
     troubles = tf.where(bmp & ~_is_plain_bmp(contents, starts), BITMAP, troubles)
     gif &= troubles == ""
 
@@ -75,22 +73,8 @@ def prepared(contents):
         return frames, tf.where(whole, troubles, FRAME)
 
     # Outside of a loop: operations that are skipped cost time too.
-    return tf.cond(tf.reduce_any(gif), with_gifs, lambda: (contents, troubles))
-
-
-def header_pixels(contents):
-    """Return how many pixels files have by their headers, float64; 0 for JPEG and what is none."""
-    starts = beginning(contents)
-
-    def product(places, dtype, little_endian=True):
-        # A height below zero is a BMP from the top down; sizes in a PNG have no sign.
-        sizes = [number(starts, at, dtype, little_endian) for at in places]
-        width, height = (tf.abs(tf.cast(size, tf.float64)) for size in sizes)
-        return width * height
-
-    bmp = tf.where(is_bmp(contents), product((18, 22), tf.int32), 0)
-    gif = tf.where(_is_gif(contents), product((6, 8), tf.uint16), bmp)
-    return tf.where(_is_png(contents), product((16, 20), tf.int32, False), gif)
+    files, troubles = tf.cond(tf.reduce_any(gif), with_gifs, lambda: (contents, troubles))
+    return files, troubles, pixels
 
 
 def jpeg_pixels(content):
@@ -122,6 +106,18 @@ def _is_png(contents):
 
 def _is_gif(contents):
     return _starts(contents, b"GIF87a") | _starts(contents, b"GIF89a")
+
+
+def _header_pixels(contents, starts):
+    def product(places, dtype, little_endian=True):
+        # A height below zero is a BMP from the top down; sizes in a PNG have no sign.
+        sizes = [number(starts, at, dtype, little_endian) for at in places]
+        width, height = (tf.abs(tf.cast(size, tf.float64)) for size in sizes)
+        return width * height
+
+    bmp = tf.where(is_bmp(contents), product((18, 22), tf.int32), 0)
+    gif = tf.where(_is_gif(contents), product((6, 8), tf.uint16), bmp)
+    return tf.where(_is_png(contents), product((16, 20), tf.int32, False), gif)
 
 
 def _is_plain_bmp(contents, starts):

@@ -2,7 +2,7 @@
 
 import click
 
-from dtp_tf.commands.options import data_dir_option, json_option, print_json
+from dtp_tf.commands.options import Seconds, data_dir_option, echo, json_option, print_json
 from dtp_tf.errors import SettingError
 from dtp_tf.processes.quiet import import_tensorflow
 
@@ -13,7 +13,7 @@ from dtp_tf.processes.quiet import import_tensorflow
     help="Images per batch, measured one after the other.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True,
+    "--seconds", type=Seconds(), default=2.0, show_default=True,
     help="Length of a window; the fastest of five windows counts.",
 )  # fmt: skip
 @click.option(
@@ -41,7 +41,7 @@ def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
         batch_sizes=sizes,
         seconds=seconds,
         profile=profile,
-        report=lambda text: click.echo(f"measuring {text}", err=True),
+        report=lambda text: echo(f"measuring {text}", err=True),
     )
     found["start_up"] = started
     if as_json:

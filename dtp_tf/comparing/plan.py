@@ -7,6 +7,7 @@ import dataclasses
 import pathlib
 import shlex
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.config_files import read_mapping
 from dtp_tf.recipes.named import RECIPES
@@ -168,7 +169,7 @@ def train_command(recipe, path):
         path: the run's folder, for recipes without a name.
     """
     if recipe.recipe not in RECIPES:
-        return f"python cli.py train --config {shlex.quote(str(path / 'config.json'))}"
+        return f"python cli.py train --config {quoted(path / 'config.json')}"
     words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
     words += ["--seed", str(recipe.seed)]
     named = find_recipe(recipe.recipe, rule=recipe.rule, seed=recipe.seed)

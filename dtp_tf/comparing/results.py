@@ -8,11 +8,12 @@ import statistics
 import numpy as np
 from matplotlib.figure import Figure  # no window system, no global state
 from matplotlib.ticker import FuncFormatter, LogLocator
-from rich.markup import escape
 from rich.table import Table
 
 from dtp_tf.comparing.plan import rule_label, train_command
-from dtp_tf.files import read_json, write_text, written
+from dtp_tf.console.tables import cell
+from dtp_tf.evaluating.pictures import PLAIN, label, plain_legend, save_figure
+from dtp_tf.files import read_json, write_text
 from dtp_tf.recipes.recipe import RULES, shown
 from dtp_tf.runs.folder import Run
 
@@ -143,7 +144,7 @@ def show_table(console, summary):
     for one in summary:
         lost = f" ({one['diverged']} diverged)" if one["diverged"] else ""
         table.add_row(
-            escape(rule_label(one["rule"])),
+            cell(rule_label(one["rule"])),
             one["schedule"] or "-",
             f"{one['seeds']}{lost}",
             *(_percent(one[name]) for name in (
@@ -228,12 +229,12 @@ def draw_comparison(results, path):
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     over = "1 seed" if seeds[-1] == 1 else f"mean over {count} seeds, band: lowest to highest"
     figure.suptitle(
-        f"{recipe.recipe}: {recipe.image_folder or recipe.dataset}, hidden "
+        f"{label(recipe.recipe)}: {label(recipe.image_folder or recipe.dataset, 80)}, hidden "
         f"{'layers' if recipe.units is None else 'units'} "
-        f"{shown(recipe.units or recipe.layers)}; {over}"
+        f"{shown(recipe.units or recipe.layers)}; {over}",
+        **PLAIN,
     )
-    with written(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path)
 
 
 def _look(rule, position):
@@ -245,7 +246,7 @@ def _look(rule, position):
         "marker": _MARKERS[number % len(_MARKERS)],
         "markersize": 5,
         "linewidth": 1.6,
-        "label": rule_label(rule),
+        "label": label(rule_label(rule)),
     }
 
 
@@ -346,9 +347,9 @@ def _legend(figure, axis, by_rule):
     best = [np.mean([_column(run, "val_accuracy").max() for run in runs])
             for runs in by_rule.values()]
     order = np.argsort(-np.array(best), kind="stable")
-    figure.legend(
+    plain_legend(figure.legend(
         [handles[i] for i in order],
         [f"{labels[i]}  {best[i]:.2%}" for i in order],
         loc="outside right center", title="best validation\naccuracy, mean", handlelength=4,
         frameon=False,
-    )
+    ))

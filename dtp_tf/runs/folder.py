@@ -18,6 +18,7 @@ import os
 import pathlib
 import shutil
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import (
     make_folder,
@@ -77,7 +78,8 @@ class Run:
             if path.is_dir() and any(path.iterdir()):
                 if (path / "config.json").exists():
                     raise UserError(
-                        f"{path} already holds a run; continue it with --resume {path}, or choose "
+                        f"{path} already holds a run; continue it with --resume "
+                        f"{quoted(path)}, or choose "
                         "another --run-dir."
                     )
                 raise UserError(f"{path} is not empty; choose another --run-dir.")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import predict
@@ -34,7 +35,7 @@ def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None
     run = Run.open(path)
     if not (run.best.exists() and run.metrics.exists()):
         raise UserError(
-            f"{path} has no finished training: end it first, with `train --resume {path}`."
+            f"{path} has no finished training: end it first, with `train --resume {quoted(path)}`."
         )
     saved, metrics = load_model(run.best), read_json(run.metrics)
     recipe = saved.recipe()

@@ -3,6 +3,7 @@
 import keras
 
 from dtp_tf.console.console import show_data, show_network, show_report
+from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError, UserError
@@ -150,7 +151,7 @@ def train(
     if not history:
         raise UserError(
             "stopped before the first epoch was finished; start again, or resume with "
-            f"--resume {run.path}."
+            f"--resume {quoted(run.path)}."
         )
     return finish(settled, data, run, history, export_dir, console, loop.interrupted, keep)
 
@@ -183,7 +184,8 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
     run.write_log(history)
     if interrupted:
         console.print(
-            f"interrupted after epoch {len(history)}; --resume {run.path} continues", markup=False
+            f"interrupted after epoch {len(history)}; --resume {quoted(run.path)} continues",
+            markup=False,
         )
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")

@@ -9,6 +9,7 @@ import shutil
 import uuid
 
 from dtp_tf.errors import UserError
+from dtp_tf.schema import ANYTHING, parse_json
 
 
 @contextlib.contextmanager
@@ -67,15 +68,18 @@ def write_json(path, content):
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path):
+def read_json(path, schema=ANYTHING):
     """Return the content of a JSON file.
+
+    Args:
+        path: the file.
+        schema: what it must look like, see `dtp_tf.schema`.
 
     Raises:
         UserError: it is missing or damaged.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        data = pathlib.Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}.") from None
+    return parse_json(data, path, schema)

@@ -32,7 +32,7 @@ MAPPING = {"type": "object"}
 
 
 def mapping(needed, optional=None):
-    """Return the schema of a mapping: its keys with their schemas, then those that may be missing."""
+    """Return the schema of a mapping: of its keys, and of those that may be missing."""
     return {
         "type": "object", "required": list(needed), "properties": {**needed, **(optional or {})}
     }
@@ -53,6 +53,19 @@ def maybe(schema):
     return {**schema, "type": [schema["type"], "null"]}
 
 
+class DamagedError(UserError):
+    """Something that comes from outside cannot be used.
+
+    Args:
+        what: its name.
+        reason: what is wrong with it, half a sentence.
+    """
+
+    def __init__(self, what, reason):
+        super().__init__(f"{what} is damaged: {reason}.")
+        self.reason = reason
+
+
 # -- checking --------------------------------------------------------------------------------------
 
 
@@ -66,36 +79,36 @@ def parse_json(data, what, schema, nan=False):
         nan: whether NaN and infinity, which JSON does not have, are numbers all the same.
 
     Raises:
-        UserError: it is no JSON, or looks otherwise.
+        DamagedError: it is no JSON, or looks otherwise.
     """
     try:
-        content = json.loads(decoded(data), object_pairs_hook=_unrepeated, parse_int=_whole)
+        text = data if isinstance(data, str) else decoded(data)
+        if not text.strip():
+            raise ValueError("it is empty")
+        content = json.loads(text, object_pairs_hook=_unrepeated, parse_int=_whole)
     except RecursionError:
-        raise damaged(what, f"it is nested more than {DEEPEST} deep") from None
+        raise DamagedError(what, f"it is nested more than {DEEPEST} deep") from None
     except ValueError as error:
-        raise damaged(what, f"it is no JSON ({error})") from None
+        raise DamagedError(what, str(error)) from None
     check_plain(content, what, nan)
     check(content, schema, what)
     return content
 
 
 def decoded(data):
-    """Return the text of a file's bytes.
+    """Return the text of a file's bytes: UTF-8, with or without a byte-order mark.
 
     Raises:
-        ValueError: they are not UTF-8, or there are none.
+        ValueError: they are none.
     """
     try:
-        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 text, at byte {error.start}; save it as UTF-8") from None
-    if not text.strip():
-        raise ValueError("it is empty")
-    return text
+        raise ValueError(f"it is no UTF-8 text, at byte {error.start}; save it as UTF-8") from None
 
 
 def check_plain(content, what, nan=False, most=MOST_VALUES):
-    """Raise `UserError` for values that nothing here can use, whatever they mean.
+    """Raise `DamagedError` for values that nothing here can use, whatever they mean.
 
     Such are text with half a character (a lone surrogate), which cannot be printed, numbers that
     are infinite or need more than 64 bits, and too many values or too deep ones.
@@ -111,28 +124,28 @@ def check_plain(content, what, nan=False, most=MOST_VALUES):
         place, value = waiting.pop()
         count += 1
         if count > most:
-            raise damaged(what, f"it has more than {most:,} values")
+            raise DamagedError(what, f"it has more than {most:,} values")
         if len(place) > DEEPEST:
-            raise damaged(what, f"it is nested more than {DEEPEST} deep")
+            raise DamagedError(what, f"it is nested more than {DEEPEST} deep")
         if isinstance(value, dict):
             for key in value:
                 if isinstance(key, str) and not _is_text(key):
-                    raise damaged(what, f"{_at(place)}the key {_shown(key)} is no text")
+                    raise DamagedError(what, f"{_at(place)}the key {_shown(key)} is no text")
             waiting += [((*place, key), one) for key, one in value.items()]
         elif isinstance(value, (list, tuple)):
             waiting += [((*place, number), one) for number, one in enumerate(value)]
         elif isinstance(value, str):
             if not _is_text(value):
-                raise damaged(what, f"{_at(place)}{_shown(value)} is no text")
+                raise DamagedError(what, f"{_at(place)}{_shown(value)} is no text")
         elif isinstance(value, float):
             if not (nan or math.isfinite(value)):
-                raise damaged(what, f"{_at(place)}{value} is no finite number")
+                raise DamagedError(what, f"{_at(place)}{value} is no finite number")
         elif isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise damaged(what, f"{_at(place)}{_shown(value)} is too large a number")
+            raise DamagedError(what, f"{_at(place)}{_shown(value)} is too large a number")
 
 
 def check(content, schema, what):
-    """Raise `UserError` if content does not look as a schema says.
+    """Raise `DamagedError` if content does not look as a schema says.
 
     Args:
         content: JSON types, as `check_plain` lets them pass.
@@ -144,12 +157,7 @@ def check(content, schema, what):
     error = min(validator.iter_errors(content), key=lambda one: len(one.path), default=None)
     if error is not None:
         place = tuple(error.absolute_path)
-        raise damaged(what, f"{_name(place) or 'it'} {_fault(error)}")
-
-
-def damaged(what, reason):
-    """Return the error for something that comes from outside and cannot be used."""
-    return UserError(f"{what} is damaged: {reason}.")
+        raise DamagedError(what, f"{_name(place) or 'it'} {_fault(error)}")
 
 
 @functools.cache
@@ -166,11 +174,11 @@ def _validator():
 
 
 def _unrepeated(pairs):
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"{_shown(twice)} is there twice")
+    content = {}
+    for key, value in pairs:
+        if key in content:
+            raise ValueError(f"{_shown(key)} is there twice")
+        content[key] = value
     return content
 
 

@@ -69,7 +69,8 @@ class Setting:
 
     def _convert(self, name, value):
         if self.kind is bool:
-            words = {"true": True, "yes": True, "false": False, "no": False}
+            words = dict.fromkeys(("true", "yes", "on"), True)
+            words |= dict.fromkeys(("false", "no", "off"), False)
             if isinstance(value, bool):
                 return value
             if str(value).lower() in words:

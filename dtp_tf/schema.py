@@ -129,19 +129,19 @@ def check_plain(content, what, nan=False, most=MOST_VALUES):
             raise DamagedError(what, f"it is nested more than {DEEPEST} deep")
         if isinstance(value, dict):
             for key in value:
-                if isinstance(key, str) and not _is_text(key):
-                    raise DamagedError(what, f"{_at(place)}the key {_shown(key)} is no text")
+                if isinstance(key, str) and not is_text(key):
+                    raise DamagedError(what, f"{_at(place)}the key {brief(key)} is no text")
             waiting += [((*place, key), one) for key, one in value.items()]
         elif isinstance(value, (list, tuple)):
             waiting += [((*place, number), one) for number, one in enumerate(value)]
         elif isinstance(value, str):
-            if not _is_text(value):
-                raise DamagedError(what, f"{_at(place)}{_shown(value)} is no text")
+            if not is_text(value):
+                raise DamagedError(what, f"{_at(place)}{brief(value)} is no text")
         elif isinstance(value, float):
             if not (nan or math.isfinite(value)):
                 raise DamagedError(what, f"{_at(place)}{value} is no finite number")
         elif isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise DamagedError(what, f"{_at(place)}{_shown(value)} is too large a number")
+            raise DamagedError(what, f"{_at(place)}{brief(value)} is too large a number")
 
 
 def check(content, schema, what):
@@ -177,7 +177,7 @@ def _unrepeated(pairs):
     content = {}
     for key, value in pairs:
         if key in content:
-            raise ValueError(f"{_shown(key)} is there twice")
+            raise ValueError(f"{brief(key)} is there twice")
         content[key] = value
     return content
 
@@ -188,7 +188,8 @@ def _whole(text):
     return int(text)
 
 
-def _is_text(text):
+def is_text(text):
+    """Whether text can be written as UTF-8: it has no half characters (lone surrogates)."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -213,7 +214,7 @@ def _fault(error):
     """Say what is wrong with a part of the content: what was expected, and what arrived."""
     rule, limit, value = error.validator, error.validator_value, error.instance
     if rule == "required":
-        return f"lacks {_shown(next(name for name in limit if name not in value))}"
+        return f"lacks {brief(next(name for name in limit if name not in value))}"
     expected = {
         "type": lambda: " or ".join(_TYPES[one] for one in _several(limit)),
         "enum": lambda: "one of " + ", ".join(map(str, limit)),
@@ -226,7 +227,7 @@ def _fault(error):
         "uniqueItems": lambda: "a list without repetitions",
     }
     said = error.schema.get("description") or expected.get(rule, lambda: f"of {rule} {limit}")()
-    return f"must be {said}, got {_shown(value)}"
+    return f"must be {said}, got {brief(value)}"
 
 
 def _several(types):
@@ -242,7 +243,7 @@ def _name(place):
         elif isinstance(key, str) and key.isidentifier():
             name += f".{key}" if name else key
         else:
-            name += f"[{_shown(key)}]"
+            name += f"[{brief(key)}]"
     return name
 
 
@@ -250,9 +251,12 @@ def _at(place):
     return f"in {_name(place)} " if place else ""
 
 
-def _shown(value):
-    """Return a value as a sentence may show it: short, and without control sequences."""
-    text = _SHORT.repr(value)
+def brief(value):
+    """Return any value as a sentence may show it: short, and without control sequences."""
+    try:
+        text = _SHORT.repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 

@@ -13,6 +13,7 @@ import uuid
 import zipfile
 
 from dtp_tf.errors import UserError
+from dtp_tf.schema import ANYTHING, parse_json
 
 #: Bytes that are read at most: of a JSON or CSV file of ours, and of a JSON entry in an archive.
 MAX_TEXT, MAX_ENTRY = 1_000_000_000, 100_000_000
@@ -43,16 +44,6 @@ def read_bytes(path, limit=MAX_TEXT):
         reason = f"it has {size:,} bytes, which is above the limit of {limit:,}"
         raise OSError(errno.EFBIG, reason, path)
     return content
-
-
-def read_text(path, limit=MAX_TEXT):
-    """Return the text of a UTF-8 file, which may start with a byte-order mark; see `read_bytes`.
-
-    Raises:
-        OSError: see `read_bytes`.
-        UnicodeDecodeError: it is no UTF-8.
-    """
-    return read_bytes(path, limit).decode("utf-8-sig").replace("\r\n", "\n")
 
 
 def read_entry(archive, name, limit=MAX_ENTRY):
@@ -144,15 +135,18 @@ def write_json(path, content):
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path):
+def read_json(path, schema=ANYTHING):
     """Return the content of a JSON file.
+
+    Args:
+        path: the file.
+        schema: what it must look like, see `dtp_tf.schema`.
 
     Raises:
         UserError: it is missing or damaged.
     """
     try:
-        return json.loads(read_text(path))
+        data = read_bytes(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}.") from None
+    return parse_json(data, path, schema)

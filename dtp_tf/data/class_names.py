@@ -4,8 +4,9 @@ import collections
 
 from dtp_tf.errors import UserError
 
-#: The most classes, whose confusion matrix is a report of some 900 MB, and the longest name.
-MAX_CLASSES, MAX_NAME = 10_000, 255
+#: The most classes, for the confusion matrix has their square of numbers, and reports are read up
+#: to `dtp_tf.schema.MOST_VALUES`; and the longest name, in characters.
+MAX_CLASSES, MAX_NAME = 2_000, 255
 
 
 def check_class_names(names, where):

@@ -200,7 +200,7 @@ def _digits(size):
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     if size is not None:
-        check_memory("digits", len(images), (*size, 1))
+        check_memory("digits", 4 * len(images), (*size, 1))  # as float32 on the way
         images = np.asarray(fit_image(images, (*size, 1)))
     everything = Split(images, bunch.target.astype(np.int32))
     is_test = np.arange(len(everything)) % 5 == 0

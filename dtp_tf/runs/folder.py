@@ -28,8 +28,8 @@ from dtp_tf.files import (
     write_text,
     written,
 )
-from dtp_tf.runs.models import load_model, save_model
 from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.runs.models import load_model, save_model
 
 
 class Run:

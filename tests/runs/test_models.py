@@ -18,10 +18,10 @@ from helpers import (
 )
 
 import dtp_tf
-from dtp_tf.training.building import build_network
 from dtp_tf.errors import UserError
-from dtp_tf.runs.models import ENTRY, SavedModel, load_model, save_model
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.runs.models import ENTRY, SavedModel, load_model, save_model
+from dtp_tf.training.building import build_network
 
 
 @pytest.fixture(scope="module")

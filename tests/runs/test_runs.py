@@ -10,11 +10,11 @@ import pytest
 from helpers import hidden_files, log_rows, trained
 
 import dtp_tf
-from dtp_tf.runs import folder as runs
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs import folder as runs
 from dtp_tf.runs.folder import Run, best_epoch
+from dtp_tf.runs.models import load_model, save_model
 from dtp_tf.sharing.opening import open_model
 
 RECIPE = dtp_tf.recipe("digits", units=(3, 4), epochs=2)

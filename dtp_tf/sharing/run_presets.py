@@ -89,13 +89,13 @@ def _refuse_another_accuracy(network, data):
     kept = network.get_weights()
     try:
         network.set_weights([halved(array).astype(array.dtype) for array in kept])
-        halved = _correct(network, data.test, labels)
+        rounded = _correct(network, data.test, labels)
     finally:
         network.set_weights(kept)
-    if halved != exact:
+    if rounded != exact:
         raise UserError(
-            f"float16 would change the accuracy from {exact} to {halved} of the {len(labels)} test "
-            "images; save the preset without --float16."
+            f"float16 would change the accuracy from {exact} to {rounded} of the {len(labels)} "
+            "test images; save the preset without --float16."
         )
 
 

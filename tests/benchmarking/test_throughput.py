@@ -41,6 +41,7 @@ def test_the_products_of_a_small_network_are_counted_by_hand():
     assert bp_products((2, 3, 4, 5)) == 2 * 38 + 32
 
 
+@pytest.mark.slow
 def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
     result, _ = found
     assert set(result["batch_sizes"]) == {"500"}
@@ -73,6 +74,7 @@ def test_the_profile_tells_the_products_and_the_updates_of_a_step(found):
     assert all(one["milliseconds"] >= 0 for one in operations.values())
 
 
+@pytest.mark.slow
 def test_the_measured_step_trains():
     data = random_images(10)
     step = compiled_step(recipe("cifar10", batch_size=10, **TINY), data)

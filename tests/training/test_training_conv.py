@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import StopAfter, arrays, assert_same_arrays, digits, invoke, succeeded, train
 from PIL import Image
 
@@ -43,6 +44,7 @@ def run(tmp_path_factory):
     return home / "run", network, history
 
 
+@pytest.mark.slow
 def test_a_network_of_words_is_built_in_its_shapes(run):
     _, network, _ = run
     assert [type(pair).__name__ for pair in network.pairs] == ["Conv2DPair"] * 2 + ["DensePair"]
@@ -76,6 +78,7 @@ def test_the_table_of_layers_says_shapes_kernels_and_weights(run, capsys):
     assert "output 24 -> 10 softmax 250 10 -> 24 linear 264" in text
 
 
+@pytest.mark.slow
 def test_the_classifier_the_export_and_predict_agree(run, tmp_path):
     path, network, _ = run
     images = digits().test.images[:20]
@@ -85,8 +88,8 @@ def test_the_classifier_the_export_and_predict_agree(run, tmp_path):
     assert {type(one).__module__.split(".")[0] for one in classifier.layers} == {"keras"}
     words = ("export", path, "--name", "conv", "--export-dir", tmp_path, "--json")
     version = json.loads(succeeded(invoke(*words)))["export"]
-    served = dtp_tf.export.tf.saved_model.load(version).signatures["serving_default"]
-    found = served(images=dtp_tf.export.tf.constant(images))["probabilities"]
+    served = tf.saved_model.load(version).signatures["serving_default"]
+    found = served(images=tf.constant(images))["probabilities"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     Image.fromarray(images[0, ..., 0]).save(tmp_path / "one.png")
     (answer,) = json.loads(succeeded(invoke("predict", path, tmp_path / "one.png", "--json")))

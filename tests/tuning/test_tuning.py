@@ -99,6 +99,7 @@ def rows(folder):
 # -- what it leaves --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_json_is_alone_on_stdout_and_says_what_the_files_say(finished):
     folder, text, _ = finished
     content = json.loads(text)
@@ -160,6 +161,7 @@ def test_the_pictures_are_pngs_of_a_readable_size(finished, name):
         assert min(picture.size) > 300
 
 
+@pytest.mark.slow
 def test_the_best_settings_train_as_they_are(finished, tmp_path):
     folder, text, _ = finished
     best = json.loads(text)["best"]
@@ -180,6 +182,7 @@ def test_the_best_settings_leave_epochs_and_seed_to_the_recipe(finished):
 # -- once more -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_finished_trials_are_not_repeated(copy, jobs):
     before = rows(copy)
     content = tune(copy)
@@ -187,6 +190,7 @@ def test_finished_trials_are_not_repeated(copy, jobs):
     assert rows(copy) == before
 
 
+@pytest.mark.slow
 def test_more_trials_are_added_to_those_that_are_there(copy, jobs):
     before = {row["trial"]: row for row in rows(copy)}
     content = tune(copy, 5)
@@ -206,6 +210,7 @@ def test_what_others_are_training_is_not_waited_for(copy, jobs, capsys):
     other.give_back()
 
 
+@pytest.mark.slow
 def test_a_search_with_other_settings_is_refused_by_name(copy, jobs):
     words = "tune", "digits", "--trials", 9, "--out", copy, *flags({**SMALL, "epochs": 3})
     error = refusal(invoke(*words), 1)
@@ -236,6 +241,7 @@ def test_trials_cannot_be_workers_of_one_training(tmp_path, jobs):
     assert not jobs and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_every_trial_gets_what_is_said_of_the_machine(tmp_path, jobs):
     words = "--device", "cpu", "--jit", "off", "--trials", 1, "--out", tmp_path / "out"
     invoke("tune", *words, *flags(SMALL))
@@ -286,6 +292,7 @@ def test_an_error_of_a_trial_ends_the_search_in_one_sentence(tmp_path):
     assert "there is no data set 'no_such_set'" in refusal(invoke(*words), 1)
 
 
+@pytest.mark.slow
 def test_a_search_without_a_finished_trial_has_no_best_one(tmp_path):
     space = {"learning_rate": {"low": 1e29, "high": 1e30}}
     wild = dict(rule="fa", optimizer="sgd", activation="relu", epochs=1, search=space)
@@ -344,6 +351,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path):
     assert len(log_rows(out / "trials/0001")) == 60
 
 
+@pytest.mark.slow
 def test_a_killed_search_leaves_no_process_behind_and_goes_on_until_ctrl_c(tmp_path):
     out = tmp_path / "out"
     words = "--trials", 2, "--workers", 2, "--epochs", 4000

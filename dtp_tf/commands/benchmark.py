@@ -1,10 +1,14 @@
 """The command `benchmark`."""
 
+import re
+
 import click
 
 from dtp_tf.commands.options import Seconds, data_dir_option, echo, json_option, print_json
 from dtp_tf.errors import SettingError
 from dtp_tf.processes.quiet import import_tensorflow
+
+MAX_BATCH = 10_000
 
 
 @click.command(epilog="Example:  python cli.py benchmark --batch-sizes 128,1024")
@@ -52,8 +56,12 @@ def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
 
 def _sizes(text):
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not parts or not all(re.fullmatch("0*[1-9][0-9]{0,17}", part) for part in parts):
         raise SettingError(
-            f"`--batch-sizes` must be whole numbers from 1 with commas between them, got {text!r}."
+            "`--batch-sizes` must be whole numbers from 1 with commas between them, got "
+            f"{text[:40]!r}."
         )
-    return [int(part) for part in parts]
+    sizes = [int(part) for part in parts]
+    if max(sizes) > MAX_BATCH:  # twenty batches of images are made
+        raise SettingError(f"`--batch-sizes` must be at most {MAX_BATCH:,}, got {max(sizes):,}.")
+    return sizes

@@ -30,7 +30,10 @@ class Commands(click.Group):
 
     def main(self, *args, **options):
         ready_streams()
-        return super().main(*args, **options)
+        try:
+            return super().main(*args, **options)
+        except OSError as error:  # the help could not be printed
+            sys.exit(f"Error: {_system_error(error)}")
 
     def invoke(self, ctx):
         try:
@@ -49,8 +52,13 @@ class Commands(click.Group):
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            where = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(_sentence(f"{error.strerror or error}{where}.")) from None
+            raise click.ClickException(_system_error(error)) from None
+
+
+def _system_error(error):
+    """Return the sentence for an `OSError`."""
+    where = f": {error.filename}" if error.filename else ""
+    return _sentence(f"{error.strerror or error}{where}.")
 
 
 def _sentence(error):

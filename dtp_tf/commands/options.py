@@ -85,7 +85,7 @@ class Seconds(click.FloatRange):
     def convert(self, value, param, ctx):
         number = super().convert(value, param, ctx)
         if not math.isfinite(number) or number > LONGEST:
-            self.fail(f"{value} is not a number of at most {LONGEST:,}.", param, ctx)
+            self.fail(f"{value} cannot be waited; give a number of at most {LONGEST:,}.")
         return number
 
 

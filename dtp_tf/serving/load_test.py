@@ -63,7 +63,8 @@ def load_test(
     if not concurrency or min(concurrency) < 1:
         raise SettingError(f"concurrency must be whole numbers from 1, got {concurrency}.")
     if max(concurrency) > MAX_WORKERS:
-        raise SettingError(f"concurrency must be at most {MAX_WORKERS:,}, got {max(concurrency):,}.")
+        most = max(concurrency)
+        raise SettingError(f"concurrency must be at most {MAX_WORKERS:,}, got {most:,}.")
     if not images:
         raise SettingError("a load test needs at least one image.")
     batches = [

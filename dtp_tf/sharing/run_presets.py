@@ -8,8 +8,7 @@ from dtp_tf.evaluating.evaluation import predict
 from dtp_tf.files import read_json
 from dtp_tf.presets.writing import halved, layers_text, save_preset
 from dtp_tf.recipes.recipe import RULES
-from dtp_tf.runs.folder import Run
-from dtp_tf.runs.models import load_model
+from dtp_tf.runs.folder import METRICS, Run
 
 
 def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None, tried=None):
@@ -36,7 +35,7 @@ def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None
         raise UserError(
             f"{path} has no finished training: end it first, with `train --resume {path}`."
         )
-    saved, metrics = load_model(run.best), read_json(run.metrics)
+    saved, metrics = run.load_best(), read_json(run.metrics, METRICS)
     recipe = saved.recipe()
     if recipe.rule not in RULES:
         raise UserError(
@@ -63,7 +62,7 @@ def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None
             "class_names": saved.class_names,
             "results": {
                 **{split: metrics[split] for split in ("test", "validation")},
-                "chosen_by": metrics["conditions"]["chosen_by"],
+                "chosen_by": metrics["conditions"].get("chosen_by"),
                 "best_epoch": metrics["best_epoch"],
                 "epochs": metrics["epochs"],
                 "interrupted": metrics["interrupted"],
@@ -88,13 +87,13 @@ def _refuse_another_accuracy(network, data):
     kept = network.get_weights()
     try:
         network.set_weights([halved(array).astype(array.dtype) for array in kept])
-        halved = _correct(network, data.test, labels)
+        rounded = _correct(network, data.test, labels)
     finally:
         network.set_weights(kept)
-    if halved != exact:
+    if rounded != exact:
         raise UserError(
-            f"float16 would change the accuracy from {exact} to {halved} of the {len(labels)} test "
-            "images; save the preset without --float16."
+            f"float16 would change the accuracy from {exact} to {rounded} of the {len(labels)} "
+            "test images; save the preset without --float16."
         )
 
 

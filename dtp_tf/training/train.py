@@ -17,10 +17,11 @@ from dtp_tf.files import read_json, write_json
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
+from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.runs.folder import Run, best_epoch
-from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs.models import save_model
 from dtp_tf.runs.provenance import card_facts, fingerprint
 from dtp_tf.training.building import build_network
 from dtp_tf.training.initial import initialize
@@ -157,7 +158,7 @@ def train(
 
 def finish(recipe, data, run, history, export_dir, console, interrupted=False, keep=None):
     """Report on the best network of a run, draw, export; return it and the `RunHistory`."""
-    saved = load_model(run.best)
+    saved = run.load_best()
     network, names = saved.model, data.class_names
     metrics = {
         "test": evaluate(network, data.test, names),
@@ -165,12 +166,12 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "interrupted": interrupted,
-        "seconds": sum(logs["seconds"] for logs in history),
+        "seconds": sum(logs.get("seconds", 0) for logs in history),
         "conditions": {
             "recipe": recipe.to_dict(),
             "data": fingerprint(data),
             "chosen_by": "validation accuracy",
-            **read_json(run.versions),
+            **read_json(run.versions, VERSIONS),
         },
     }
     classifier = network.classifier(dtype="uint8")

@@ -11,6 +11,8 @@ import uuid
 from dtp_tf.errors import UserError
 from dtp_tf.schema import ANYTHING, parse_json
 
+LOCK = ".lock"  # in a folder that a process works in; see `dtp_tf.processes.locks`
+
 
 @contextlib.contextmanager
 def written(path):
@@ -24,6 +26,8 @@ def written(path):
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
+        if temporary.is_file():
+            _to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(cannot_write(path, error)) from error
@@ -35,12 +39,69 @@ def written(path):
                 temporary.unlink(missing_ok=True)
 
 
-def remove_half_written(folder):
-    """Remove the temporary files of `written` that a killed process left in a folder."""
+def _to_disk(path):
+    """Wait until a file is on the disk: a rename may get there before what it renames."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def remove_half_written(folder, name=None):
+    """Remove the files and folders of `written` that a killed process left in a folder.
+
+    Args:
+        folder: of which no other process writes anything, or not what is called `name`.
+        name: of the file or folder that was to be written; any by default.
+    """
     for path in pathlib.Path(folder).iterdir():
-        if path.is_file() and re.fullmatch(r"\..+-[0-9a-f]{8}(\.\w+)?", path.name):
+        if _is_half_written(path, name):
             with contextlib.suppress(OSError):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _is_half_written(path, name=None):
+    stem, suffix = (r".+", r"(\.\w+)?")
+    if name is not None:
+        whole = pathlib.Path(name)
+        stem, suffix = re.escape(whole.stem), re.escape(whole.suffix)
+    return re.fullmatch(rf"\.{stem}-[0-9a-f]{{8}}{suffix}", path.name) is not None
+
+
+def is_empty(folder):
+    """Whether a folder has nothing in it but what a process of ours left that is, or was, there."""
+    paths = pathlib.Path(folder).iterdir()
+    return all(path.name == LOCK or _is_half_written(path) for path in paths)
+
+
+def refuse_links_out(folder):
+    """Raise `UserError` if a link in a folder leads out of it.
+
+    A folder may come from a stranger: nothing is read, written or deleted through such a link. The
+    folder itself may be a link, for it was named by the user.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            refuse_link_out(folder, pathlib.Path(parent, name))
+
+
+def refuse_link_out(folder, path):
+    """Raise `UserError` if `path`, below a folder, is a link that leads out of it."""
+    if not path.is_symlink():
+        return
+    try:
+        inside = path.resolve().is_relative_to(pathlib.Path(folder).resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        inside = False
+    if not inside:
+        raise UserError(
+            f"{path} is a link that leads out of {folder}; nothing is read or written through it: "
+            "put what it leads to in its place (cp -rL), or remove it."
+        )
 
 
 def cannot_write(path, error):

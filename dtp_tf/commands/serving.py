@@ -4,7 +4,13 @@ import pathlib
 
 import click
 
-from dtp_tf.commands.options import data_dir_option, export_dir_option, json_option, print_json
+from dtp_tf.commands.options import (
+    data_dir_option,
+    export_dir_option,
+    json_option,
+    print_json,
+    rule_option,
+)
 from dtp_tf.errors import SettingError
 from dtp_tf.processes.quiet import import_tensorflow
 
@@ -33,6 +39,7 @@ PORT = click.IntRange(1, 65535)
 @click.command(epilog="Example:  python cli.py serve digits --rest-port 8501 --batching")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @export_dir_option
+@rule_option
 @click.option(
     "--rest-port", "--port", "rest_port", type=PORT, default=8501, show_default=True,
     help="Port of the REST interface.",
@@ -196,6 +203,7 @@ def server_status(url, version, label, timeout, as_json):
     "--expect", type=click.Path(), metavar="RUN|MODEL",
     help="Check against the answers of this run or .keras file, not the server's first ones.",
 )  # fmt: skip
+@rule_option
 @data_dir_option
 @server_options
 @json_option

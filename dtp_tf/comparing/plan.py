@@ -168,7 +168,7 @@ def train_command(recipe, path):
         path: the run's folder, for recipes without a name.
     """
     if recipe.recipe not in RECIPES:
-        return f"python cli.py train --config {shlex.quote(str(path / 'config.json'))}"
+        return config_command(path / "config.json", recipe.rule)
     words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
     words += ["--seed", str(recipe.seed)]
     named = find_recipe(recipe.recipe, rule=recipe.rule, seed=recipe.seed)
@@ -182,3 +182,9 @@ def train_command(recipe, path):
         else:
             words += [f"--{flag}", shown(value)]
     return shlex.join(words)
+
+
+def config_command(path, rule):
+    """Return the command that trains by a config file; a rule of one's own it must name itself."""
+    words = ["python", "cli.py", "train", "--config", str(path)]
+    return shlex.join(words if rule in RULES else [*words, "--rule", rule])

@@ -25,10 +25,9 @@ def run_job(job):
     """
     from dtp_tf.training.train import train  # imports TensorFlow
 
-    if job["resume"]:
-        start = {"resume": job["run_dir"]}
-    else:
-        start = {"recipe": Recipe.from_dict(job["recipe"]), "run_dir": job["run_dir"]}
+    # The recipe is the caller's: its rule and its data were named by the call, not by the folder.
+    start = {"recipe": Recipe.from_dict(job["recipe"])}
+    start["resume" if job["resume"] else "run_dir"] = job["run_dir"]
     try:
         train(
             **start,

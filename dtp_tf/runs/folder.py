@@ -9,6 +9,8 @@
     tensorboard/          the same for TensorBoard
     metrics.json          the report on the best network
     curves.png, confusion_matrix.png; diagnostics.png where angles were measured
+
+While a process trains the run there is also `.lock`, see `dtp_tf.processes.locks`.
 """
 
 import csv
@@ -20,8 +22,11 @@ import shutil
 
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import (
+    LOCK,
+    is_empty,
     make_folder,
     read_json,
+    refuse_links_out,
     remove_half_written,
     write_json,
     write_text,
@@ -29,6 +34,7 @@ from dtp_tf.files import (
 )
 from dtp_tf.network.network import DTPNetwork
 from dtp_tf.presets.facts import DATA, REPORT, VERSIONS
+from dtp_tf.processes.locks import alone
 from dtp_tf.recipes.recipe import Recipe
 from dtp_tf.runs.models import CHECKPOINT, ENTRY, load_model, save_model
 from dtp_tf.schema import BOOLEAN, DURATION, MAPPING, NUMBER, POSITIVE, TEXT, check, mapping, maybe
@@ -94,16 +100,13 @@ class Run:
                     raise UserError(f"cannot write {path}: {error.strerror}.") from None
         else:
             path = pathlib.Path(path)
-            if path.is_dir() and any(path.iterdir()):
-                if (path / "config.json").exists():
-                    raise UserError(
-                        f"{path} already holds a run; continue it with --resume {path}, or choose "
-                        "another --run-dir."
-                    )
-                raise UserError(f"{path} is not empty; choose another --run-dir.")
+            _refuse_used(path)
             make_folder(path)
         run = cls(path)
-        write_json(run.config, recipe.to_dict())
+        with run.alone():
+            _refuse_used(path)  # another process may have been faster
+            remove_half_written(path)
+            write_json(run.config, recipe.to_dict())
         return run
 
     @classmethod
@@ -111,12 +114,21 @@ class Run:
         """Return the run in an existing folder.
 
         Raises:
-            UserError: there is none.
+            UserError: there is none, or a link in it leads out of it.
         """
         run = cls(path)
         if not run.config.is_file():
             raise UserError(f"{path} is no run folder: it has no config.json.")
+        refuse_links_out(run.path)
         return run
+
+    def alone(self):
+        """Return a block's context in which no other process trains the run.
+
+        Raises:
+            UserError: another process does.
+        """
+        return alone(self.path / LOCK, self.path)
 
     def recipe(self):
         """Return the recipe that the run was started with."""
@@ -135,7 +147,7 @@ class Run:
         """Return the last state as a `SavedModel`, or None if no epoch was finished.
 
         What a killed run left half written is removed, and the best network is what it should be;
-        with `repair=False` nothing is written, for another process does that.
+        the run must be `alone`. With `repair=False` nothing is written: another process does that.
 
         Raises:
             UserError: the file is damaged.
@@ -183,6 +195,18 @@ class Run:
         for epoch, logs in enumerate(history, start=1):
             writer.writerow({"epoch": epoch, **logs})
         write_text(self.log, text.getvalue())
+
+
+def _refuse_used(path):
+    """Raise `UserError` if the folder of a new run has something in it."""
+    if not path.is_dir() or is_empty(path):
+        return
+    if (path / "config.json").exists():
+        raise UserError(
+            f"{path} already holds a run; continue it with --resume {path}, or choose another "
+            "--run-dir."
+        )
+    raise UserError(f"{path} is not empty; choose another --run-dir.")
 
 
 def best_epoch(history):

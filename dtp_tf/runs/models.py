@@ -9,9 +9,11 @@ import keras
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import written
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.numerics.keras_files import keras_file
 from dtp_tf.presets.facts import CLASS_NAMES, DATA, NETWORK, SETTINGS, VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
+from dtp_tf.rules.own import require_loaded
 from dtp_tf.schema import NUMBER, TEXT, listed, mapping, parse_json
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
@@ -137,32 +139,59 @@ class SavedModel:
 
 
 def save_model(model, path, about):
-    """Write a `.keras` file in one step, with `about` (JSON types) beside Keras's own entries."""
+    """Write a `.keras` file in one step, with `about` (JSON types) beside Keras's own entries.
+
+    It takes the place of an older one only after it was read back.
+
+    Raises:
+        UserError: the folder cannot be written; the older file stays.
+    """
+    file = keras_file(model)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(ENTRY, json.dumps(about))
+        entries = archive.namelist()
     with written(path) as temporary:
-        model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(ENTRY, json.dumps(about))
+        temporary.write_bytes(file.getbuffer())
+        _check_archive(temporary, entries)
 
 
-def load_model(path):
-    """Read a `.keras` file.
+def _check_archive(path, entries):
+    """Raise `OSError` if a zip file on the disk has not all of its entries, each whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.namelist() == entries and archive.testzip() is None
+    except zipfile.BadZipFile:
+        whole = False
+    if not whole:
+        raise OSError("the disk does not give back what was written to it")
+
+
+def load_model(path, rule=None):
+    """Read a `.keras` file. Nothing that it names is run.
+
+    Args:
+        path: of the file.
+        rule: FILE.py:CLASS, the user's own rule that the model was trained by. Its file is run. It
+            need not be given where this process has run it before.
 
     Returns:
         A `SavedModel`.
 
     Raises:
         UserError: a file that is missing, damaged or no Keras model.
-        SettingError: a user's own learning rule that is not where it was.
+        SettingError: a learning rule from a file that the call does not name.
     """
+    if rule is not None:
+        find_rule(rule)
     try:
         with zipfile.ZipFile(path) as archive:
             about = {}
             if ENTRY in archive.namelist():
                 about = parse_json(archive.read(ENTRY), ENTRY, ABOUT)
             config = parse_json(archive.read("config.json"), "config.json", NETWORK, nan=True)
-        rule = about.get("recipe", {}).get("rule", "dtp")
-        if rule not in RULES and config["class_name"] == DTPNetwork.__name__:
-            find_rule(rule)  # registers a user's own with Keras
+        place = about.get("recipe", {}).get("rule", "dtp")
+        if place not in RULES and config["class_name"] == DTPNetwork.__name__:
+            require_loaded(place, config["config"]["rule"]["registered_name"], f"model {path}")
         saved = SavedModel(keras.saving.load_model(path), about)
     except FileNotFoundError:
         raise UserError(f"model {path} does not exist.") from None

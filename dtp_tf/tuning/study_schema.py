@@ -3,14 +3,14 @@
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.presets.facts import DATA, VERSIONS
 from dtp_tf.schema import (
+    DURATION,
     MAPPING,
+    NUMBER,
     POSITIVE,
     SHARE,
     TEXT,
     WHOLE,
-    DURATION,
     DamagedError,
-    NUMBER,
     check,
     check_plain,
     mapping,

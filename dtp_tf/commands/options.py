@@ -6,8 +6,9 @@ import math
 import click
 
 from dtp_tf.console.plain import printable
-from dtp_tf.errors import UserError
+from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machines.machine import JIT, STRATEGIES
+from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.recipes.recipe import SETTINGS
 
 LONGEST = 10_000_000  # seconds or milliseconds; a system call takes not much more
@@ -23,6 +24,35 @@ def data_dir_option(command):
     """Add `--data-dir`."""
     text = "Folder of TensorFlow Datasets. [default: TFDS's own]"
     return click.option("--data-dir", type=click.Path(), help=text)(command)
+
+
+def dataset_option(command):
+    """Add `--dataset` of a command that opens a model."""
+    text = "The model's data set, named again: otherwise it is not downloaded."
+    return click.option("--dataset", help=text)(command)
+
+
+def rule_option(command):
+    """Add `--rule` of a command that opens a model; its file is run before anything is opened."""
+
+    def load(ctx, param, value):
+        if value is None or ctx.resilient_parsing:
+            return None
+        if ".py:" not in value:
+            raise SettingError(f"`--rule` must be FILE.py:CLASS, got {value!r}.")
+        import_tensorflow()
+        from dtp_tf.rules import find_rule
+
+        find_rule(value)
+        return value
+
+    return click.option(
+        "--rule",
+        metavar="FILE.py:CLASS",
+        expose_value=False,
+        callback=load,
+        help="The rule of your own that the model was trained by. The file is run.",
+    )(command)
 
 
 def export_dir_option(command):

@@ -4,7 +4,13 @@ import json
 
 import click
 
-from dtp_tf.commands.options import data_dir_option, echo, json_option, print_json
+from dtp_tf.commands.options import (
+    data_dir_option,
+    dataset_option,
+    echo,
+    json_option,
+    print_json,
+)
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.recipes.recipe import SETTINGS
 
@@ -66,9 +72,10 @@ def license_option(command):
     is_flag=True,
     help="Store weights in half the bytes, if that leaves the test accuracy as it is.",
 )
+@dataset_option
 @data_dir_option
 @json_option
-def save_preset(run, folder, license, float16, data_dir, as_json):
+def save_preset(run, folder, license, float16, dataset, data_dir, as_json):
     """Write a finished run's best network to DIR as a preset: weights, metadata, model card.
 
     The folder can be uploaded to a model hub as it is. Its name becomes the preset's.
@@ -78,7 +85,9 @@ def save_preset(run, folder, license, float16, data_dir, as_json):
     from dtp_tf.sharing.run_presets import save_run
 
     refuse_used(folder)
-    facts = save_run(run, folder, license=license, float16=float16, data_dir=data_dir)
+    facts = save_run(
+        run, folder, license=license, float16=float16, data_dir=data_dir, dataset=dataset
+    )
     if as_json:
         print_json(facts)
     else:

@@ -11,6 +11,7 @@ from dtp_tf.commands.options import (
     export_dir_option,
     json_option,
     print_json,
+    rule_option,
 )
 from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError
@@ -41,6 +42,7 @@ PORT = click.IntRange(1, 65535)
 @click.command(epilog="Example:  python cli.py serve digits --rest-port 8501 --batching")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @export_dir_option
+@rule_option
 @click.option(
     "--rest-port", "--port", "rest_port", type=PORT, default=8501, show_default=True,
     help="Port of the REST interface.",
@@ -204,6 +206,7 @@ def server_status(url, version, label, timeout, as_json):
     "--expect", type=click.Path(), metavar="RUN|MODEL",
     help="Check against the answers of this run or .keras file, not the server's first ones.",
 )  # fmt: skip
+@rule_option
 @data_dir_option
 @server_options
 @json_option

@@ -7,7 +7,6 @@ import dataclasses
 import pathlib
 import shlex
 
-from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.config_files import read_mapping
 from dtp_tf.recipes.named import RECIPES
@@ -172,7 +171,7 @@ def train_command(recipe, path):
         path: the run's folder, for recipes without a name.
     """
     if recipe.recipe not in RECIPES:
-        return f"python cli.py train --config {quoted(path / 'config.json')}"
+        return config_command(path / "config.json", recipe.rule)
     words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
     words += ["--seed", str(recipe.seed)]
     named = find_recipe(recipe.recipe, rule=recipe.rule, seed=recipe.seed)
@@ -186,3 +185,9 @@ def train_command(recipe, path):
         else:
             words += [f"--{flag}", shown(value)]
     return shlex.join(words)
+
+
+def config_command(path, rule):
+    """Return the command that trains by a config file; a rule of one's own it must name itself."""
+    words = ["python", "cli.py", "train", "--config", str(path)]
+    return shlex.join(words if rule in RULES else [*words, "--rule", rule])

@@ -13,9 +13,11 @@ from rich.table import Table
 from dtp_tf.comparing.plan import rule_label, train_command
 from dtp_tf.console.tables import cell
 from dtp_tf.evaluating.pictures import PLAIN, label, plain_legend, save_figure
-from dtp_tf.files import read_json, write_text
+from dtp_tf.files import read_bytes, read_json, write_text
+from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, shown
-from dtp_tf.runs.folder import Run
+from dtp_tf.runs.folder import METRICS, ROW, Run
+from dtp_tf.schema import DamagedError, check, check_plain, decoded, listed
 
 
 class Result:
@@ -46,18 +48,18 @@ class Result:
         if not run.config.is_file():
             return None
         if run.metrics.is_file():
-            metrics = read_json(run.metrics)
+            metrics = read_json(run.metrics, METRICS)
             return None if metrics["interrupted"] else cls(path, metrics)
         return cls(path, None) if cls.marker(path).is_file() else None
 
     def row(self):
         """Return the run as a row of the table, in plain types; None where there is no number."""
         recipe, metrics = self.recipe, self.metrics or {}
-        conditions = metrics.get("conditions") or read_json(self._versions)
+        conditions = metrics.get("conditions") or read_json(self._versions, VERSIONS)
         data = conditions.get("data", {})
         sizes = ("training_images", "validation_images", "test_images")
         epochs = metrics.get("epochs", len(self.history))
-        seconds = metrics.get("seconds", sum(logs["seconds"] for logs in self.history))
+        seconds = metrics.get("seconds", sum(logs.get("seconds") or 0 for logs in self.history))
         return {
             "rule": recipe.rule,
             "seed": recipe.seed,
@@ -89,14 +91,24 @@ def _text(value):
 
 
 def read_log(path):
-    """Return the logs in a run's `log.csv`, one dict per epoch; None where nothing was measured."""
+    """Return the logs in a run's `log.csv`, one dict per epoch; None where nothing was measured.
+
+    Raises:
+        UserError: it is damaged.
+    """
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {name: float(value) if value else None for name, value in row.items()}
-            for row in csv.DictReader(file)
+    try:
+        rows = csv.DictReader(io.StringIO(decoded(read_bytes(path)), newline=""), restkey="")
+        logs = [
+            {name: float("".join(value)) if value else None for name, value in row.items()}
+            for row in rows
         ]
+    except (ValueError, csv.Error) as error:
+        raise DamagedError(path, f"{error}, in line {rows.line_num}") from None
+    check_plain(logs, path)
+    check(logs, listed(ROW), path)
+    return logs
 
 
 def summarize(results):

@@ -134,7 +134,7 @@ def draw_curves(history, path):
     figure, axes = _figure(2, 3, 15, 8)
     inverse = _named(history, "inverse_loss_")
     # L-DRL's loss falls below 0.
-    lowest = min((logs[name] for logs in history for name in inverse), default=1)
+    lowest = min((logs[name] for logs in history for name in inverse if name in logs), default=1)
     panels = [
         ("loss (nats)", ["loss", "val_loss"], "linear"),
         ("accuracy", ["accuracy", "val_accuracy"], "linear"),
@@ -144,7 +144,8 @@ def draw_curves(history, path):
     ]
     for axis, (title, names, scale) in zip(axes.flat, panels, strict=False):
         for name in names:
-            axis.plot(epochs, [logs[name] for logs in history], label=_label(name), marker=".")
+            values = [logs.get(name, np.nan) for logs in history]
+            axis.plot(epochs, values, label=_label(name), marker=".")
         axis.set(title=title, xlabel="epoch", yscale=scale)
         _finish_panel(axis)
     for axis in list(axes.flat)[len(panels) :]:

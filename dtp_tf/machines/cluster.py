@@ -10,11 +10,24 @@ import math
 import re
 
 from dtp_tf.errors import UserError
+from dtp_tf.schema import TEXT, DamagedError, brief, by_name, listed, mapping, parse_json
 
 #: The port of the first worker on each host under SLURM; the others follow.
 SLURM_PORT = 8888
 #: The most workers that can train together.
 MAX_WORKERS = 10_000
+TF_CONFIG = mapping(
+    {
+        "cluster": by_name(listed(TEXT)),
+        "task": mapping(
+            {
+                "type": TEXT,
+                # TensorFlow takes text too.
+                "index": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,9}$"},
+            }
+        ),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,18 +81,20 @@ def _from_tf_config(text):
         )
 
     try:
-        config = json.loads(text)
-        jobs, task = config["cluster"], config["task"]
-        kind, index = task["type"], int(task["index"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise wrong(f"cannot be read ({type(error).__name__}: {error})") from None
-    if not isinstance(jobs, dict) or not set(jobs) <= {"chief", "worker"}:
-        names = ", ".join(map(str, jobs)) if isinstance(jobs, dict) else repr(jobs)
+        config = parse_json(text, "TF_CONFIG", TF_CONFIG)
+    except DamagedError as error:
+        raise wrong(f"cannot be read ({error.reason})") from None
+    jobs, task = config["cluster"], config["task"]
+    kind, index = task["type"], int(task["index"])
+    if not set(jobs) <= {"chief", "worker"}:
+        names = ", ".join(map(brief, jobs))
         raise wrong(f"has a cluster of {names}, and only workers train together")
     workers = [(job, i) for job in ("chief", "worker") for i in range(len(jobs.get(job, ())))]
     if (kind, index) not in workers:
-        raise wrong(f"says that this process is {kind} {index}, which is not in its cluster")
-    addresses = tuple(str(jobs[job][i]) for job, i in workers)
+        raise wrong(
+            f"says that this process is {brief(kind)} {index}, which is not in its cluster"
+        )
+    addresses = tuple(jobs[job][i] for job, i in workers)
     if not all(re.fullmatch(r"\S+:\d+", address) for address in addresses):
         raise wrong(f"has the addresses {', '.join(addresses)}, which must be HOST:PORT")
     return Cluster(addresses, workers.index((kind, index)))

@@ -10,6 +10,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.schema import brief, is_text
 
 MOST = 100  # values of one setting
+_LIMITS = {int: 1_000_000, float: 1e30}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Setting:
         choices: the allowed values, if they are few.
         low, high: the closed range of a number; `open_low`/`open_high` leave the bound itself out.
         limit: what a number is never above, for memory would end, or float32; no one meets it, so
-            that the help does not name it.
+            that the help does not name it. By default a million for whole numbers, else 1e30.
         many: a list of values, at most 100; on the command line they are separated by commas.
         per_layer: one value, or a list with one for each layer.
         other: values that contain this are allowed beside the choices.
@@ -36,7 +37,7 @@ class Setting:
     high: float = math.inf
     open_low: bool = False
     open_high: bool = False
-    limit: float = 1_000_000
+    limit: float | None = None
     many: bool = False
     per_layer: bool = False
     optional: bool = False
@@ -71,8 +72,9 @@ class Setting:
             )
         if self.kind in (int, float) and not self._in_range(parsed):
             raise SettingError(f"`{name}` must be {self.range_text()}, got {_number(value)}.")
-        if self.kind in (int, float) and parsed > self.limit:
-            raise SettingError(f"`{name}` must be at most {self.limit:,}, got {_number(value)}.")
+        limit = self.limit or _LIMITS.get(self.kind)
+        if limit is not None and parsed > limit:
+            raise SettingError(f"`{name}` must be at most {limit:,}, got {_number(value)}.")
         return parsed
 
     def _is_other(self, value):

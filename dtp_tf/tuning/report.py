@@ -4,9 +4,8 @@ import contextlib
 
 from rich.table import Table
 
-from dtp_tf.comparing.plan import train_command
+from dtp_tf.comparing.plan import config_command, train_command
 from dtp_tf.comparing.results import write_csv
-from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import cell
 from dtp_tf.files import write_text
 from dtp_tf.recipes.named import RECIPES
@@ -68,7 +67,7 @@ def write_report(study, trials, console):
                 f"the recipe's own settings {own['validation_accuracy']:.2%} (trial "
                 f"{own['trial']})", markup=False,
             )
-        console.print(f"train it   python cli.py train --config {quoted(path)}", markup=False)
+        console.print(f"train it   {config_command(path, study.base.rule)}", markup=False)
     return content
 
 

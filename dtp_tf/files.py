@@ -76,7 +76,7 @@ def read_entry(archive, name):
 
     Raises:
         KeyError: there is no such entry.
-        zipfile.BadZipFile: the entry is larger than `MAX_ENTRY` bytes, or not what the archive says.
+        zipfile.BadZipFile: the entry is too large, or not what the archive says.
     """
     said = archive.getinfo(name)
     limit = MAX_ENTRY if said.compress_type == zipfile.ZIP_STORED else MAX_PACKED

@@ -25,17 +25,13 @@ def evaluate(model, split, class_names, batch_size=1000):
     Raises:
         UserError: a score is not finite.
     """
-    return report(predict(model, split, batch_size), split.labels, class_names)
+    return report(_finite(predict(model, split, batch_size)), split.labels, class_names)
 
 
 def predict(model, split, batch_size=1000):
-    """Return class probabilities for a split, float32 `(n, classes)`.
-
-    Raises:
-        UserError: a score is not finite.
-    """
+    """Return class probabilities for a split, float32 `(n, classes)`."""
     parts = [model(images, training=False) for images, _ in split.batches(batch_size)]
-    return _finite(np.concatenate([np.asarray(part) for part in parts]))
+    return np.concatenate([np.asarray(part) for part in parts])
 
 
 def _finite(scores):

@@ -1,14 +1,98 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Reading files up to a limit, and writing them so that nobody ever sees half of one."""
 
 import contextlib
+import copy
+import errno
 import json
 import os
 import pathlib
 import re
 import shutil
+import stat
 import uuid
+import zipfile
 
 from dtp_tf.errors import UserError
+from dtp_tf.schema import ANYTHING, parse_json
+
+#: Bytes that are read at most: of a JSON or CSV file of ours, and of a JSON entry in an archive, as
+#: it is and packed.
+MAX_TEXT, MAX_ENTRY, MAX_PACKED = 1_000_000_000, 100_000_000, 10_000_000
+MOST_PACKED = 20  # times that a larger entry of an archive may grow when it is unpacked
+LOCK = ".lock"  # in a folder that a process works in; see `dtp_tf.processes.locks`
+
+
+def check_regular(path):
+    """Raise `OSError` for what is no regular file: a pipe or a device may never end.
+
+    Its `strerror` says it in words.
+    """
+    path = os.fspath(path)
+    if "\0" in path:
+        raise OSError(errno.EINVAL, "a path cannot have a NUL in it", path)
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, and no file", path)
+
+
+def read_bytes(path, limit=MAX_TEXT):
+    """Return the content of a file of limited size.
+
+    Args:
+        path: of the file.
+        limit: bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger; `strerror` says it in words.
+    """
+    check_regular(path)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    size = max(size, len(content))
+    if size > limit:
+        reason = f"it has {size:,} bytes, which is above the limit of {limit:,}"
+        raise OSError(errno.EFBIG, reason, os.fspath(path))
+    return content
+
+
+def refuse_packed(archive):
+    """Raise `zipfile.BadZipFile` for an entry that is a few bytes in the file and much in memory.
+
+    What Keras writes is not packed; random weights that somebody packed shrink by a tenth.
+    """
+    for entry in archive.infolist():
+        if entry.file_size > max(MAX_ENTRY, MOST_PACKED * entry.compress_size):
+            raise zipfile.BadZipFile(
+                f"its {entry.filename} has {entry.file_size:,} bytes packed into "
+                f"{entry.compress_size:,}; the limit is {MAX_ENTRY:,}, or {MOST_PACKED} times"
+            )
+
+
+def read_entry(archive, name):
+    """Return the bytes of an entry of a `zipfile.ZipFile`, whatever size the archive says.
+
+    Raises:
+        KeyError: there is no such entry.
+        zipfile.BadZipFile: the entry is too large, or not what the archive says.
+    """
+    said = archive.getinfo(name)
+    limit = MAX_ENTRY if said.compress_type == zipfile.ZIP_STORED else MAX_PACKED
+    entry, content = copy.copy(said), b""
+    entry.file_size = limit + 1  # or `zipfile` would stop at the stated size and hide the rest
+    if said.file_size <= limit:
+        with archive.open(entry) as file:
+            content = file.read(limit + 1)
+    size = max(said.file_size, len(content))
+    if size > limit:
+        raise zipfile.BadZipFile(
+            f"its {name} has {size:,} bytes or more, which is above the limit of {limit:,}"
+        )
+    if len(content) != said.file_size:
+        raise zipfile.BadZipFile(f"its {name} has not the size that it states")
+    return content
 
 
 @contextlib.contextmanager
@@ -23,6 +107,8 @@ def written(path):
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
+        if temporary.is_file():
+            _to_disk(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(cannot_write(path, error)) from error
@@ -34,12 +120,69 @@ def written(path):
                 temporary.unlink(missing_ok=True)
 
 
-def remove_half_written(folder):
-    """Remove the temporary files of `written` that a killed process left in a folder."""
+def _to_disk(path):
+    """Wait until a file is on the disk: a rename may get there before what it renames."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def remove_half_written(folder, name=None):
+    """Remove the files and folders of `written` that a killed process left in a folder.
+
+    Args:
+        folder: of which no other process writes anything, or not what is called `name`.
+        name: of the file or folder that was to be written; any by default.
+    """
     for path in pathlib.Path(folder).iterdir():
-        if path.is_file() and re.fullmatch(r"\..+-[0-9a-f]{8}(\.\w+)?", path.name):
+        if _is_half_written(path, name):
             with contextlib.suppress(OSError):
-                path.unlink()
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _is_half_written(path, name=None):
+    stem, suffix = (r".+", r"(\.\w+)?")
+    if name is not None:
+        whole = pathlib.Path(name)
+        stem, suffix = re.escape(whole.stem), re.escape(whole.suffix)
+    return re.fullmatch(rf"\.{stem}-[0-9a-f]{{8}}{suffix}", path.name) is not None
+
+
+def is_empty(folder):
+    """Whether a folder has nothing in it but what a process of ours left that is, or was, there."""
+    paths = pathlib.Path(folder).iterdir()
+    return all(path.name == LOCK or _is_half_written(path) for path in paths)
+
+
+def refuse_links_out(folder):
+    """Raise `UserError` if a link in a folder leads out of it.
+
+    A folder may come from a stranger: nothing is read, written or deleted through such a link. The
+    folder itself may be a link, for it was named by the user.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            refuse_link_out(folder, pathlib.Path(parent, name))
+
+
+def refuse_link_out(folder, path):
+    """Raise `UserError` if `path`, below a folder, is a link that leads out of it."""
+    if not path.is_symlink():
+        return
+    try:
+        inside = path.resolve().is_relative_to(pathlib.Path(folder).resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        inside = False
+    if not inside:
+        raise UserError(
+            f"{path} is a link that leads out of {folder}; nothing is read or written through it: "
+            "put what it leads to in its place (cp -rL), or remove it."
+        )
 
 
 def cannot_write(path, error):
@@ -49,7 +192,17 @@ def cannot_write(path, error):
 
 
 def make_folder(path):
-    """Create a folder with its parents; it may be there already."""
+    """Create a folder with its parents; it may be there already.
+
+    Raises:
+        UserError: it cannot be created, or has a name that TensorFlow could not write to.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"cannot write {path}: its name has bytes that are no UTF-8; choose another folder."
+        ) from None
     try:
         pathlib.Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -57,9 +210,9 @@ def make_folder(path):
 
 
 def write_text(path, text):
-    """Write a text file in one step."""
+    """Write a text file in one step; of names, what is no UTF-8 is written as an escape."""
     with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path, content):
@@ -67,15 +220,18 @@ def write_json(path, content):
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path):
+def read_json(path, schema=ANYTHING):
     """Return the content of a JSON file.
+
+    Args:
+        path: the file.
+        schema: what it must look like, see `dtp_tf.schema`.
 
     Raises:
         UserError: it is missing or damaged.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        data = read_bytes(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}.") from None
+    return parse_json(data, path, schema)

@@ -2,7 +2,14 @@
 
 import click
 
-from dtp_tf.commands.options import data_dir_option, json_option, model_argument, print_json
+from dtp_tf.commands.options import (
+    data_dir_option,
+    dataset_option,
+    json_option,
+    model_argument,
+    print_json,
+    rule_option,
+)
 from dtp_tf.processes.quiet import import_tensorflow
 
 
@@ -15,9 +22,11 @@ from dtp_tf.processes.quiet import import_tensorflow
     show_default=True,
     help="Which images.",
 )
+@rule_option
+@dataset_option
 @data_dir_option
 @json_option
-def evaluate(model, split, data_dir, as_json):
+def evaluate(model, split, dataset, data_dir, as_json):
     """Report accuracy, overall and per class.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
@@ -25,12 +34,12 @@ def evaluate(model, split, data_dir, as_json):
     import_tensorflow()
     from dtp_tf.console.console import show_report
     from dtp_tf.console.tables import make_console
-    from dtp_tf.data.sets import load_data
+    from dtp_tf.data.sets import load_recorded_data
     from dtp_tf.evaluating.evaluation import evaluate as evaluate_model
     from dtp_tf.sharing.opening import open_model
 
     saved = open_model(model)
-    data = load_data(saved.recipe(), data_dir)
+    data = load_recorded_data(saved.recipe(), data_dir, dataset)
     saved.check_fits(data)
     result = evaluate_model(saved.model, getattr(data, split), saved.class_names)
     if as_json:

@@ -4,11 +4,14 @@ import click
 
 from dtp_tf.commands.options import (
     data_dir_option,
+    dataset_option,
+    echo,
     export_dir_option,
     json_option,
     keep_option,
     model_argument,
     print_json,
+    rule_option,
 )
 from dtp_tf.processes.quiet import import_tensorflow
 
@@ -26,9 +29,11 @@ from dtp_tf.processes.quiet import import_tensorflow
 )
 @export_dir_option
 @keep_option
+@rule_option
+@dataset_option
 @data_dir_option
 @json_option
-def export(model, name, formats, export_dir, keep, data_dir, as_json):
+def export(model, name, formats, export_dir, keep, dataset, data_dir, as_json):
     """Export a network as a SavedModel for TensorFlow Serving.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
@@ -42,13 +47,13 @@ def export(model, name, formats, export_dir, keep, data_dir, as_json):
     from dtp_tf.export.trained_export import export_trained
 
     path = export_trained(
-        model, export_dir, name, data_dir=data_dir, formats=formats, keep=keep
+        model, export_dir, name, data_dir=data_dir, dataset=dataset, formats=formats, keep=keep
     )
     others = {kind: str(file) for kind, file in format_paths(path, formats).items()}
     if as_json:
         print_json({"export": str(path), "formats": others, "serve": serve_command(path)})
     else:
-        click.echo(f"exported   {path}")
+        echo(f"exported   {path}")
         for kind, file in others.items():
-            click.echo(f"{kind:10} {file}")
-        click.echo(f"serve it   {serve_command(path)}")
+            echo(f"{kind:10} {file}")
+        echo(f"serve it   {serve_command(path)}")

@@ -2,7 +2,7 @@
 
 import click
 
-from dtp_tf.commands.options import json_option, print_json
+from dtp_tf.commands.options import json_option, print_json, rule_option
 from dtp_tf.commands.serving import server_options
 from dtp_tf.processes.quiet import import_tensorflow
 
@@ -30,6 +30,7 @@ from dtp_tf.processes.quiet import import_tensorflow
     show_default=True,
     help="With --url: how often to ask again a server that is not available.",
 )
+@rule_option
 @json_option
 @click.pass_context
 def predict(ctx, paths, top, url, batch_size, as_json, **connection):

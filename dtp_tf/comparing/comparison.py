@@ -6,25 +6,38 @@ The folder of a comparison holds
     comparison.csv      a row per run with all conditions
     comparison.json     the same and the summary over the seeds
     comparison.png      learning curves
+
+and `.lock` while a process works on it, see `dtp_tf.processes.locks`.
 """
 
 import contextlib
 import dataclasses
 import pathlib
+import time
 
 from dtp_tf.comparing.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
 from dtp_tf.comparing.results import Result, draw_comparison, show_table, summarize, write_csv
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.files import make_folder, remove_half_written, write_json
+from dtp_tf.files import (
+    LOCK,
+    is_empty,
+    make_folder,
+    refuse_link_out,
+    refuse_links_out,
+    remove_half_written,
+    write_json,
+)
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.child_process import run_child
+from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run
 
 RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
+PATIENCE = 60  # seconds for a run's last process to end
 
 
 def compare(
@@ -66,7 +79,8 @@ def compare(
 
     Raises:
         SettingError: see `dtp_tf.comparing.plan.make_plan`.
-        UserError: a run in the folder was made with other settings; or one that `train` raises.
+        UserError: a run in the folder was made with other settings, or another process is at work
+            in the folder; or one that `train` raises.
 
     Example:
 
@@ -83,7 +97,13 @@ def compare(
     for path, settled in asked.items():
         _refuse_other_run(path, settled)
     make_folder(folder)
+    with alone(folder / LOCK, folder):
+        remove_half_written(folder)
+        return _work(folder, asked, data_dir, machine, console)
 
+
+def _work(folder, asked, data_dir, machine, console):
+    """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
     with _stop() as stop:
         for number, (path, settled) in enumerate(asked.items(), start=1):
             if stop.is_set():
@@ -122,14 +142,15 @@ def _stop():
 
 def _refuse_other_run(path, recipe):
     """Raise `UserError` if the folder holds something else than a run by this recipe."""
+    refuse_link_out(path.parent, path)
     if not path.exists():
         return
     if not path.is_dir():
         raise UserError(f"{path} is in the way of a run's folder; choose another --out.")
+    refuse_links_out(path)
     run = Run(path)
     if not run.config.exists():
-        remove_half_written(path)
-        if any(path.iterdir()):
+        if not is_empty(path):
             raise UserError(f"{path} is no run folder; choose another --out, or delete it.")
         return
     found = run.recipe()
@@ -155,6 +176,7 @@ def _train(path, recipe, data_dir, machine, console, stop):
         "machine": dataclasses.asdict(machine),
         "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
     }
+    _wait_until_free(path, console, stop)
     outcome = run_child(RUN_JOB, job, stop)
     if "diverged" in outcome:
         write_json(Result.marker(path), {"message": outcome["diverged"]})
@@ -162,6 +184,20 @@ def _train(path, recipe, data_dir, machine, console, stop):
     elif "error" in outcome and not stop.is_set():
         raise (SettingError if outcome.get("usage") else UserError)(outcome["error"])
     return Result.of(path) is not None
+
+
+def _wait_until_free(path, console, stop):
+    """Wait, not for long, for the process of a comparison that was killed: it ends in order."""
+    end, said = time.monotonic() + PATIENCE, False
+    while path.is_dir() and not stop.is_set() and time.monotonic() < end:
+        try:
+            with Run(path).alone():
+                return
+        except UserError as error:
+            if not said:
+                console.print(f"waiting    {error}", markup=False)
+            said = True
+            stop.wait(0.2)
 
 
 # -- the table -------------------------------------------------------------------------------------
@@ -197,6 +233,8 @@ def collect(folder, asked, console=None):
         of_rule.setdefault(recipe.rule, recipe)
     others = sorted(path for path in folder.iterdir() if (path / "config.json").is_file())
     for path in [*asked, *(path for path in others if path not in asked)]:
+        refuse_link_out(folder, path)
+        refuse_links_out(path)
         result = Result.of(path)
         if result is None:
             continue

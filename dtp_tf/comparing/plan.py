@@ -21,6 +21,7 @@ HELD_EQUAL = tuple(
     "pixel_noise units activation transmission initializer init batch_size epochs early_stopping "
     "precision deterministic".split()
 )
+MAX_SEEDS = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,8 @@ def make_plan(
     chosen = _chosen(rules)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise SettingError(f"`seeds` must be a whole number of at least 1, got {seeds!r}.")
+    if seeds > MAX_SEEDS:
+        raise SettingError(f"`seeds` must be at most {MAX_SEEDS:,}, got {seeds:,}.")
     check_names(settings)
     for name, instead in {"rule": "rules", "seed": "seeds"}.items():
         if name in settings:
@@ -168,7 +171,7 @@ def train_command(recipe, path):
         path: the run's folder, for recipes without a name.
     """
     if recipe.recipe not in RECIPES:
-        return f"python cli.py train --config {shlex.quote(str(path / 'config.json'))}"
+        return config_command(path / "config.json", recipe.rule)
     words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
     words += ["--seed", str(recipe.seed)]
     named = find_recipe(recipe.recipe, rule=recipe.rule, seed=recipe.seed)
@@ -182,3 +185,9 @@ def train_command(recipe, path):
         else:
             words += [f"--{flag}", shown(value)]
     return shlex.join(words)
+
+
+def config_command(path, rule):
+    """Return the command that trains by a config file; a rule of one's own it must name itself."""
+    words = ["python", "cli.py", "train", "--config", str(path)]
+    return shlex.join(words if rule in RULES else [*words, "--rule", rule])

@@ -2,8 +2,13 @@
 
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import DivergedError, SettingError, UserError
-from dtp_tf.processes.child import work_as_child
+from dtp_tf.processes.child import JOB, work_as_child
 from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.schema import BOOLEAN, MAPPING, TEXT, mapping
+
+RUN_JOB = mapping(
+    {**JOB, "recipe": MAPPING, "run_dir": TEXT, "resume": BOOLEAN}, {"machine": MAPPING}
+)
 
 
 def run_job(job):
@@ -20,10 +25,9 @@ def run_job(job):
     """
     from dtp_tf.training.train import train  # imports TensorFlow
 
-    if job["resume"]:
-        start = {"resume": job["run_dir"]}
-    else:
-        start = {"recipe": Recipe.from_dict(job["recipe"]), "run_dir": job["run_dir"]}
+    # The recipe is the caller's: its rule and its data were named by the call, not by the folder.
+    start = {"recipe": Recipe.from_dict(job["recipe"])}
+    start["resume" if job["resume"] else "run_dir"] = job["run_dir"]
     try:
         train(
             **start,
@@ -40,4 +44,4 @@ def run_job(job):
 
 
 if __name__ == "__main__":
-    work_as_child(run_job)
+    work_as_child(run_job, RUN_JOB)

@@ -7,3 +7,4 @@ from .sets import ImageData as ImageData
 from .sets import Split as Split
 from .sets import TrainingBatches as TrainingBatches
 from .sets import load_data as load_data
+from .sets import load_recorded_data as load_recorded_data

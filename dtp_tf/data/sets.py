@@ -5,13 +5,14 @@ import contextlib
 import dataclasses
 import logging
 import os
+import shlex
 import sys
 
 import numpy as np
-import psutil
 import tensorflow as tf
 
-from dtp_tf.data.images import fit_image, read_folder
+from dtp_tf.data.class_names import check_class_names
+from dtp_tf.data.images import check_memory, fit_image, read_folder
 from dtp_tf.data.preprocessing import augment
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.numerics.replicas import share
@@ -59,6 +60,9 @@ class ImageData:
         train, validation, test: `Split`s; `test` is None where it was not read.
         class_names: one name per label.
         test_origin: where the test split comes from, in words.
+
+    Raises:
+        UserError: class names that cannot be used.
     """
 
     name: str
@@ -68,13 +72,16 @@ class ImageData:
     class_names: tuple
     test_origin: str
 
+    def __post_init__(self):
+        check_class_names(self.class_names, f"data set {self.name}")
+
     @property
     def image_shape(self):
         """(height, width, channels)."""
         return self.train.images.shape[1:]
 
 
-def load_data(recipe, data_dir=None, test=True):
+def load_data(recipe, data_dir=None, test=True, download=True):
     """Return the `ImageData` that a recipe names.
 
     The test split is the set's own and depends on nothing; the validation split is drawn from the
@@ -84,6 +91,8 @@ def load_data(recipe, data_dir=None, test=True):
         recipe: a `Recipe`: `dataset`, `image_folder`, `image_size`, `validation_fraction`, `seed`.
         data_dir: the folder of TFDS; its own default otherwise.
         test: whether the test split is wanted; what is only to be tuned does without.
+        download: whether a set that is not prepared on this disk may be fetched, for which code of
+            the set may be run. Not where the recipe comes from a file, see `load_recorded_data`.
 
     Raises:
         UserError: a set that is unknown, cannot be had, is no image classification, is too small
@@ -100,7 +109,8 @@ def load_data(recipe, data_dir=None, test=True):
         origin = "every fifth image"
     else:
         name = recipe.dataset
-        train, tested, class_names, origin = _tfds(name, recipe.image_size, data_dir, test)
+        builder = (_prepared_builder if download else _builder_on_disk)(name, data_dir)
+        train, tested, class_names, origin = _tfds(builder, name, recipe.image_size, test)
     if not test:
         tested, origin = None, "not read"
     train, validation = hold_out(train, recipe.validation_fraction, recipe.seed)
@@ -108,6 +118,25 @@ def load_data(recipe, data_dir=None, test=True):
         if split is not None and not len(split):
             raise UserError(f"{name} is too small: no image is left for the {what} split.")
     return ImageData(name, train, validation, tested, tuple(class_names), origin)
+
+
+def load_recorded_data(recipe, data_dir=None, dataset=None):
+    """Return the `ImageData` that the recipe of a run or model names, without asking the network.
+
+    Args:
+        recipe: the `Recipe` in its files, which may be a stranger's.
+        data_dir: the folder of TFDS; its own default otherwise.
+        dataset: the recipe's `dataset`, if the user names it too: then it may be downloaded.
+
+    Raises:
+        SettingError: `dataset` is another set.
+        UserError: the set is not prepared on this disk; or see `load_data`.
+    """
+    if dataset not in (None, recipe.dataset):
+        raise SettingError(
+            f"`dataset` is {recipe.dataset} in the model, got {dataset}: give the same, or none."
+        )
+    return load_data(recipe, data_dir, download=dataset is not None)
 
 
 def untuned():
@@ -194,6 +223,7 @@ def _digits(size):
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     if size is not None:
+        check_memory("digits", 4 * len(images), (*size, 1))  # as float32 on the way
         images = np.asarray(fit_image(images, (*size, 1)))
     everything = Split(images, bunch.target.astype(np.int32))
     is_test = np.arange(len(everything)) % 5 == 0
@@ -201,15 +231,14 @@ def _digits(size):
     return everything.take(~is_test), everything.take(is_test), class_names
 
 
-def _tfds(name, size, data_dir, test=True):
-    builder = _prepared_builder(name, data_dir)
+def _tfds(builder, name, size, test=True):
     image_key, label_key = _image_and_label(builder)
     splits = builder.info.splits
     train_name = "train" if "train" in splits else next(iter(splits))
     test_name = next((s for s in ("test", "validation") if s in splits and s != train_name), None)
     shape = _image_shape(builder, image_key, size)
     wanted = [train_name] + ([test_name] if test and test_name else [])
-    _check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
+    check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
     classes = builder.info.features[label_key].num_classes
     with concurrent.futures.ThreadPoolExecutor() as threads:  # half of a read is one thread's
         read = list(threads.map(
@@ -222,6 +251,24 @@ def _tfds(name, size, data_dir, test=True):
         train, tested = hold_out(read[0], HELD_OUT_TEST, seed=0)
         origin = f"20 % of the {train_name} split, the same for every seed"
     return train, tested, builder.info.features[label_key].names, origin
+
+
+def _builder_on_disk(name, data_dir):
+    """Return the TFDS builder of a set from its prepared files alone: no network, no code of it."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.read_only_builder import builder_from_files
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    try:
+        return builder_from_files(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        raise UserError(
+            f"data set {name!r}, which the model or run names, is not prepared on this disk, and "
+            "only a set that the call itself names is downloaded: add --dataset "
+            f"{shlex.quote(name)}, or give the folder of a prepared copy with --data-dir."
+        ) from None
+    except (ValueError, OSError, RuntimeError, AssertionError, ImportError) as error:
+        raise UserError(f"data set {name!r} cannot be opened: {_one_line(error)}") from None
 
 
 def _prepared_builder(name, data_dir):
@@ -303,16 +350,6 @@ def _image_shape(builder, key, size):
             "(--image-size HEIGHT,WIDTH)."
         )
     return height, width, channels
-
-
-def _check_memory(name, count, shape):
-    needed, free = count * int(np.prod(shape)) * 2, psutil.virtual_memory().available
-    if needed > 0.8 * free:
-        raise UserError(
-            f"{name} needs {needed / 1e9:.1f} GB of memory at {shape[0]}x{shape[1]}, and "
-            f"{free / 1e9:.1f} GB are free; choose a smaller `image_size` "
-            "(--image-size HEIGHT,WIDTH)."
-        )
 
 
 def _read(builder, split, image_key, label_key, shape, classes):

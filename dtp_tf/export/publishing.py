@@ -12,6 +12,8 @@ import shutil
 import time
 import uuid
 
+from dtp_tf.files import refuse_link_out
+
 WRITING, REMOVING = ".writing-", ".removing-"
 ABANDONED = 3600  # seconds without a change; an export takes less than a minute
 
@@ -27,8 +29,12 @@ def publish(home, write, keep=None):
         write: a function that makes the version's folder and fills it, given a path on the same
             disk. If it raises, nothing is published.
         keep: how many versions to keep, the highest and the new one; all by default.
+
+    Raises:
+        UserError: `home` is a link that leads out of the folder that it lies in.
     """
     home = pathlib.Path(home)
+    refuse_link_out(home.parent, home)
     hidden = _hidden(home, WRITING)
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -96,10 +102,12 @@ def _alone(home):
 
 
 def _remove_abandoned(home):
-    for path in home.glob(f"{REMOVING}*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in home.glob(f"{WRITING}*"):
-        if time.time() - _last_change(path) > ABANDONED:
+    for path in [*home.glob(f"{REMOVING}*"), *home.glob(f"{WRITING}*")]:
+        if path.is_symlink():  # none of ours
+            continue
+        if path.name.startswith(REMOVING):
+            shutil.rmtree(path, ignore_errors=True)
+        elif time.time() - _last_change(path) > ABANDONED:
             shutil.rmtree(_hide(path), ignore_errors=True)
 
 

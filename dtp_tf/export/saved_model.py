@@ -8,11 +8,11 @@
 
 import pathlib
 import re
-import shlex
 
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.export.formats import FILES, require_packages, run_format, write_format
@@ -129,6 +129,6 @@ def serve_command(path):
     """Return the shell command that serves an exported version's model."""
     home = pathlib.Path(path).resolve().parent
     return (
-        f"tensorflow_model_server --rest_api_port=8501 --model_name={home.name} "
-        f"--model_base_path={shlex.quote(str(home))}"
+        f"tensorflow_model_server --rest_api_port=8501 --model_name={quoted(home.name)} "
+        f"--model_base_path={quoted(home)}"
     )

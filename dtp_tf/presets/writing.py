@@ -1,5 +1,6 @@
 """Presets from networks. See `dtp_tf.presets.folder` for the files."""
 
+import io
 import os
 import pathlib
 
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 
 from dtp_tf.errors import UserError
-from dtp_tf.files import make_folder, write_json, write_text, written
+from dtp_tf.files import make_folder, remove_half_written, write_json, write_text, written
 from dtp_tf.machines.versions import versions
+from dtp_tf.numerics.keras_files import weights_file
 from dtp_tf.presets.cards import hub_card
 from dtp_tf.presets.folder import FORMAT, Preset, file_hash
+from dtp_tf.processes.locks import alone
 
 
 def save_preset(network, folder, facts, float16=False):
@@ -28,11 +31,18 @@ def save_preset(network, folder, facts, float16=False):
         The preset's metadata.
 
     Raises:
-        UserError: the folder is in use or cannot be written.
+        UserError: the folder is in use, or being written by another process, or cannot be written.
     """
     folder = pathlib.Path(os.path.abspath(folder))
     refuse_used(folder)
     make_folder(folder.parent)
+    with alone(folder.with_name(f".{folder.name}.lock"), folder):
+        refuse_used(folder)  # another process may have been faster
+        remove_half_written(folder.parent, folder.name)
+        return _write(network, folder, facts, float16)
+
+
+def _write(network, folder, facts, float16):
     config = keras.saving.serialize_keras_object(network)
     image = len(network.example_shape) == 3
     facts = {
@@ -54,8 +64,9 @@ def save_preset(network, folder, facts, float16=False):
         temporary.mkdir()
         preset = Preset(temporary)
         write_json(preset.config, config)
-        _without_training(network, config).save_weights(preset.weights)
-        _compact(preset.weights, float16)
+        weights = _compact(weights_file(_without_training(network, config)), float16)
+        with written(preset.weights) as file:
+            file.write_bytes(weights.getbuffer())
         facts["files"] = {
             path.name: {"bytes": path.stat().st_size, "sha256": file_hash(path)}
             for path in (preset.config, preset.weights)
@@ -97,11 +108,14 @@ def _count(variables):
 SMALL = 10_000  # numbers; what halving a smaller array saves is not worth its digits
 
 
-def _compact(path, float16):
-    """Rewrite the arrays of an HDF5 file compressed, and the large ones as float16 if asked to."""
-    whole = path.with_name("whole.h5")
-    os.replace(path, whole)
-    with h5py.File(whole, "r") as source, h5py.File(path, "w") as target:
+def _compact(file, float16):
+    """Return an HDF5 file with its arrays compressed, and the large ones as float16 if asked to.
+
+    Args:
+        file: an open file; what is returned is an `io.BytesIO`.
+    """
+    compact = io.BytesIO()
+    with h5py.File(file, "r") as source, h5py.File(compact, "w") as target:
         target.attrs.update(source.attrs)
 
         def copy(address, item):
@@ -113,7 +127,7 @@ def _compact(path, float16):
             made.attrs.update(item.attrs)
 
         source.visititems(copy)
-    whole.unlink()
+    return compact
 
 
 def _compression(array):

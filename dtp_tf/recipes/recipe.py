@@ -7,7 +7,7 @@ This module does not import TensorFlow.
 import dataclasses
 
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes.layers_in_words import Conv, parse_layers
+from dtp_tf.recipes.layers_in_words import MOST_UNITS, Conv, parse_layers
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.settings import Setting, did_you_mean
 
@@ -116,7 +116,7 @@ class Recipe:
     )
     image_size: tuple | None = _setting(
         None, int, "Height,width in pixels to resize to; needed where the images differ in size.",
-        low=1, many=True, optional=True,
+        low=1, limit=4096, many=True, optional=True,
     )
     validation_fraction: float = _setting(
         0.2, float, "Share of the training split that is held out for validation.",
@@ -144,7 +144,7 @@ class Recipe:
     # network
     units: tuple | None = _setting(
         None, int, "Units of the hidden layers, from the input on, all dense; 256,256 where "
-        "neither these nor `layers` are given.", low=1, many=True, optional=True,
+        "neither these nor `layers` are given.", low=1, limit=MOST_UNITS, many=True, optional=True,
     )
     layers: tuple | None = _setting(
         None, str, "The hidden layers in words, from the input on, instead of `units`: conv "
@@ -187,7 +187,7 @@ class Recipe:
     inverse_steps: int | tuple | None = _setting(
         None, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only); "
         "one number, or one for each layer with an inverse, from the input on.",
-        low=1, per_layer=True, optional=True,
+        low=1, limit=1000, per_layer=True, optional=True,
     )
     inverse_epochs_before: int | None = _setting(
         None, int, "Passes over the data before the first epoch that update the inverses only.",
@@ -284,7 +284,7 @@ class Recipe:
     )
     seed: int = _setting(
         0, int, "Seed of the split, the initial weights, the order of images and the noise.",
-        low=0, high=2**31 - 1,
+        low=0, high=2**31 - 1, limit=2**31,
     )
     precision: str = _setting(
         "float32", str, "What products are computed with: mixed_bfloat16 = bfloat16 in the forward "

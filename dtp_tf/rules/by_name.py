@@ -31,6 +31,9 @@ BY_NAME = {
 def find_rule(name):
     """Return the class of a rule by its name in recipes, or that of FILE.py:CLASS.
 
+    The file is run. So call this with a name that the user gave, not with one from a file that was
+    opened.
+
     Raises:
         SettingError: there is none, or the file does not hold one.
     """

@@ -9,6 +9,8 @@
     tensorboard/          the same for TensorBoard
     metrics.json          the report on the best network
     curves.png, confusion_matrix.png; diagnostics.png where angles were measured
+
+While a process trains the run there is also `.lock`, see `dtp_tf.processes.locks`.
 """
 
 import csv
@@ -18,17 +20,42 @@ import os
 import pathlib
 import shutil
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import (
+    LOCK,
+    is_empty,
     make_folder,
     read_json,
+    refuse_links_out,
     remove_half_written,
     write_json,
     write_text,
     written,
 )
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.presets.facts import DATA, REPORT, VERSIONS
+from dtp_tf.processes.locks import alone
 from dtp_tf.recipes.recipe import Recipe
-from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs.models import CHECKPOINT, ENTRY, load_model, save_model
+from dtp_tf.schema import BOOLEAN, DURATION, MAPPING, NUMBER, POSITIVE, TEXT, check, mapping, maybe
+
+METRICS = mapping(
+    {
+        "test": REPORT,
+        "validation": REPORT,
+        "best_epoch": POSITIVE,
+        "epochs": POSITIVE,
+        "interrupted": BOOLEAN,
+        "seconds": DURATION,
+        "conditions": {
+            **VERSIONS,
+            "properties": {**VERSIONS["properties"], "data": DATA, "chosen_by": TEXT},
+        },
+    }
+)
+# A row of log.csv; what is not measured in every epoch is None in the others.
+ROW = {**mapping({"val_accuracy": NUMBER}), "additionalProperties": maybe(NUMBER)}
 
 
 class Run:
@@ -74,16 +101,13 @@ class Run:
                     raise UserError(f"cannot write {path}: {error.strerror}.") from None
         else:
             path = pathlib.Path(path)
-            if path.is_dir() and any(path.iterdir()):
-                if (path / "config.json").exists():
-                    raise UserError(
-                        f"{path} already holds a run; continue it with --resume {path}, or choose "
-                        "another --run-dir."
-                    )
-                raise UserError(f"{path} is not empty; choose another --run-dir.")
+            _refuse_used(path)
             make_folder(path)
         run = cls(path)
-        write_json(run.config, recipe.to_dict())
+        with run.alone():
+            _refuse_used(path)  # another process may have been faster
+            remove_half_written(path)
+            write_json(run.config, recipe.to_dict())
         return run
 
     @classmethod
@@ -91,17 +115,26 @@ class Run:
         """Return the run in an existing folder.
 
         Raises:
-            UserError: there is none.
+            UserError: there is none, or a link in it leads out of it.
         """
         run = cls(path)
         if not run.config.is_file():
             raise UserError(f"{path} is no run folder: it has no config.json.")
+        refuse_links_out(run.path)
         return run
+
+    def alone(self):
+        """Return a block's context in which no other process trains the run.
+
+        Raises:
+            UserError: another process does.
+        """
+        return alone(self.path / LOCK, self.path)
 
     def recipe(self):
         """Return the recipe that the run was started with."""
         try:
-            return Recipe.from_dict(read_json(self.config))
+            return Recipe.from_dict(read_json(self.config, MAPPING))
         except SettingError as error:
             raise UserError(f"{self.config} does not fit this version: {error}") from None
 
@@ -115,7 +148,7 @@ class Run:
         """Return the last state as a `SavedModel`, or None if no epoch was finished.
 
         What a killed run left half written is removed, and the best network is what it should be;
-        with `repair=False` nothing is written, for another process does that.
+        the run must be `alone`. With `repair=False` nothing is written: another process does that.
 
         Raises:
             UserError: the file is damaged.
@@ -124,13 +157,26 @@ class Run:
             remove_half_written(self.path)
         if not self.last.exists():
             return None
-        saved = load_model(self.last)
-        if "history" not in saved.about:
-            raise UserError(f"{self.last} is no checkpoint of a training run.")
+        saved = self._load(self.last)
         history = saved.about["history"]
         if repair and history and best_epoch(history) == len(history):
             # The run may have been killed after `last` was written and before `best` was.
             self._last_becomes_best()
+        return saved
+
+    def load_best(self):
+        """Return the best network as a `SavedModel` that says all of its training.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        return self._load(self.best)
+
+    def _load(self, path):
+        saved = load_model(path)
+        if not (isinstance(saved.model, DTPNetwork) and saved.model.compiled and saved.about):
+            raise UserError(f"{path} is no checkpoint of a training run.")
+        check(saved.about, CHECKPOINT, f"{ENTRY} in {path}")
         return saved
 
     def _last_becomes_best(self):
@@ -152,6 +198,18 @@ class Run:
         write_text(self.log, text.getvalue())
 
 
+def _refuse_used(path):
+    """Raise `UserError` if the folder of a new run has something in it."""
+    if not path.is_dir() or is_empty(path):
+        return
+    if (path / "config.json").exists():
+        raise UserError(
+            f"{path} already holds a run; continue it with --resume {quoted(path)}, or choose "
+            "another --run-dir."
+        )
+    raise UserError(f"{path} is not empty; choose another --run-dir.")
+
+
 def best_epoch(history):
     """Return the epoch (from 1) with the highest validation accuracy.
 
@@ -161,6 +219,6 @@ def best_epoch(history):
 
     def merit(epoch):
         logs = history[epoch - 1]
-        return logs["val_accuracy"], -logs["val_loss"]
+        return logs["val_accuracy"], -(logs.get("val_loss") or 0)
 
     return max(range(1, len(history) + 1), key=merit)

@@ -7,12 +7,29 @@ import zipfile
 import keras
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.files import written
+from dtp_tf.files import check_regular, read_entry, refuse_packed, written
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.numerics.keras_files import keras_file
+from dtp_tf.presets.facts import CLASS_NAMES, DATA, NETWORK, SETTINGS, VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
+from dtp_tf.rules.own import require_loaded
+from dtp_tf.schema import NUMBER, TEXT, listed, mapping, parse_json
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
+LOG = {
+    **mapping({"val_loss": NUMBER, "val_accuracy": NUMBER}),
+    "additionalProperties": NUMBER,
+}
+_ABOUT = {
+    "recipe": SETTINGS,
+    "class_names": CLASS_NAMES,
+    "data": DATA,
+    "versions": VERSIONS,
+    "history": listed(LOG),
+}
+ABOUT = mapping({}, {**_ABOUT, "preset": TEXT})
+CHECKPOINT = mapping(_ABOUT)  # what training goes on with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +49,7 @@ class SavedModel:
     def class_names(self):
         """One name per class; their numbers where the file has none."""
         names = self.about.get("class_names")
-        return list(names) if names else [str(i) for i in range(self.model.output_shape[-1])]
+        return list(names) if names else [str(i) for i in range(self._classes())]
 
     @property
     def preset(self):
@@ -53,6 +70,38 @@ class SavedModel:
             return Recipe.from_dict(self.about["recipe"])
         except SettingError as error:
             raise UserError(f"the model's recipe does not fit this version: {error}") from None
+
+    def checked(self, path):
+        """Return this model, if it is one of examples -> scores of classes, with a name for each.
+
+        Args:
+            path: where it comes from.
+
+        Raises:
+            UserError: it is not.
+        """
+        classes, names = self._classes(), self.about.get("class_names")
+        if classes is None:
+            raise UserError(
+                f"model {path} is no classifier: it must be built, and have one input and one "
+                "output, (batch, classes)."
+            )
+        if names is not None and len(names) != classes:
+            raise UserError(
+                f"model {path} has {classes} classes, but {len(names)} names of classes."
+            )
+        return self
+
+    def _classes(self):
+        """Return how many classes the model tells apart, None if it does not."""
+        model = self.model
+        if isinstance(model, DTPNetwork):
+            return model.classes if model.built else None
+        if not isinstance(model, keras.Model) or not model.built:
+            return None
+        ends = (getattr(model, name, None) for name in ("input_shape", "output_shape"))
+        plain = all(isinstance(one, tuple) and len(one) > 1 for one in ends)
+        return model.output_shape[-1] if plain and len(model.output_shape) == 2 else None
 
     def image_shape(self):
         """Return the (height, width, channels) that the model takes.
@@ -90,31 +139,64 @@ class SavedModel:
 
 
 def save_model(model, path, about):
-    """Write a `.keras` file in one step, with `about` (JSON types) beside Keras's own entries."""
+    """Write a `.keras` file in one step, with `about` (JSON types) beside Keras's own entries.
+
+    It takes the place of an older one only after it was read back.
+
+    Raises:
+        UserError: the folder cannot be written; the older file stays.
+    """
+    file = keras_file(model)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(ENTRY, json.dumps(about))
+        entries = archive.namelist()
     with written(path) as temporary:
-        model.save(temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.writestr(ENTRY, json.dumps(about))
+        temporary.write_bytes(file.getbuffer())
+        _check_archive(temporary, entries)
 
 
-def load_model(path):
-    """Read a `.keras` file.
+def _check_archive(path, entries):
+    """Raise `OSError` if a zip file on the disk has not all of its entries, each whole."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.namelist() == entries and archive.testzip() is None
+    except zipfile.BadZipFile:
+        whole = False
+    if not whole:
+        raise OSError("the disk does not give back what was written to it")
+
+
+def load_model(path, rule=None):
+    """Read a `.keras` file. Nothing that it names is run.
+
+    Args:
+        path: of the file.
+        rule: FILE.py:CLASS, the user's own rule that the model was trained by. Its file is run. It
+            need not be given where this process has run it before.
 
     Returns:
         A `SavedModel`.
 
     Raises:
         UserError: a file that is missing, damaged or no Keras model.
-        SettingError: a user's own learning rule that is not where it was.
+        SettingError: a learning rule from a file that the call does not name.
     """
+    if rule is not None:
+        find_rule(rule)
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(ENTRY)) if ENTRY in archive.namelist() else {}
-            config = json.loads(archive.read("config.json"))
-        rule = about.get("recipe", {}).get("rule", "dtp")
-        if rule not in RULES and config["class_name"] == DTPNetwork.__name__:
-            find_rule(rule)  # registers a user's own with Keras
-        return SavedModel(keras.saving.load_model(path), about)
+            refuse_packed(archive)
+            about = {}
+            if ENTRY in archive.namelist():
+                about = parse_json(read_entry(archive, ENTRY), ENTRY, ABOUT)
+            config = parse_json(
+                read_entry(archive, "config.json"), "config.json", NETWORK, nan=True
+            )
+        place = about.get("recipe", {}).get("rule", "dtp")
+        if place not in RULES and config["class_name"] == DTPNetwork.__name__:
+            require_loaded(place, config["config"]["rule"]["registered_name"], f"model {path}")
+        saved = SavedModel(keras.saving.load_model(path), about)
     except FileNotFoundError:
         raise UserError(f"model {path} does not exist.") from None
     except (KeyboardInterrupt, SettingError):
@@ -124,3 +206,4 @@ def load_model(path):
             raise UserError(f"model {path} cannot be read: {error.strerror}.") from None
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"model {path} is damaged or no Keras model ({reason}).") from None
+    return saved.checked(path)

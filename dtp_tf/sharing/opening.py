@@ -10,15 +10,19 @@ from dtp_tf.runs.folder import Run
 from dtp_tf.runs.models import SavedModel, load_model
 
 
-def open_model(path):
+def open_model(path, rule=None):
     """Return the `SavedModel` of a run (its best network), a preset or a `.keras` file.
+
+    Nothing that it names is run, or asked of the network.
 
     Args:
         path: of a run's folder, a preset's folder or a `.keras` file; or a shipped preset's name,
             where no path has that name.
+        rule: FILE.py:CLASS, see `dtp_tf.runs.load_model`.
 
     Raises:
         UserError: there is none, or it is damaged.
+        SettingError: a learning rule from a file that the call does not name.
     """
     path = pathlib.Path(path)
     if is_preset(path):
@@ -27,19 +31,19 @@ def open_model(path):
         run = Run.open(path)
         if not run.best.exists():
             raise UserError(f"{path} has no trained network yet: no epoch was finished.")
-        return load_model(run.best)
+        return load_model(run.best, rule)
     if not path.exists() and path.parent == pathlib.Path() and not path.suffix:
         names = shipped_names()
         raise UserError(
             f"model {path} does not exist: no run, preset or file has that name, and shipped "
             f"presets are {', '.join(names)}.{did_you_mean(str(path), names)}"
         )
-    return load_model(path)
+    return load_model(path, rule)
 
 
 def load_preset(name_or_folder, load_weights=True):
     """Return a preset's network as a `SavedModel`; see `dtp_tf.presets.reading.read_preset`."""
-    return SavedModel(*read_preset(name_or_folder, load_weights))
+    return SavedModel(*read_preset(name_or_folder, load_weights)).checked(name_or_folder)
 
 
 def pretrained_classifier(name_or_folder):

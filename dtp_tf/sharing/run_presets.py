@@ -2,17 +2,26 @@
 
 import numpy as np
 
-from dtp_tf.data.sets import load_data
+from dtp_tf.console.plain import quoted
+from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import predict
 from dtp_tf.files import read_json
 from dtp_tf.presets.writing import halved, layers_text, save_preset
 from dtp_tf.recipes.recipe import RULES
-from dtp_tf.runs.folder import Run
-from dtp_tf.runs.models import load_model
+from dtp_tf.runs.folder import METRICS, Run
 
 
-def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None, tried=None):
+def save_run(
+    path,
+    folder,
+    *,
+    license="apache-2.0",
+    float16=False,
+    data_dir=None,
+    dataset=None,
+    tried=None,
+):
     """Write the best network of a finished run as a preset.
 
     Args:
@@ -22,6 +31,7 @@ def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None
         float16: whether to store large arrays of weights in half the bytes; the accuracy on the
             test images, for which the run's data are read, must stay the same.
         data_dir: the folder of TensorFlow Datasets.
+        dataset: the run's, if it may be downloaded; see `dtp_tf.data.load_recorded_data`.
         tried: {seed: validation accuracy} of the runs that this one was chosen from.
 
     Returns:
@@ -34,19 +44,20 @@ def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None
     run = Run.open(path)
     if not (run.best.exists() and run.metrics.exists()):
         raise UserError(
-            f"{path} has no finished training: end it first, with `train --resume {path}`."
+            f"{path} has no finished training: end it first, with `train --resume {quoted(path)}`."
         )
-    saved, metrics = load_model(run.best), read_json(run.metrics)
-    recipe = saved.recipe()
-    if recipe.rule not in RULES:
+    rule = run.recipe().rule
+    if rule not in RULES:
         raise UserError(
-            f"{path} was trained by the rule {recipe.rule}, without which no one can load a "
+            f"{path} was trained by the rule {rule}, without which no one can load a "
             f"preset; share its {run.classifier.name}, which Keras opens alone, or train by one "
             f"of {', '.join(RULES)}."
         )
-    network = saved.model
+    saved, metrics = run.load_best(), read_json(run.metrics, METRICS)
+    recipe, network = saved.recipe(), saved.model
     if float16:
-        _refuse_another_accuracy(network, load_data(recipe, data_dir))
+        data = load_recorded_data(recipe, data_dir, dataset)
+        _refuse_another_accuracy(network, data)
     validation = metrics["validation"]["accuracy"]
     return save_preset(
         network,
@@ -63,7 +74,7 @@ def save_run(path, folder, *, license="apache-2.0", float16=False, data_dir=None
             "class_names": saved.class_names,
             "results": {
                 **{split: metrics[split] for split in ("test", "validation")},
-                "chosen_by": metrics["conditions"]["chosen_by"],
+                "chosen_by": metrics["conditions"].get("chosen_by"),
                 "best_epoch": metrics["best_epoch"],
                 "epochs": metrics["epochs"],
                 "interrupted": metrics["interrupted"],

@@ -18,6 +18,7 @@ from dtp_tf.machines.machine import Machine
 from dtp_tf.machines.versions import versions
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules.base import FORWARD, INVERSE
+from dtp_tf.rules.own import rule_facts
 from dtp_tf.runs.folder import best_epoch
 from dtp_tf.runs.provenance import fingerprint
 from dtp_tf.training.scalars import tensorboard
@@ -75,7 +76,9 @@ class Loop:
             "recipe": recipe.to_dict(),
             "class_names": list(data.class_names),
             "data": fingerprint(data),
-            "versions": {**versions(), **machine.facts(), **workers.facts()},
+            "versions": {
+                **versions(), **machine.facts(), **workers.facts(), **rule_facts(recipe.rule)
+            },
         }
         probe = slice(0, recipe.diagnostics_images)
         self._diagnostics = Diagnostics(network, data.train.images[probe], data.train.labels[probe])

@@ -1,10 +1,12 @@
 """The logs of a run's epochs for TensorBoard."""
 
 import contextlib
+import shutil
 
 import tensorflow as tf
 
 from dtp_tf.errors import UserError
+from dtp_tf.files import cannot_write, refuse_link_out
 
 
 @contextlib.contextmanager
@@ -14,8 +16,9 @@ def tensorboard(run, history):
     The epochs so far are written again, so that a resumed run has no gaps and no repeats.
     """
     with _writing(run.tensorboard):
+        refuse_link_out(run.path, run.tensorboard)
         if run.tensorboard.exists():
-            tf.io.gfile.rmtree(str(run.tensorboard))
+            shutil.rmtree(run.tensorboard)  # TensorFlow's would go through links
         writer = tf.summary.create_file_writer(str(run.tensorboard))
 
     def write(epoch, logs):
@@ -35,9 +38,11 @@ def tensorboard(run, history):
 
 @contextlib.contextmanager
 def _writing(path):
-    """Turn TensorFlow's errors while it writes a file into a sentence."""
+    """Turn errors, also TensorFlow's, while a file is written into a sentence."""
     try:
         yield
+    except OSError as error:
+        raise UserError(cannot_write(path, error)) from error
     except tf.errors.OpError as error:
         reason = error.message.splitlines()[0].rsplit("; ", 1)[-1]
         raise UserError(

@@ -1,8 +1,11 @@
 """One training run: data, network, loop, checkpoints, report, export."""
 
+import contextlib
+
 import keras
 
 from dtp_tf.console.console import show_data, show_network, show_report
+from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError, UserError
@@ -17,10 +20,13 @@ from dtp_tf.files import read_json, write_json
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
-from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.presets.facts import VERSIONS
+from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run, best_epoch
-from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs.models import save_model
+from dtp_tf.runs.own_rules import load_rule_of
 from dtp_tf.runs.provenance import card_facts, fingerprint
 from dtp_tf.training.building import build_network
 from dtp_tf.training.initial import initialize
@@ -67,7 +73,9 @@ def train(
     Args:
         recipe: the name of a recipe, or a `Recipe`; by default "digits".
         resume: the folder of a run to continue, instead of a new run; `recipe` and `settings` may
-            then only repeat what the run was started with.
+            then only repeat what the run was started with. What the folder alone names is neither
+            downloaded nor run: repeat `dataset` for a set that is not on this disk, and `rule` for
+            one from a file that has changed or that you have not named before.
         data_dir: the folder of TensorFlow Datasets.
         run_dir: the run's folder; by default `runs/TIME-RECIPE`.
         export_dir: the folder of exported models; None for no export.
@@ -88,9 +96,10 @@ def train(
 
     Raises:
         SettingError: an unknown recipe or setting, a value out of range, or settings that differ
-            from those of the run to resume.
+            from those of the run to resume, or that must be repeated.
         DivergedError: a loss became infinite or not a number; the best checkpoint is kept.
-        UserError: data that cannot be had, a folder that cannot be written, a damaged checkpoint.
+        UserError: data that cannot be had, a folder that cannot be written or in which another
+            process is at work, a damaged checkpoint.
 
     Example:
 
@@ -100,7 +109,7 @@ def train(
     machine = Machine(device, jit, strategy)
     if resume is None:
         settled = find_recipe("digits" if recipe is None else recipe, **settings)
-        run = saved = None
+        run = None
     else:
         run = Run.open(resume)
         settled = run.recipe()
@@ -108,56 +117,64 @@ def train(
             whole = isinstance(recipe, Recipe)
             settings = {**(recipe.to_dict() if whole else {"recipe": recipe}), **settings}
         refuse_changes(settled, settings)
+        if settled.rule not in RULES:
+            find_rule(settled.rule) if "rule" in settings else load_rule_of(run, settled.rule)
     machine.check_fits(settled)
     choose_device(machine)
     set_precision(settled.precision)
     workers = set_up(machine, console)
     if not workers.is_chief:  # it says and writes nothing
         console = make_console(quiet=True)
-    keras.utils.set_random_seed(settled.seed)
-    console.print(f"device     {device_name()}", markup=False)
-    if workers.facts():
-        console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
-    data = load_data(settled, data_dir) if data is None else data
-    show_data(console, data)
-    with workers.strategy.scope():
+    with contextlib.ExitStack() as held:
+        if run is not None and workers.is_chief:
+            held.enter_context(run.alone())
+        keras.utils.set_random_seed(settled.seed)
+        console.print(f"device     {device_name()}", markup=False)
+        if workers.facts():
+            console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
+        if data is None:
+            named = resume is None or "dataset" in settings
+            data = load_data(settled, data_dir, download=named)
+        show_data(console, data)
+        with workers.strategy.scope():
+            saved = None if run is None else run.load_checkpoint(repair=workers.is_chief)
+            network = build_network(settled, data) if saved is None else saved.model
+            if saved is None and settled.init is not None:
+                console.print(f"init       {initialize(network, settled.init)}", markup=False)
+            # Metrics make their variables when they first see numbers: in a trace, it is made
+            # twice.
+            network.build_metrics(data.train.images[:1], data.train.labels[:1])
+        if not workers.is_chief:
+            run = None
+        elif run is None:
+            run = Run.create(settled, run_dir)
+            held.enter_context(run.alone())
         if run is not None:
-            saved = run.load_checkpoint(repair=workers.is_chief)
-        network = build_network(settled, data) if saved is None else saved.model
-        if saved is None and settled.init is not None:
-            console.print(f"init       {initialize(network, settled.init)}", markup=False)
-        # Metrics make their variables when they first see numbers: in a trace, it is made twice.
-        network.build_metrics(data.train.images[:1], data.train.labels[:1])
-    if not workers.is_chief:
-        run = None
-    elif run is None:
-        run = Run.create(settled, run_dir)
-    if run is not None:
-        console.print(f"run        {run.path}", markup=False)
+            console.print(f"run        {run.path}", markup=False)
 
-    history = [] if saved is None else saved.about["history"]
-    if saved is not None:
-        refuse_other_data(saved.about, data)
-        console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
-    show_network(console, network, settled)
-    with lost_workers(workers, None if run is None else run.path):
-        loop = Loop(settled, data, network, run, history, callbacks, console, machine, workers)
-        loop.run_epochs()
-    if run is None:
-        return network, RunHistory(history, None, {}, None)
-    if data.test is None:
-        return network, RunHistory(history, run.path, {"interrupted": loop.interrupted}, None)
-    if not history:
-        raise UserError(
-            "stopped before the first epoch was finished; start again, or resume with "
-            f"--resume {run.path}."
-        )
-    return finish(settled, data, run, history, export_dir, console, loop.interrupted, keep)
+        history = [] if saved is None else saved.about["history"]
+        if saved is not None:
+            refuse_other_data(saved.about, data)
+            console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
+        show_network(console, network, settled)
+        with lost_workers(workers, None if run is None else run.path):
+            loop = Loop(settled, data, network, run, history, callbacks, console, machine, workers)
+            loop.run_epochs()
+        if run is None:
+            return network, RunHistory(history, None, {}, None)
+        if data.test is None:
+            return network, RunHistory(history, run.path, {"interrupted": loop.interrupted}, None)
+        if not history:
+            raise UserError(
+                "stopped before the first epoch was finished; start again, or resume with "
+                f"--resume {quoted(run.path)}."
+            )
+        return finish(settled, data, run, history, export_dir, console, loop.interrupted, keep)
 
 
 def finish(recipe, data, run, history, export_dir, console, interrupted=False, keep=None):
     """Report on the best network of a run, draw, export; return it and the `RunHistory`."""
-    saved = load_model(run.best)
+    saved = run.load_best()
     network, names = saved.model, data.class_names
     metrics = {
         "test": evaluate(network, data.test, names),
@@ -165,12 +182,12 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "interrupted": interrupted,
-        "seconds": sum(logs["seconds"] for logs in history),
+        "seconds": sum(logs.get("seconds", 0) for logs in history),
         "conditions": {
             "recipe": recipe.to_dict(),
             "data": fingerprint(data),
             "chosen_by": "validation accuracy",
-            **read_json(run.versions),
+            **read_json(run.versions, VERSIONS),
         },
     }
     classifier = network.classifier(dtype="uint8")
@@ -183,7 +200,8 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
     run.write_log(history)
     if interrupted:
         console.print(
-            f"interrupted after epoch {len(history)}; --resume {run.path} continues", markup=False
+            f"interrupted after epoch {len(history)}; --resume {quoted(run.path)} continues",
+            markup=False,
         )
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")

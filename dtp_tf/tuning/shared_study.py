@@ -20,14 +20,14 @@ import pathlib
 import numpy as np
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from dtp_tf.comparing.plan import difference
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.files import make_folder, read_json, write_json
+from dtp_tf.files import make_folder, read_json, refuse_links_out, write_json
 from dtp_tf.processes.locks import locked, try_lock
 from dtp_tf.recipes.recipe import Recipe, shown
+from dtp_tf.tuning.journal import Journal
 from dtp_tf.tuning.search_space import SearchSpace
 
 ATTEMPTS = 2  # trainings of a trial that ends with its process
@@ -48,11 +48,12 @@ class SharedStudy:
         space: the `SearchSpace`.
 
     Raises:
-        UserError: there is no study, or its journal is damaged.
+        UserError: there is no study, its journal is damaged, or a link in it leads out of it.
     """
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        refuse_links_out(self.folder)
         self.base, self.space = _read(self.folder)
         self._study = _open_journal(self.folder, self.base.epochs)
 
@@ -67,6 +68,7 @@ class SharedStudy:
         """
         folder = pathlib.Path(folder)
         _refuse_other_folder(folder)
+        refuse_links_out(folder)
         make_folder(folder / "locks")
         with locked(folder / "study.lock"):
             if (folder / "study.json").exists():
@@ -250,7 +252,7 @@ def _open_journal(folder, epochs):
         n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=math.ceil(epochs / 5)
     )
     try:
-        storage = JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(Journal(path))
         return optuna.create_study(
             storage=storage, study_name="tuning", direction="maximize", load_if_exists=True,
             pruner=pruner,

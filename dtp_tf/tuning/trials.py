@@ -11,7 +11,6 @@ from dtp_tf.comparing.results import read_log
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
-from dtp_tf.files import remove_half_written
 from dtp_tf.machines.machine import Machine
 from dtp_tf.machines.versions import versions
 from dtp_tf.processes.stopping import stoppable
@@ -88,8 +87,6 @@ def train_trial(trial, data, console, stop, machine):
             )
         start = {"resume": run.path}
     else:
-        if run.path.is_dir():
-            remove_half_written(run.path)
         start = {"recipe": trial.recipe, "run_dir": run.path}
     searched = {name: getattr(trial.recipe, name) for name in trial.study.space.entries}
     values = ", ".join(f"{name} {_short(value)}" for name, value in searched.items())
@@ -165,7 +162,7 @@ def _numbers(logs):
         "validation_loss": best.get("val_loss"),
         "best_epoch": best_epoch(logs) if logs else None,
         "epochs": len(logs),
-        "seconds": sum(one["seconds"] for one in logs),
+        "seconds": sum(one.get("seconds") or 0 for one in logs),
     }
 
 

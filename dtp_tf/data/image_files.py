@@ -24,9 +24,6 @@ _STRIP = 4_000_000  # pixels that are converted at a time
 _TILE_SIDES = 322, 323  # the tags of a TIFF for the width and height of its tiles
 _pillow = threading.Lock()  # held while Pillow's limit, which is global, is ours
 
-#: The largest image, in pixels.
-MAX_PIXELS = 100_000_000
-
 
 def read_image(path):
     """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).

@@ -1,6 +1,7 @@
 """Classifying image files by a model server."""
 
 import math
+import sys
 
 from dtp_tf.data.image_files import encode_image, read_image
 from dtp_tf.errors import UserError
@@ -152,7 +153,8 @@ def _is_name(value):
 
 
 def _is_score(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
 
 
 def _known_classes(outputs):

@@ -219,7 +219,8 @@ def metadata(shape=(), dtype="DT_UINT8", spec="1"):
         version(version="9" * 30), version(version=None), version(version="x"), version(state=3),
         version(status=[]), version(status={"error_message": 7}), version(status="\ud800"),
         {"model_version_status": [version()["model_version_status"][0]] * 10_001},
-        {"model_version_status": {"version": "1"}}, b'{"model_version_status": [{"version": 1e999}]}',
+        {"model_version_status": {"version": "1"}}, version(version=1.5),
+        b'{"model_version_status": [{"version": 1e999}]}',
     ],
 )  # fmt: skip
 def test_what_is_no_status_is_a_sentence(content):

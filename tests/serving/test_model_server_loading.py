@@ -15,8 +15,8 @@ from dtp_tf.serving.server_log import is_error, load_failure
 OLD = "2026-01-01 00:00:00.000001: {} tensorflow_serving/util/retrier.cc:40] {}"
 NEW = "{}0000 00:00:1767225600.000001   29833 retrier.cc:40] {}"
 FAILED = (
-    "Loading servable: {{name: {} version: {}}} failed: INVALID_ARGUMENT: Task size 8 is larger than "
-    "maximum input batch size 4"
+    "Loading servable: {{name: {} version: {}}} failed: INVALID_ARGUMENT: Task size 8 is larger "
+    "than maximum input batch size 4"
 )
 # It prints its lines, and then waits as a server does that tries again in a minute, or ends.
 STAND_IN = """#!{python}

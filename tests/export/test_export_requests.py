@@ -14,6 +14,8 @@ from test_export_loading import asked, examples
 from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.export.saved_model import export
 
+pytestmark = pytest.mark.slow  # an export and its first requests take seconds
+
 BAD = [b"", b"no picture", b"\x89PNG\r\n\x1a\n\xff\xfe", b"BM\xff"]
 QUESTIONS = {"serving_default": "images", "image_bytes": "image_bytes", "classify": "inputs"}
 

@@ -8,10 +8,10 @@ from PIL import Image
 from served import NAMES, small_classifier
 
 from dtp_tf.export.saved_model import export
-from dtp_tf.serving.client import ServerError
 from dtp_tf.serving.connecting import connect
 
 SCHEMES = ["http", "grpc"]
+pytestmark = pytest.mark.slow  # an export and its first requests take seconds
 
 
 @pytest.fixture(name="running", scope="module")

@@ -81,7 +81,7 @@ def read_entry(archive, name):
     said = archive.getinfo(name)
     limit = MAX_ENTRY if said.compress_type == zipfile.ZIP_STORED else MAX_PACKED
     entry, content = copy.copy(said), b""
-    entry.file_size = limit + 1  # or `zipfile` would stop at the stated size and hide the rest
+    entry.file_size = limit + 2  # or `zipfile` would stop at the stated size and hide the rest
     if said.file_size <= limit:
         with archive.open(entry) as file:
             content = file.read(limit + 1)

@@ -24,7 +24,8 @@ def check_class_names(names, where):
     for name in names:
         fault = _fault(name)
         if fault is not None:
-            raise UserError(f"{where} has the class name {ascii(str(name)[:40])}, {fault}; rename it.")
+            shown = ascii(str(name)[:40])
+            raise UserError(f"{where} has the class name {shown}, {fault}; rename it.")
     name, count = collections.Counter(names).most_common(1)[0] if names else (None, 0)
     if count > 1:
         raise UserError(f"{where} has {count} classes with the name {name!r}; rename all but one.")

@@ -1,4 +1,4 @@
-"""Other people's image files: limits before anything is unpacked, known formats, plain sentences."""
+"""Other people's image files: limits before anything is unpacked, and known formats alone."""
 
 import os
 import struct

@@ -42,6 +42,7 @@ PORT = click.IntRange(1, 65535)
 @click.command(epilog="Example:  python cli.py serve digits --rest-port 8501 --batching")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @export_dir_option
+@data_dir_option
 @rule_option
 @click.option(
     "--rest-port", "--port", "rest_port", type=PORT, default=8501, show_default=True,
@@ -80,8 +81,8 @@ PORT = click.IntRange(1, 65535)
     help="Write a Docker Compose file that serves the same elsewhere (- prints it), and end.",
 )  # fmt: skip
 def serve(
-    names, export_dir, labels, docker, config_dir, start_timeout, show_log, print_command, compose,
-    **settings,
+    names, export_dir, data_dir, labels, docker, config_dir, start_timeout, show_log, print_command,
+    compose, **settings,
 ):  # fmt: skip
     """Serve exported models with TensorFlow Serving until Ctrl-C.
 
@@ -107,7 +108,7 @@ def serve(
 
     if print_command and compose is not None:
         raise click.UsageError("--print-command and --compose exclude each other: drop one.")
-    names = [exported_name(name, export_dir) for name in names]
+    names = [exported_name(name, export_dir, data_dir) for name in names]
     plan = ServerPlan(find_models(names, export_dir, labels), **settings)
     if compose == "-":
         echo(compose_text(plan, "."), nl=False)
@@ -134,8 +135,14 @@ def serve(
         )
 
 
-def exported_name(name, export_dir):
-    """Return the name of an export; what is no export yet, but a preset or a run, becomes one."""
+def exported_name(name, export_dir, data_dir=None):
+    """Return the name of an export; what is no export yet, but a preset or a run, becomes one.
+
+    Args:
+        name: what the user wrote.
+        export_dir: the folder of exported models.
+        data_dir: the folder of TFDS, for the test images on which a run's export is checked.
+    """
     from dtp_tf.presets.folder import is_preset
     from dtp_tf.serving.model_server import is_exported
 
@@ -145,7 +152,7 @@ def exported_name(name, export_dir):
     import_tensorflow()
     from dtp_tf.export.trained_export import export_trained
 
-    path = export_trained(name, export_dir)
+    path = export_trained(name, export_dir, data_dir=data_dir)
     echo(f"exported   {path}", err=True)
     return str(path.parent)
 

@@ -59,17 +59,18 @@ def test_an_error_is_one_line_whatever_is_in_a_path():
     assert r"a\nError: all is well.\n.keras" in text
 
 
-ODD = "a b; $(touch x) :cat: [red]'"
+ODD = "a b; $(touch x) :cat: 'red'"
 
 
 @pytest.mark.slow
 def test_printed_commands_are_words_of_a_shell_and_paths_are_as_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["train", "digits", *flags({**TINY, "epochs": 1}), "--run-dir", ODD]
-    text = succeeded(invoke(*words, "--export-dir", f"{ODD}/out"))
-    assert f"run        {ODD}\n" in text
+    text = succeeded(invoke(*words, "--export-dir", f"{ODD} out", "--run-dir", f"{ODD} [/x]"))
+    assert f"run        {ODD} [/x]\n" in text
+    succeeded(invoke(*words, "--no-export"))
     serve = next(line for line in text.splitlines() if line.startswith("serve it"))
-    assert f"--model_base_path={tmp_path / ODD / 'out' / 'digits'}" in shlex.split(serve)
+    assert f"--model_base_path={tmp_path}/{ODD} out/digits}" in shlex.split(serve)
     text = refusal(invoke(*words), 1)
     assert f"--resume {shlex.quote(ODD)}, or" in text
     text = succeeded(invoke("save-preset", ODD, f'{tmp_path}/"quoted"'))
@@ -84,3 +85,16 @@ def test_a_folder_that_is_no_utf8_is_refused_before_training(tmp_path, monkeypat
     assert r"cannot write a\udcff: its name has bytes that are no UTF-8" in refusal(
         invoke(*words), 1
     )
+
+
+@pytest.mark.parametrize("folder", ["a [1]", "a*", "a?", "back\\slash"])
+def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused_before_training(
+    tmp_path, monkeypatch, folder
+):
+    monkeypatch.chdir(tmp_path)
+    run = trained()[0]
+    monkeypatch.setattr("dtp_tf.training.train.load_data", None)
+    text = refusal(invoke("train", "digits", "--export-dir", folder), 1)
+    assert "for a pattern; choose another --export-dir" in text
+    text = refusal(invoke("export", run, "--export-dir", folder), 1)
+    assert "for a pattern; choose another --export-dir" in text

@@ -70,7 +70,7 @@ def test_printed_commands_are_words_of_a_shell_and_paths_are_as_they_are(tmp_pat
     assert f"run        {ODD} [/x]\n" in text
     succeeded(invoke(*words, "--no-export"))
     serve = next(line for line in text.splitlines() if line.startswith("serve it"))
-    assert f"--model_base_path={tmp_path}/{ODD} out/digits}" in shlex.split(serve)
+    assert f"--model_base_path={tmp_path}/{ODD} out/digits" in shlex.split(serve)
     text = refusal(invoke(*words), 1)
     assert f"--resume {shlex.quote(ODD)}, or" in text
     text = succeeded(invoke("save-preset", ODD, f'{tmp_path}/"quoted"'))

@@ -57,6 +57,13 @@ def test_training_writes_whole_files_when_all_streams_are_closed(tmp_path):
     assert json.loads((tmp_path / "run/metrics.json").read_text())["epochs"] == TINY["epochs"]
 
 
+def test_a_comparison_without_standard_error_has_json_alone_on_standard_output(tmp_path):
+    words = "compare digits --rules bp --seeds 1 --epochs 1 --units 8 --out c --json"
+    done = shell(f"$CLI {words} 2>&-", tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["complete"] is True
+
+
 @pytest.mark.parametrize("words", ["recipes cifar10", "recipes --json", "presets mnist_mlp_dtp"])
 def test_a_pipe_that_is_closed_early_ends_a_command_quietly(tmp_path, words):
     done = shell(f"$CLI {words} | head -1", tmp_path)

@@ -82,7 +82,7 @@ def abroad(tmp_path_factory):
     """A folder with a folder of images whose class names have signs of several scripts."""
     home = tmp_path_factory.mktemp("abroad")
     draw = np.random.default_rng(0)
-    for name in ("café", "日本語", r"$\foo$", "[/x]", ":cat:"):
+    for name in ("café", "日本語", r"$\foo$", "[x]", ":cat:"):
         (home / "images" / name).mkdir(parents=True)
         for number in range(8):
             pixels = draw.integers(0, 256, (6, 6), dtype=np.uint8)
@@ -90,7 +90,7 @@ def abroad(tmp_path_factory):
     return home
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_class_names_of_all_scripts_train_evaluate_and_predict_in_any_encoding(abroad, encoding):
     more = {"PYTHONIOENCODING": encoding, "LC_ALL": "C"}
     home = abroad / encoding
@@ -98,7 +98,7 @@ def test_class_names_of_all_scripts_train_evaluate_and_predict_in_any_encoding(a
     words = "train --image-folder ../images --epochs 1 --run-dir run --export-dir out"
     done = shell(f"$CLI {words}", home, **more)
     assert (done.returncode, done.stderr) == (0, b"")
-    for name in (rb"$\foo$", b"[/x]", b":cat:", rb"\u65e5\u672c\u8a9e"):
+    for name in (rb"$\foo$", b"[x]", b":cat:", rb"\u65e5\u672c\u8a9e"):
         assert name in done.stdout
     for file in ("metrics.json", "confusion_matrix.png", "classifier.keras"):
         assert (home / "run" / file).is_file()

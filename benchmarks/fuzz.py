@@ -171,6 +171,8 @@ def changed_journal(text, draw):
     """Return a journal with records changed, taken out, repeated or in another order."""
     lines = text.splitlines()
     for _ in range(draw.choice((1, 1, 2))):
+        if not lines:
+            break
         at, kind = draw.randrange(len(lines)), draw.randrange(8)
         if kind == 0:
             del lines[at]
@@ -217,8 +219,10 @@ def make_templates(home):
     small = [*TINY, "--seed", "0"]
     _ok("train", "digits", *small, "--no-export", "--run-dir", home / "run")
     _ok("save-preset", home / "run", home / "preset")
-    rules = ("--rules", "bp,dtp", "--seeds", "1")
-    _ok("compare", "digits", *rules, *TINY, "--out", home / "comparison")
+    for rule in ("bp", "dtp"):
+        run = home / f"comparison/{rule}-0"
+        _ok("train", "digits", "--rule", rule, *small, "--no-export", "--run-dir", run)
+    _ok(*"compare digits --rules bp,dtp --seeds 1".split(), *TINY, "--out", home / "comparison")
     _ok("tune", "digits", *small, "--trials", "2", "--out", home / "study")
     (home / "study" / "study.lock").unlink(missing_ok=True)
     search = _run("tune", "digits", "--show-search", "--rule", "ldrl").stdout

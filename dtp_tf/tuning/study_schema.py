@@ -57,9 +57,13 @@ def check_trials(study, trials, path):
         check(accuracies, listed(SHARE), what)
         if trial.state.name == "COMPLETE":
             check(trial.values, listed(SHARE, at_least=1), what)
-        for name in trial.params.keys() - study.space.parameters.keys():
+        searched = study.space.parameters.keys()
+        for name in trial.params.keys() - searched:
             raise DamagedError(what, f"{brief(name)} is a parameter that is not searched")
-        if trial.params.keys() == study.space.parameters.keys():
+        lacking = searched - trial.params.keys()
+        if lacking and trial.state.name in ENTRIES:
+            raise DamagedError(what, f"it lacks the parameter {brief(min(lacking))}")
+        if not lacking:
             try:
                 study.recipe(trial.params)
             except SettingError as error:

@@ -81,7 +81,7 @@ def read_entry(archive, name):
     said = archive.getinfo(name)
     limit = MAX_ENTRY if said.compress_type == zipfile.ZIP_STORED else MAX_PACKED
     entry, content = copy.copy(said), b""
-    entry.file_size = limit + 1  # or `zipfile` would stop at the stated size and hide the rest
+    entry.file_size = limit + 2  # or `zipfile` would stop at the stated size and hide the rest
     if said.file_size <= limit:
         with archive.open(entry) as file:
             content = file.read(limit + 1)
@@ -107,8 +107,9 @@ def written(path):
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
-        if temporary.is_file():
-            _to_disk(temporary)
+        for file in [temporary, *temporary.rglob("*")]:
+            if file.is_file():
+                _to_disk(file)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(cannot_write(path, error)) from error
@@ -216,8 +217,13 @@ def write_text(path, text):
 
 
 def write_json(path, content):
-    """Write a JSON file in one step; NaN and infinity are refused, for JSON has neither."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write a JSON file in one step; see `json_text`."""
+    write_text(path, json_text(content))
+
+
+def json_text(content):
+    """Return the text of a JSON file; NaN and infinity are refused, for JSON has neither."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path, schema=ANYTHING):

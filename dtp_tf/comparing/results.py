@@ -99,13 +99,13 @@ def read_log(path):
     if not path.is_file():
         return []
     try:
-        rows = csv.DictReader(io.StringIO(decoded(read_bytes(path)), newline=""), restkey="")
+        text = decoded(read_bytes(path))
         logs = [
             {name: float("".join(value)) if value else None for name, value in row.items()}
-            for row in rows
+            for row in csv.DictReader(io.StringIO(text, newline=""), restkey="")
         ]
     except (ValueError, csv.Error) as error:
-        raise DamagedError(path, f"{error}, in line {rows.line_num}") from None
+        raise DamagedError(path, str(error)) from None
     check_plain(logs, path)
     check(logs, listed(ROW), path)
     return logs

@@ -1,6 +1,7 @@
 """What a class may be called, checked before anything is trained."""
 
 import collections
+import unicodedata
 
 from dtp_tf.errors import UserError
 
@@ -23,7 +24,8 @@ def check_class_names(names, where):
     for name in names:
         fault = _fault(name)
         if fault is not None:
-            raise UserError(f"{where} has the class name {str(name)[:40]!r}, {fault}; rename it.")
+            shown = ascii(str(name)[:40])
+            raise UserError(f"{where} has the class name {shown}, {fault}; rename it.")
     name, count = collections.Counter(names).most_common(1)[0] if names else (None, 0)
     if count > 1:
         raise UserError(f"{where} has {count} classes with the name {name!r}; rename all but one.")
@@ -35,8 +37,8 @@ def _fault(name):
         return "which is no text"
     if not name.strip():
         return "which is empty"
-    if "\0" in name:
-        return "which has a NUL in it"
+    if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in name):
+        return "which has a control character or the end of a line in it"
     if len(name) > MAX_NAME:
         return f"which has {len(name)} characters, above the limit of {MAX_NAME}"
     try:

@@ -19,6 +19,8 @@ def ready_streams():
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+            nowhere = open(os.devnull, "w", encoding="utf-8")
+            setattr(sys, name, nowhere)
+            setattr(sys, f"__{name}__", nowhere)  # which children inherit
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

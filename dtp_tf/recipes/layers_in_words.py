@@ -20,6 +20,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.schema import brief
 
 MOST_UNITS = 100_000  # of a layer, or channels
+MOST_PIXELS = 64  # on a side of a kernel; TensorFlow dies of kernels of 200
 _POOLS = ("max", "average")
 
 
@@ -82,9 +83,19 @@ def _parse(text, activations):
     found = {"filters": _whole(text, words, "CHANNELS")}
     found["kernel_size"], stride = _size(text, words, "KERNEL")
     found["strides"] = stride or 1
+    if found["kernel_size"] > MOST_PIXELS:
+        raise SettingError(
+            f"`layers` has {brief(text)}, where KERNEL must be at most {MOST_PIXELS} pixels; got "
+            f"{found['kernel_size']}."
+        )
     if words and (words[0] in ("same", "valid") or _padding(words[0]) is not None):
         word = words.pop(0)
         found["padding"] = word if _padding(word) is None else _padding(word)
+        if _padding(word) is not None and _padding(word) > found["kernel_size"]:
+            raise SettingError(
+                f"`layers` has {brief(text)}, where {word} pads by more than the kernel's "
+                f"{found['kernel_size']} pixels; pad less."
+            )
     if words and words[0] in activations:
         found["activation"] = words.pop(0)
     if words and words[0] in _POOLS:

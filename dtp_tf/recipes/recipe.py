@@ -10,6 +10,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.recipes.layers_in_words import MOST_UNITS, Conv, parse_layers
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.settings import Setting, did_you_mean
+from dtp_tf.schema import brief
 
 ACTIVATIONS = (
     "tanh sigmoid relu elu selu gelu leaky_relu silu softplus softsign hard_tanh linear".split()
@@ -366,7 +367,7 @@ class Recipe:
         Another rule starts from its own settings.
         """
         check_names(changes)
-        rule = changes.get("rule", self.rule)
+        rule = SETTINGS["rule"].parse("rule", changes.get("rule", self.rule))
         if rule != self.rule:
             changes = {**self._settings_for(rule), **changes}
         return dataclasses.replace(self, **_other_layers(changes))
@@ -420,7 +421,7 @@ def check_names(settings):
     for name in settings:
         if name not in SETTINGS:
             raise SettingError(
-                f"unknown setting {name!r}.{did_you_mean(str(name), SETTINGS)} "
+                f"unknown setting {brief(name)}.{did_you_mean(str(name), SETTINGS)} "
                 "`dtp-tf recipes NAME` lists them all."
             )
 
@@ -437,14 +438,14 @@ def recipe(name="digits", **changes):
     """
     if isinstance(name, Recipe):
         return name.replace(**changes)
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         raise SettingError(
-            f"unknown recipe {name!r}; there are {', '.join(RECIPES)}."
+            f"unknown recipe {brief(name)}; there are {', '.join(RECIPES)}."
             + did_you_mean(str(name), RECIPES)
         )
     check_names(changes)
     named = RECIPES[name]
-    rule = changes.get("rule", next(iter(named.rules)))
+    rule = SETTINGS["rule"].parse("rule", changes.get("rule", next(iter(named.rules))))
     own = named.rules.get(rule, {})
     changes = _other_layers(changes)
     return Recipe(**{"recipe": name, **named.settings, "rule": rule, **own, **changes})

@@ -14,7 +14,7 @@ from dtp_tf.presets.facts import CLASS_NAMES, DATA, NETWORK, SETTINGS, VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.own import require_loaded
-from dtp_tf.schema import NUMBER, TEXT, listed, mapping, parse_json
+from dtp_tf.schema import NUMBER, TEXT, by_name, listed, mapping, parse_json
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
 LOG = {
@@ -28,7 +28,7 @@ _ABOUT = {
     "versions": VERSIONS,
     "history": listed(LOG),
 }
-ABOUT = mapping({}, {**_ABOUT, "preset": TEXT})
+ABOUT = mapping({}, {**_ABOUT, "history": listed(by_name(NUMBER)), "preset": TEXT})
 CHECKPOINT = mapping(_ABOUT)  # what training goes on with
 
 

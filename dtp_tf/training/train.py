@@ -15,6 +15,7 @@ from dtp_tf.evaluating.evaluation import (
     draw_diagnostics,
     evaluate,
 )
+from dtp_tf.export.publishing import check_directory
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.files import read_json, write_json
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
@@ -120,6 +121,8 @@ def train(
         if settled.rule not in RULES:
             find_rule(settled.rule) if "rule" in settings else load_rule_of(run, settled.rule)
     machine.check_fits(settled)
+    if export_dir is not None:
+        check_directory(export_dir)
     choose_device(machine)
     set_precision(settled.precision)
     workers = set_up(machine, console)

@@ -11,8 +11,10 @@ from dtp_tf.schema import (
     TEXT,
     WHOLE,
     DamagedError,
+    brief,
     check,
     check_plain,
+    listed,
     mapping,
     maybe,
 )
@@ -30,35 +32,39 @@ RESULT = mapping(
     },
 )
 _ATTEMPT = {"number": {**POSITIVE, "maximum": 10**9}, "attempt": POSITIVE}
-_ENDED = mapping({**_ATTEMPT, "result": RESULT})
-# By Optuna's names of states; entries that waited when their process died may lack all.
+# Those that waited when their process died may lack all.
+ENTRY = mapping({}, {**_ATTEMPT, "result": RESULT})
+# By Optuna's names of states.
 ENTRIES = {
     "COMPLETE": mapping({**_ATTEMPT, "result": {**RESULT, "required": ["validation_accuracy"]}}),
-    "PRUNED": _ENDED,
+    "PRUNED": mapping({**_ATTEMPT, "result": RESULT}),
 }
-ENTRY = mapping({}, {**_ATTEMPT, "result": RESULT})
 
 
-def check_trials(study, path):
+def check_trials(study, trials, path):
     """Raise `UserError` if a journal tells of trials that the study cannot have.
 
     Args:
-        study: a `dtp_tf.tuning.shared_study.SharedStudy` whose journal was read.
+        study: a `dtp_tf.tuning.shared_study.SharedStudy`.
+        trials: Optuna's, from its journal.
         path: of the journal.
     """
-    for trial in study.trials():
+    for trial in trials:
         what = f"{path}, in the trial that Optuna numbers {trial.number},"
-        said = {"user_attrs": trial.user_attrs, "accuracies": trial.intermediate_values}
-        check_plain([*said.values(), trial.params, trial.values], what)
+        accuracies = list(trial.intermediate_values.values())
+        check_plain([trial.user_attrs, accuracies, trial.params, trial.values], what)
         check(trial.user_attrs, ENTRIES.get(trial.state.name, ENTRY), what)
-        check(list(trial.intermediate_values.values()), {"items": SHARE}, what)
+        check(accuracies, listed(SHARE), what)
         if trial.state.name == "COMPLETE":
-            check(trial.values, {"type": "array", "items": SHARE, "minItems": 1}, what)
-        unknown = trial.params.keys() - study.space.parameters.keys()
-        if unknown:
-            raise DamagedError(what, f"it has the parameter {min(unknown)!r}, which is not searched")
-        try:
-            if trial.params.keys() == study.space.parameters.keys():
+            check(trial.values, listed(SHARE, at_least=1), what)
+        searched = study.space.parameters.keys()
+        for name in trial.params.keys() - searched:
+            raise DamagedError(what, f"{brief(name)} is a parameter that is not searched")
+        lacking = searched - trial.params.keys()
+        if lacking and trial.state.name in ENTRIES:
+            raise DamagedError(what, f"it lacks the parameter {brief(min(lacking))}")
+        if not lacking:
+            try:
                 study.recipe(trial.params)
-        except SettingError as error:
-            raise UserError(f"{what} does not fit this version: {error}") from None
+            except SettingError as error:
+                raise UserError(f"{what} does not fit this version: {error}") from None

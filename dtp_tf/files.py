@@ -1,16 +1,98 @@
-"""Writing files so that nobody ever sees half of one."""
+"""Reading files up to a limit, and writing them so that nobody ever sees half of one."""
 
 import contextlib
+import copy
+import errno
 import json
 import os
 import pathlib
 import re
 import shutil
+import stat
 import uuid
+import zipfile
 
 from dtp_tf.errors import UserError
+from dtp_tf.schema import ANYTHING, parse_json
 
+#: Bytes that are read at most: of a JSON or CSV file of ours, and of a JSON entry in an archive, as
+#: it is and packed.
+MAX_TEXT, MAX_ENTRY, MAX_PACKED = 1_000_000_000, 100_000_000, 10_000_000
+MOST_PACKED = 20  # times that a larger entry of an archive may grow when it is unpacked
 LOCK = ".lock"  # in a folder that a process works in; see `dtp_tf.processes.locks`
+
+
+def check_regular(path):
+    """Raise `OSError` for what is no regular file: a pipe or a device may never end.
+
+    Its `strerror` says it in words.
+    """
+    path = os.fspath(path)
+    if "\0" in path:
+        raise OSError(errno.EINVAL, "a path cannot have a NUL in it", path)
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe, a socket or a device, and no file", path)
+
+
+def read_bytes(path, limit=MAX_TEXT):
+    """Return the content of a file of limited size.
+
+    Args:
+        path: of the file.
+        limit: bytes that it may have.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger; `strerror` says it in words.
+    """
+    check_regular(path)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(limit + 1) if size <= limit else b""
+    size = max(size, len(content))
+    if size > limit:
+        reason = f"it has {size:,} bytes, which is above the limit of {limit:,}"
+        raise OSError(errno.EFBIG, reason, os.fspath(path))
+    return content
+
+
+def refuse_packed(archive):
+    """Raise `zipfile.BadZipFile` for an entry that is a few bytes in the file and much in memory.
+
+    What Keras writes is not packed; random weights that somebody packed shrink by a tenth.
+    """
+    for entry in archive.infolist():
+        if entry.file_size > max(MAX_ENTRY, MOST_PACKED * entry.compress_size):
+            raise zipfile.BadZipFile(
+                f"its {entry.filename} has {entry.file_size:,} bytes packed into "
+                f"{entry.compress_size:,}; the limit is {MAX_ENTRY:,}, or {MOST_PACKED} times"
+            )
+
+
+def read_entry(archive, name):
+    """Return the bytes of an entry of a `zipfile.ZipFile`, whatever size the archive says.
+
+    Raises:
+        KeyError: there is no such entry.
+        zipfile.BadZipFile: the entry is too large, or not what the archive says.
+    """
+    said = archive.getinfo(name)
+    limit = MAX_ENTRY if said.compress_type == zipfile.ZIP_STORED else MAX_PACKED
+    entry, content = copy.copy(said), b""
+    entry.file_size = limit + 2  # or `zipfile` would stop at the stated size and hide the rest
+    if said.file_size <= limit:
+        with archive.open(entry) as file:
+            content = file.read(limit + 1)
+    size = max(said.file_size, len(content))
+    if size > limit:
+        raise zipfile.BadZipFile(
+            f"its {name} has {size:,} bytes or more, which is above the limit of {limit:,}"
+        )
+    if len(content) != said.file_size:
+        raise zipfile.BadZipFile(f"its {name} has not the size that it states")
+    return content
 
 
 @contextlib.contextmanager
@@ -111,7 +193,17 @@ def cannot_write(path, error):
 
 
 def make_folder(path):
-    """Create a folder with its parents; it may be there already."""
+    """Create a folder with its parents; it may be there already.
+
+    Raises:
+        UserError: it cannot be created, or has a name that TensorFlow could not write to.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"cannot write {path}: its name has bytes that are no UTF-8; choose another folder."
+        ) from None
     try:
         pathlib.Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -119,9 +211,9 @@ def make_folder(path):
 
 
 def write_text(path, text):
-    """Write a text file in one step."""
+    """Write a text file in one step; of names, what is no UTF-8 is written as an escape."""
     with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path, content):
@@ -134,15 +226,18 @@ def json_text(content):
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def read_json(path):
+def read_json(path, schema=ANYTHING):
     """Return the content of a JSON file.
+
+    Args:
+        path: the file.
+        schema: what it must look like, see `dtp_tf.schema`.
 
     Raises:
         UserError: it is missing or damaged.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        data = read_bytes(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}.") from None
+    return parse_json(data, path, schema)

@@ -1,10 +1,14 @@
 """The command `benchmark`."""
 
+import re
+
 import click
 
-from dtp_tf.commands.options import data_dir_option, json_option, print_json
+from dtp_tf.commands.options import Seconds, data_dir_option, echo, json_option, print_json
 from dtp_tf.errors import SettingError
 from dtp_tf.processes.quiet import import_tensorflow
+
+MAX_BATCH = 10_000
 
 
 @click.command(epilog="Example:  python cli.py benchmark --batch-sizes 128,1024")
@@ -13,7 +17,7 @@ from dtp_tf.processes.quiet import import_tensorflow
     help="Images per batch, measured one after the other.",
 )  # fmt: skip
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True,
+    "--seconds", type=Seconds(), default=2.0, show_default=True,
     help="Length of a window; the fastest of five windows counts.",
 )  # fmt: skip
 @click.option(
@@ -41,7 +45,7 @@ def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
         batch_sizes=sizes,
         seconds=seconds,
         profile=profile,
-        report=lambda text: click.echo(f"measuring {text}", err=True),
+        report=lambda text: echo(f"measuring {text}", err=True),
     )
     found["start_up"] = started
     if as_json:
@@ -52,8 +56,12 @@ def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
 
 def _sizes(text):
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not parts or not all(re.fullmatch("0*[1-9][0-9]{0,17}", part) for part in parts):
         raise SettingError(
-            f"`--batch-sizes` must be whole numbers from 1 with commas between them, got {text!r}."
+            "`--batch-sizes` must be whole numbers from 1 with commas between them, got "
+            f"{text[:40]!r}."
         )
-    return [int(part) for part in parts]
+    sizes = [int(part) for part in parts]
+    if max(sizes) > MAX_BATCH:  # twenty batches of images are made
+        raise SettingError(f"`--batch-sizes` must be at most {MAX_BATCH:,}, got {max(sizes):,}.")
+    return sizes

@@ -5,6 +5,7 @@ import click
 from dtp_tf.commands.options import (
     data_dir_option,
     dataset_option,
+    echo,
     export_dir_option,
     json_option,
     keep_option,
@@ -53,7 +54,7 @@ def export(model, name, formats, export_dir, keep, rule, dataset, data_dir, as_j
     if as_json:
         print_json({"export": str(path), "formats": others, "serve": serve_command(path)})
     else:
-        click.echo(f"exported   {path}")
+        echo(f"exported   {path}")
         for kind, file in others.items():
-            click.echo(f"{kind:10} {file}")
-        click.echo(f"serve it   {serve_command(path)}")
+            echo(f"{kind:10} {file}")
+        echo(f"serve it   {serve_command(path)}")

@@ -12,31 +12,58 @@ from dtp_tf.commands.compare import compare
 from dtp_tf.commands.evaluate import evaluate
 from dtp_tf.commands.export import export
 from dtp_tf.commands.launch import launch
+from dtp_tf.commands.options import echo
 from dtp_tf.commands.predict import predict
 from dtp_tf.commands.presets import import_torch, presets, save_preset
 from dtp_tf.commands.recipes import recipes
 from dtp_tf.commands.serving import load_test, serve, server_status
 from dtp_tf.commands.train import train
 from dtp_tf.commands.tuning import tune
+from dtp_tf.console.plain import printable
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.processes.quiet import import_tensorflow
+from dtp_tf.processes.streams import ready_streams
 
 
 class Commands(click.Group):
     """Turns the library's errors into one sentence and an exit code."""
 
+    def main(self, *args, **options):
+        ready_streams()
+        try:
+            return super().main(*args, **options)
+        except OSError as error:  # the help could not be printed
+            sys.exit(f"Error: {_system_error(error)}")
+
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
         except SettingError as error:
-            raise click.UsageError(str(error)) from None
+            raise click.UsageError(_sentence(error)) from None
         except UserError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(_sentence(error)) from None
+        except click.ClickException as error:
+            error.message = _sentence(error.message)
+            raise
+        except MemoryError:
+            raise click.ClickException(
+                "there is not enough memory for this; ask for less, or free some."
+            ) from None
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            where = f": {error.filename}" if error.filename else ""
-            raise click.ClickException(f"{error.strerror or error}{where}.") from None
+            raise click.ClickException(_system_error(error)) from None
+
+
+def _system_error(error):
+    """Return the sentence for an `OSError`."""
+    where = f": {error.filename}" if error.filename else ""
+    return _sentence(f"{error.strerror or error}{where}.")
+
+
+def _sentence(error):
+    """Return an error as one line, in which names may be of other people."""
+    return printable(str(error), lines=False)
 
 
 def show_versions(ctx, param, value):
@@ -49,8 +76,8 @@ def show_versions(ctx, param, value):
 
     for name, version in versions().items():
         if name != "device":
-            click.echo(f"{name} {version}")
-    click.echo(f"device {device_name()}")
+            echo(f"{name} {version}")
+    echo(f"device {device_name()}")
     ctx.exit()
 
 

@@ -1,12 +1,16 @@
-"""Options that several commands share, and JSON on standard output."""
+"""Options that several commands share, and what they print: text, or JSON alone."""
 
 import json
+import math
 
 import click
 
-from dtp_tf.errors import SettingError
+from dtp_tf.console.plain import printable
+from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machines.machine import JIT, STRATEGIES
 from dtp_tf.recipes.recipe import SETTINGS
+
+LONGEST = 10_000_000  # seconds or milliseconds; a system call takes not much more
 
 
 def json_option(command):
@@ -94,9 +98,38 @@ def machine_options(command):
     return command
 
 
+class Seconds(click.FloatRange):
+    """A length of time; "nan" and "inf" are numbers to Python, and nothing that can be waited."""
+
+    def __init__(self, min_open=True):
+        super().__init__(min=0, min_open=min_open)
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number) or number > LONGEST:
+            self.fail(f"{value} cannot be waited; give a number of at most {LONGEST:,}.")
+        return number
+
+
+def echo(text, err=False, nl=True):
+    """Print text in which names may be of other people."""
+    click.echo(printable(text), err=err, nl=nl)
+
+
 def print_json(content):
-    """Print JSON on stdout."""
-    click.echo(json.dumps(content, indent=2))
+    """Print JSON on stdout, in ASCII.
+
+    Raises:
+        UserError: a number in it is not finite, which JSON cannot say.
+    """
+    try:
+        text = json.dumps(content, indent=2, allow_nan=False)
+    except ValueError:
+        raise UserError(
+            "the result has numbers that are not finite, which JSON has no place for; ask again "
+            "without --json to see it."
+        ) from None
+    click.echo(text)
 
 
 def model_argument(command):

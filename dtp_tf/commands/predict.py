@@ -37,8 +37,9 @@ def predict(ctx, paths, top, url, batch_size, rule, as_json, **connection):
     """Name the classes of image files, best first, with scores from 0 to 1.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
-    Any common image format and size, grey or colour: images are converted and resized to the
-    network's input. With --url the server's model answers, and all paths are images.
+    Images are PNG, JPEG, GIF, WEBP, BMP, TIFF or PPM files of any size up to 100 million pixels,
+    grey or colour; they are converted and resized to the network's input.
+    With --url the server's model answers, and all paths are images.
     """
     from dtp_tf.console.tables import make_console, show_answers
 

@@ -1,8 +1,16 @@
 """The commands around presets: `presets`, `save-preset`, `import-torch`."""
 
+import json
+
 import click
 
-from dtp_tf.commands.options import data_dir_option, dataset_option, json_option, print_json
+from dtp_tf.commands.options import (
+    data_dir_option,
+    dataset_option,
+    echo,
+    json_option,
+    print_json,
+)
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.recipes.recipe import SETTINGS
 
@@ -25,7 +33,7 @@ def presets(name, as_json):
         else:
             from dtp_tf.presets.cards import model_card
 
-            click.echo(model_card(facts).strip())
+            echo(model_card(facts).strip())
         return
     table = shipped_presets()
     if as_json:
@@ -42,7 +50,7 @@ def presets(name, as_json):
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def license_option(command):
@@ -146,15 +154,16 @@ def import_torch(file, layers, out, image_shape, class_names, as_json, **options
         print_json(facts)
         return
     for line in lines:
-        click.echo(line)
+        echo(line)
     results = facts["results"]
     if results:
-        click.echo(f"test accuracy {results['test']['accuracy']:.2%}")
+        echo(f"test accuracy {results['test']['accuracy']:.2%}")
     show_preset(out, facts)
 
 
 def show_preset(folder, facts):
     """Print where a preset was written."""
     size = sum(file["bytes"] for file in facts["files"].values())
-    click.echo(f"preset     {folder}: {facts['layers']}, {size / 1e6:.1f} MB")
-    click.echo(f'load it    dtp_tf.DTPNetwork.from_preset("{folder}")')
+    echo(f"preset     {folder}: {facts['layers']}, {size / 1e6:.1f} MB")
+    literal = json.dumps(str(folder), ensure_ascii=False)  # double quotes, as in all examples
+    echo(f"load it    dtp_tf.DTPNetwork.from_preset({literal})")

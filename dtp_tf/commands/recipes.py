@@ -2,7 +2,7 @@
 
 import click
 
-from dtp_tf.commands.options import json_option, print_json
+from dtp_tf.commands.options import echo, json_option, print_json
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.recipe import RULE_SETTINGS, SETTINGS, rule_settings, shown
 from dtp_tf.recipes.recipe import recipe as find_recipe
@@ -19,18 +19,18 @@ def recipes(name, as_json):
             return
         width = max(map(len, RECIPES))
         for name, named in RECIPES.items():
-            click.echo(f"{name:{width}}  {named.summary}")
+            echo(f"{name:{width}}  {named.summary}")
         return
     settled = find_recipe(name)
     if as_json:
         print_json(settled.to_dict())
         return
-    click.echo(f"{name}: {RECIPES[name].summary}\n")
+    echo(f"{name}: {RECIPES[name].summary}\n")
     for setting, value in settled.to_dict().items():
         other_rules = setting in RULE_SETTINGS and setting not in rule_settings(settled.rule)
         if setting == "recipe" or other_rules:
             continue
-        click.echo(f"{setting} = {shown(value)}")
+        echo(f"{setting} = {shown(value)}")
         limits = SETTINGS[setting].range_text()
         text = SETTINGS[setting].help + (f" [{limits}]" if limits else "")
-        click.echo(click.wrap_text(text, 96, "    ", "    "))
+        echo(click.wrap_text(text, 96, "    ", "    "))

@@ -5,12 +5,16 @@ import pathlib
 import click
 
 from dtp_tf.commands.options import (
+    Seconds,
     data_dir_option,
+    dataset_option,
+    echo,
     export_dir_option,
     json_option,
     print_json,
     rule_option,
 )
+from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError
 from dtp_tf.processes.quiet import import_tensorflow
 
@@ -22,7 +26,7 @@ def server_options(command):
         click.option("--label", help="Label of a version of the served model, such as stable."),
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
+            type=Seconds(),
             default=10.0,
             show_default=True,
             help="Seconds to wait for each answer of the server.",
@@ -39,6 +43,8 @@ PORT = click.IntRange(1, 65535)
 @click.command(epilog="Example:  python cli.py serve digits --rest-port 8501 --batching")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @export_dir_option
+@data_dir_option
+@dataset_option
 @rule_option
 @click.option(
     "--rest-port", "--port", "rest_port", type=PORT, default=8501, show_default=True,
@@ -57,7 +63,7 @@ PORT = click.IntRange(1, 65535)
     help="With --batching: images computed together, and per request, at most.",
 )  # fmt: skip
 @click.option(
-    "--batch-timeout", type=click.FloatRange(min=0), default=1.0, show_default=True,
+    "--batch-timeout", type=Seconds(min_open=False), default=1.0, show_default=True,
     help="With --batching: milliseconds to wait for more requests.",
 )  # fmt: skip
 @click.option("--metrics", is_flag=True, help="Offer metrics for Prometheus on the REST port.")
@@ -67,7 +73,7 @@ PORT = click.IntRange(1, 65535)
     help="Folder to keep the server's configuration files in. [default: a temporary one]",
 )  # fmt: skip
 @click.option(
-    "--start-timeout", type=click.FloatRange(min=0, min_open=True), default=300.0,
+    "--start-timeout", type=Seconds(), default=300.0,
     show_default=True, help="Seconds until every model must answer a prediction.",
 )  # fmt: skip
 @click.option("--show-log", is_flag=True, help="Print the server's log, not its errors alone.")
@@ -77,7 +83,8 @@ PORT = click.IntRange(1, 65535)
     help="Write a Docker Compose file that serves the same elsewhere (- prints it), and end.",
 )  # fmt: skip
 def serve(
-    names, export_dir, rule, labels, docker, config_dir, start_timeout, show_log, print_command,
+    names, export_dir, data_dir, dataset, rule, labels, docker, config_dir, start_timeout, show_log,
+    print_command,
     compose, **settings,
 ):  # fmt: skip
     """Serve exported models with TensorFlow Serving until Ctrl-C.
@@ -104,13 +111,13 @@ def serve(
 
     if print_command and compose is not None:
         raise click.UsageError("--print-command and --compose exclude each other: drop one.")
-    names = [exported_name(name, export_dir, rule) for name in names]
+    names = [exported_name(name, export_dir, data_dir, dataset, rule) for name in names]
     plan = ServerPlan(find_models(names, export_dir, labels), **settings)
     if compose == "-":
-        click.echo(compose_text(plan, "."), nl=False)
+        echo(compose_text(plan, "."), nl=False)
     elif compose is not None:
         write_text(compose, compose_text(plan, pathlib.Path(compose).parent))
-        click.echo(f"serve it   docker compose -f {compose} up")
+        echo(f"serve it   docker compose -f {quoted(compose)} up")
     elif print_command:
         runner = likely_runner(docker)
         if config_files(plan) and config_dir is None:
@@ -119,7 +126,7 @@ def serve(
                 "them."
             )
         folder = write_config(plan, runner, config_dir) if config_dir is not None else None
-        click.echo(command_text(server_command(plan, runner, folder)))
+        echo(command_text(server_command(plan, runner, folder)))
     else:
         run_server(
             plan,
@@ -131,8 +138,15 @@ def serve(
         )
 
 
-def exported_name(name, export_dir, rule=None):
-    """Return the name of an export; what is no export yet, but a preset or a run, becomes one."""
+def exported_name(name, export_dir, data_dir=None, dataset=None, rule=None):
+    """Return the name of an export; what is no export yet, but a preset or a run, becomes one.
+
+    Args:
+        name: what the user wrote.
+        export_dir: the folder of exported models.
+        data_dir, dataset, rule: of a run that is exported, see
+            `dtp_tf.export.trained_export.export_trained`.
+    """
     from dtp_tf.presets.folder import is_preset
     from dtp_tf.serving.model_server import is_exported
 
@@ -142,8 +156,8 @@ def exported_name(name, export_dir, rule=None):
     import_tensorflow()
     from dtp_tf.export.trained_export import export_trained
 
-    path = export_trained(name, export_dir, rule=rule)
-    click.echo(f"exported   {path}", err=True)
+    path = export_trained(name, export_dir, data_dir=data_dir, dataset=dataset, rule=rule)
+    echo(f"exported   {path}", err=True)
     return str(path.parent)
 
 
@@ -183,7 +197,7 @@ def server_status(url, version, label, timeout, as_json):
     help="Numbers of requests under way at once, measured one after the other.",
 )  # fmt: skip
 @click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True),
+    "--duration", type=Seconds(),
     help="Seconds for each concurrency. [default: 10]",
 )  # fmt: skip
 @click.option("--requests", type=click.IntRange(min=1), help="Requests for each, instead.")

@@ -5,7 +5,9 @@ import dataclasses
 import click
 
 from dtp_tf.commands.options import (
+    Seconds,
     data_dir_option,
+    echo,
     json_option,
     machine_options,
     print_json,
@@ -27,7 +29,7 @@ from dtp_tf.tuning.search_space import make_search, to_yaml
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     metavar="SECONDS",
     help="Stop after this time; unfinished trials can go on later. [default: none]",
 )
@@ -79,7 +81,7 @@ def tune(
     _, space = make_search(recipe, search, machine, **settings)
     if show_search:
         plain = space.to_plain()
-        print_json(plain) if as_json else click.echo(to_yaml(plain), nl=False)
+        print_json(plain) if as_json else echo(to_yaml(plain), nl=False)
         return
     import_tensorflow()
     from dtp_tf.console.tables import make_console

@@ -21,6 +21,7 @@ HELD_EQUAL = tuple(
     "pixel_noise units activation transmission initializer init batch_size epochs early_stopping "
     "precision deterministic".split()
 )
+MAX_SEEDS = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,8 @@ def make_plan(
     chosen = _chosen(rules)
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise SettingError(f"`seeds` must be a whole number of at least 1, got {seeds!r}.")
+    if seeds > MAX_SEEDS:
+        raise SettingError(f"`seeds` must be at most {MAX_SEEDS:,}, got {seeds:,}.")
     check_names(settings)
     for name, instead in {"rule": "rules", "seed": "seeds"}.items():
         if name in settings:

@@ -8,13 +8,16 @@ import statistics
 import numpy as np
 from matplotlib.figure import Figure  # no window system, no global state
 from matplotlib.ticker import FuncFormatter, LogLocator
-from rich.markup import escape
 from rich.table import Table
 
 from dtp_tf.comparing.plan import rule_label, train_command
-from dtp_tf.files import read_json, write_text, written
+from dtp_tf.console.tables import cell
+from dtp_tf.evaluating.pictures import PLAIN, label, plain_legend, save_figure
+from dtp_tf.files import read_bytes, read_json, write_text
+from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, shown
-from dtp_tf.runs.folder import Run
+from dtp_tf.runs.folder import METRICS, ROW, Run
+from dtp_tf.schema import DamagedError, check, check_plain, decoded, listed
 
 
 class Result:
@@ -45,18 +48,18 @@ class Result:
         if not run.config.is_file():
             return None
         if run.metrics.is_file():
-            metrics = read_json(run.metrics)
+            metrics = read_json(run.metrics, METRICS)
             return None if metrics["interrupted"] else cls(path, metrics)
         return cls(path, None) if cls.marker(path).is_file() else None
 
     def row(self):
         """Return the run as a row of the table, in plain types; None where there is no number."""
         recipe, metrics = self.recipe, self.metrics or {}
-        conditions = metrics.get("conditions") or read_json(self._versions)
+        conditions = metrics.get("conditions") or read_json(self._versions, VERSIONS)
         data = conditions.get("data", {})
         sizes = ("training_images", "validation_images", "test_images")
         epochs = metrics.get("epochs", len(self.history))
-        seconds = metrics.get("seconds", sum(logs["seconds"] for logs in self.history))
+        seconds = metrics.get("seconds", sum(logs.get("seconds") or 0 for logs in self.history))
         return {
             "rule": recipe.rule,
             "seed": recipe.seed,
@@ -88,14 +91,24 @@ def _text(value):
 
 
 def read_log(path):
-    """Return the logs in a run's `log.csv`, one dict per epoch; None where nothing was measured."""
+    """Return the logs in a run's `log.csv`, one dict per epoch; None where nothing was measured.
+
+    Raises:
+        UserError: it is damaged.
+    """
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {name: float(value) if value else None for name, value in row.items()}
-            for row in csv.DictReader(file)
+    try:
+        text = decoded(read_bytes(path))
+        logs = [
+            {name: float("".join(value)) if value else None for name, value in row.items()}
+            for row in csv.DictReader(io.StringIO(text, newline=""), restkey="")
         ]
+    except (ValueError, csv.Error) as error:
+        raise DamagedError(path, str(error)) from None
+    check_plain(logs, path)
+    check(logs, listed(ROW), path)
+    return logs
 
 
 def summarize(results):
@@ -143,7 +156,7 @@ def show_table(console, summary):
     for one in summary:
         lost = f" ({one['diverged']} diverged)" if one["diverged"] else ""
         table.add_row(
-            escape(rule_label(one["rule"])),
+            cell(rule_label(one["rule"])),
             one["schedule"] or "-",
             f"{one['seeds']}{lost}",
             *(_percent(one[name]) for name in (
@@ -228,12 +241,12 @@ def draw_comparison(results, path):
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     over = "1 seed" if seeds[-1] == 1 else f"mean over {count} seeds, band: lowest to highest"
     figure.suptitle(
-        f"{recipe.recipe}: {recipe.image_folder or recipe.dataset}, hidden "
+        f"{label(recipe.recipe)}: {label(recipe.image_folder or recipe.dataset, 80)}, hidden "
         f"{'layers' if recipe.units is None else 'units'} "
-        f"{shown(recipe.units or recipe.layers)}; {over}"
+        f"{shown(recipe.units or recipe.layers)}; {over}",
+        **PLAIN,
     )
-    with written(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    save_figure(figure, path)
 
 
 def _look(rule, position):
@@ -245,7 +258,7 @@ def _look(rule, position):
         "marker": _MARKERS[number % len(_MARKERS)],
         "markersize": 5,
         "linewidth": 1.6,
-        "label": rule_label(rule),
+        "label": label(rule_label(rule)),
     }
 
 
@@ -346,9 +359,9 @@ def _legend(figure, axis, by_rule):
     best = [np.mean([_column(run, "val_accuracy").max() for run in runs])
             for runs in by_rule.values()]
     order = np.argsort(-np.array(best), kind="stable")
-    figure.legend(
+    plain_legend(figure.legend(
         [handles[i] for i in order],
         [f"{labels[i]}  {best[i]:.2%}" for i in order],
         loc="outside right center", title="best validation\naccuracy, mean", handlelength=4,
         frameon=False,
-    )
+    ))

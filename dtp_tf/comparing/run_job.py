@@ -2,8 +2,13 @@
 
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import DivergedError, SettingError, UserError
-from dtp_tf.processes.child import work_as_child
+from dtp_tf.processes.child import JOB, work_as_child
 from dtp_tf.recipes.recipe import Recipe
+from dtp_tf.schema import BOOLEAN, MAPPING, TEXT, mapping
+
+RUN_JOB = mapping(
+    {**JOB, "recipe": MAPPING, "run_dir": TEXT, "resume": BOOLEAN}, {"machine": MAPPING}
+)
 
 
 def run_job(job):
@@ -39,4 +44,4 @@ def run_job(job):
 
 
 if __name__ == "__main__":
-    work_as_child(run_job)
+    work_as_child(run_job, RUN_JOB)

@@ -1,10 +1,10 @@
 """What a person sees while training: the network, a progress bar, a line per epoch, the report."""
 
 import keras
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dtp_tf.console.tables import cell
 from dtp_tf.console.tables import make_console as make_console
 from dtp_tf.console.tables import show_answers as show_answers
 
@@ -94,7 +94,7 @@ def show_report(console, result, what):
     table.add_column("class")
     table.add_column("accuracy", justify="right")
     for name, accuracy in result["per_class"].items():
-        table.add_row(escape(name), "-" if accuracy is None else f"{accuracy:.2%}")
+        table.add_row(cell(name), "-" if accuracy is None else f"{accuracy:.2%}")
     console.print(table)
     console.print(
         f"{what}: accuracy {result['accuracy']:.2%}, loss {result['loss']:.4f}, "

@@ -4,13 +4,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dtp_tf.console.plain import printable
+
+
+class PlainConsole(Console):
+    """A console that shows names as they are: no codes for the terminal, no emoji.
+
+    What the output's encoding has no sign for is shown as an escape.
+    """
+
+    def render_str(self, text, **options):
+        shown = printable(text).encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return super().render_str(shown, **options)
+
 
 def make_console(stderr=False, quiet=False):
     """Return a console for human text; to stderr where stdout belongs to a program."""
-    console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, width=110)
-    return console
+    options = dict(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, emoji=False)
+    console = PlainConsole(**options)
+    return console if console.is_terminal else PlainConsole(**options, width=110)
+
+
+def cell(text):
+    """Return a name of any kind as a cell of a table: one line, as it is, without markup."""
+    # `escape` doubles a backslash at the very end, which nothing takes away again.
+    return escape(printable(text, lines=False) + " ")[:-1]
 
 
 def show_answers(console, answers):
@@ -20,7 +38,7 @@ def show_answers(console, answers):
         table.add_column(name, justify="right" if name == "score" else "left")
     for one in answers:
         for i, (label, score) in enumerate(zip(one["classes"], one["scores"], strict=True)):
-            table.add_row("" if i else escape(one["image"]), escape(label), f"{score:.4f}")
+            table.add_row("" if i else cell(one["image"]), cell(label), f"{score:.4f}")
     console.print(table)
 
 
@@ -30,7 +48,7 @@ def show_server(console, found):
     for name in ("version", "state", "error"):
         table.add_column(name)
     for one in found["versions"]:
-        table.add_row(str(one["version"]), one["state"], escape(one["error"] or "-"))
+        table.add_row(str(one["version"]), cell(one["state"]), cell(one["error"] or "-"))
     console.print(f"model      {found['model']} at {found['url']}", markup=False)
     console.print(table)
     if found["signatures"] is None:
@@ -44,7 +62,7 @@ def show_server(console, found):
         for kind in ("inputs", "outputs"):
             for tensor, info in signature[kind].items():
                 table.add_row(
-                    escape(name), kind[:-1], escape(tensor), info["dtype"], _shape(info["shape"])
+                    cell(name), kind[:-1], cell(tensor), cell(info["dtype"]), _shape(info["shape"])
                 )
                 name = ""
     console.print(table)
@@ -53,7 +71,7 @@ def show_server(console, found):
 def _shape(sizes):
     if sizes is None:
         return "any"
-    return escape("[" + ", ".join("n" if size == -1 else str(size) for size in sizes) + "]")
+    return cell("[" + ", ".join("n" if size == -1 else str(size) for size in sizes) + "]")
 
 
 def show_load_test(console, result):
@@ -77,10 +95,14 @@ def show_load_test(console, result):
             f"{level['images_per_second']:,.1f}",
             *(f"{latency[p]:,.1f}" if p in latency else "-" for p in ("p50", "p90", "p99", "max")),
             f"{level['wrong']:,}",
-            escape(errors or "0"),
+            cell(errors or "0"),
         )
     console.print(table)
     for level in result["levels"]:
+        if level["cut_short"]:
+            console.print(
+                f"cut short by failures with {level['concurrency']} worker(s)", markup=False
+            )
         if level["first_error"]:
             console.print(
                 f"first error with {level['concurrency']} worker(s): {level['first_error']}",
@@ -131,5 +153,5 @@ def _show_profile(console, operations):
     table.add_column("times", justify="right")
     table.add_column("operation (they run side by side)")
     for one in operations[:15]:
-        table.add_row(f"{one['milliseconds']:.2f}", f"{one['times']:g}", one["operation"])
+        table.add_row(f"{one['milliseconds']:.2f}", f"{one['times']:g}", cell(one["operation"]))
     console.print(table)

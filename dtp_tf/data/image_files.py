@@ -1,37 +1,48 @@
-"""Reading image files, without TensorFlow."""
+"""Reading image files, without TensorFlow.
 
+They are of other people: nothing is unpacked before the header has said how large it is, and no
+format is tried but those of `FORMATS`, for Pillow has some that start other programs.
+"""
+
+import contextlib
 import io
-import pathlib
+import re
+import threading
+import warnings
 
 import numpy as np
 from PIL import Image
 
 from dtp_tf.errors import UserError
+from dtp_tf.files import read_bytes
+
+#: What is read, by Pillow's names; its PPM has PBM, PGM and PNM with it.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+#: The largest image, in pixels, and the largest file, in bytes.
+MAX_PIXELS, MAX_BYTES = 100_000_000, 500_000_000
+_STRIP = 4_000_000  # pixels that are converted at a time
+_TILE_SIDES = 322, 323  # the tags of a TIFF for the width and height of its tiles
+_pillow = threading.Lock()  # held while Pillow's limit, which is global, is ours
 
 
 def read_image(path):
     """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).
 
     Raises:
-        UserError: a file that is missing or is no image that Pillow can read.
+        UserError: a file that cannot be read, is no image of a format in `FORMATS`, is damaged, or
+            has more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
     """
-    try:
-        with Image.open(path) as image:
-            deep = image.mode.startswith(("I", "F"))  # more than 8 bits: keep the range
-            grey = deep or image.mode in ("1", "L", "LA")
-            if deep:
-                pixels = np.asarray(image, dtype=np.float64)
-                top = 65535 if image.mode != "F" else max(pixels.max(), 1e-12)
-                pixels = np.clip(pixels / top * 255, 0, 255).round().astype(np.uint8)
-            else:
-                pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    except FileNotFoundError:
-        raise UserError(f"image {path} does not exist.") from None
-    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError):
-        raise UserError(
-            f"image {path} cannot be read: it is damaged or no image; remove or replace it."
-        ) from None
-    return pixels[..., None] if grey else pixels
+    return decode_pixels(_content(path), path)
+
+
+def image_shape(path):
+    """Return the shape of what `read_image` returns, from the file's header.
+
+    Raises:
+        UserError: see `read_image`; damage below the header is not seen.
+    """
+    with _opened(_content(path), path) as image:
+        return image.height, image.width, 1 if _is_grey(image) else 3
 
 
 def encode_image(path):
@@ -41,13 +52,14 @@ def encode_image(path):
     palettes, transparency, more than 8 bits) becomes a PNG of those pixels.
 
     Raises:
-        UserError: a file that is missing or is no image that Pillow can read.
+        UserError: see `read_image`.
     """
-    pixels = read_image(path)
-    with Image.open(path) as image:
+    content = _content(path)
+    pixels = decode_pixels(content, path)
+    with _opened(content, path) as image:
         plain = image.mode in ("L", "RGB") and "transparency" not in image.info
         as_it_is = plain and image.format in ("PNG", "JPEG")
-    return pathlib.Path(path).read_bytes() if as_it_is else encode_pixels(pixels)
+    return content if as_it_is else encode_pixels(pixels)
 
 
 def encode_pixels(pixels):
@@ -55,3 +67,97 @@ def encode_pixels(pixels):
     content = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(content, "PNG")
     return content.getvalue()
+
+
+def strips(height, width):
+    """Yield slices of rows, from top to bottom, so that each has about `_STRIP` pixels."""
+    rows = max(1, _STRIP // max(1, width))
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
+
+
+def _content(path):
+    try:
+        return read_bytes(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise UserError(f"image {path} does not exist.") from None
+    except OSError as error:
+        raise UserError(f"image {path} cannot be read: {error.strerror}.") from None
+
+
+@contextlib.contextmanager
+def _opened(content, path):
+    """Yield the Pillow image of a file's content, of which only the header was read."""
+    try:
+        # Pillow raises above twice its limit, and warns between; other warnings are about
+        # metadata, which nobody reads here.
+        with _pillow, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2
+            try:
+                with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                    _check_tiles(image)
+                    yield image
+            finally:
+                Image.MAX_IMAGE_PIXELS = before
+    except Image.DecompressionBombError as error:
+        count = int(re.search(r"\d+", str(error))[0])
+        raise UserError(
+            f"image {path} is too large: it has {count:,} pixels, and the limit is "
+            f"{MAX_PIXELS:,}; make it smaller."
+        ) from None
+    except Image.UnidentifiedImageError:
+        raise UserError(
+            f"image {path} cannot be read: it is damaged or no image of a known kind "
+            f"({', '.join(FORMATS)}); remove or replace it."
+        ) from None
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # each of Pillow's formats has errors of its own
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"image {path} cannot be read: it is damaged ({reason}); remove or replace it."
+        ) from None
+
+
+def _check_tiles(image):
+    """Refuse a small TIFF of huge tiles: a whole one is unpacked, whatever part of it is wanted."""
+    width, height = (getattr(image, "tag_v2", {}).get(tag, 1) for tag in _TILE_SIDES)
+    if width * height > MAX_PIXELS:
+        raise Image.DecompressionBombError(f"{width * height} pixels in a tile")
+
+
+def _is_deep(image):
+    return image.mode.startswith(("I", "F"))  # more than 8 bits: keep the range
+
+
+def _is_grey(image):
+    return _is_deep(image) or image.mode in ("1", "L", "LA")
+
+
+def decode_pixels(content, path):
+    """Return what `read_image` returns of a file's bytes; `path` is its name in errors."""
+    with _opened(content, path) as image:
+        mode = "L" if _is_grey(image) else "RGB"
+        pixels = np.empty((image.height, image.width, len(mode)), np.uint8)
+        top = _top(image) if _is_deep(image) else None
+        # In strips, for a copy of all in another type takes many times the memory.
+        for rows in strips(image.height, image.width):
+            strip = image.crop((0, rows.start, image.width, rows.stop))
+            if top is None:
+                part = np.asarray(strip.convert(mode))
+            else:
+                part = np.asarray(strip, dtype=np.float64) / top * 255
+                part = np.clip(part, 0, 255).round()
+            pixels[rows] = part.reshape(pixels[rows].shape)
+        return pixels
+
+
+def _top(image):
+    """Return the value of white in an image of more than 8 bits."""
+    if image.mode != "F":
+        return 65535
+    values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise ValueError("some of its pixels are not finite")
+    return max(float(values.max()), 1e-12)

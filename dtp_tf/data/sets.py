@@ -9,10 +9,10 @@ import shlex
 import sys
 
 import numpy as np
-import psutil
 import tensorflow as tf
 
-from dtp_tf.data.images import fit_image, read_folder
+from dtp_tf.data.class_names import check_class_names
+from dtp_tf.data.images import check_memory, fit_image, read_folder
 from dtp_tf.data.preprocessing import augment
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.numerics.replicas import share
@@ -60,6 +60,9 @@ class ImageData:
         train, validation, test: `Split`s; `test` is None where it was not read.
         class_names: one name per label.
         test_origin: where the test split comes from, in words.
+
+    Raises:
+        UserError: class names that cannot be used.
     """
 
     name: str
@@ -68,6 +71,9 @@ class ImageData:
     test: Split
     class_names: tuple
     test_origin: str
+
+    def __post_init__(self):
+        check_class_names(self.class_names, f"data set {self.name}")
 
     @property
     def image_shape(self):
@@ -217,6 +223,7 @@ def _digits(size):
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     if size is not None:
+        check_memory("digits", 4 * len(images), (*size, 1))  # as float32 on the way
         images = np.asarray(fit_image(images, (*size, 1)))
     everything = Split(images, bunch.target.astype(np.int32))
     is_test = np.arange(len(everything)) % 5 == 0
@@ -231,7 +238,7 @@ def _tfds(builder, name, size, test=True):
     test_name = next((s for s in ("test", "validation") if s in splits and s != train_name), None)
     shape = _image_shape(builder, image_key, size)
     wanted = [train_name] + ([test_name] if test and test_name else [])
-    _check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
+    check_memory(name, sum(splits[s].num_examples for s in wanted), shape)
     classes = builder.info.features[label_key].num_classes
     with concurrent.futures.ThreadPoolExecutor() as threads:  # half of a read is one thread's
         read = list(threads.map(
@@ -343,16 +350,6 @@ def _image_shape(builder, key, size):
             "(--image-size HEIGHT,WIDTH)."
         )
     return height, width, channels
-
-
-def _check_memory(name, count, shape):
-    needed, free = count * int(np.prod(shape)) * 2, psutil.virtual_memory().available
-    if needed > 0.8 * free:
-        raise UserError(
-            f"{name} needs {needed / 1e9:.1f} GB of memory at {shape[0]}x{shape[1]}, and "
-            f"{free / 1e9:.1f} GB are free; choose a smaller `image_size` "
-            "(--image-size HEIGHT,WIDTH)."
-        )
 
 
 def _read(builder, split, image_key, label_key, shape, classes):

@@ -4,7 +4,8 @@ import numpy as np
 
 from dtp_tf.data.image_files import read_image
 from dtp_tf.data.images import fit_image
-from dtp_tf.files import written
+from dtp_tf.errors import UserError
+from dtp_tf.evaluating.pictures import PLAIN, label, save_figure
 
 
 def evaluate(model, split, class_names, batch_size=1000):
@@ -20,14 +21,27 @@ def evaluate(model, split, class_names, batch_size=1000):
         A dict: "accuracy" (0 .. 1), "loss" (mean cross-entropy in nats), "images" (their number),
         "per_class" (accuracy by class name; None where the split has no image of the class) and
         "confusion_matrix" (rows: true classes; columns: answers; numbers of images).
+
+    Raises:
+        UserError: a score is not finite.
     """
-    return report(predict(model, split, batch_size), split.labels, class_names)
+    return report(_finite(predict(model, split, batch_size)), split.labels, class_names)
 
 
 def predict(model, split, batch_size=1000):
     """Return class probabilities for a split, float32 `(n, classes)`."""
     parts = [model(images, training=False) for images, _ in split.batches(batch_size)]
     return np.concatenate([np.asarray(part) for part in parts])
+
+
+def _finite(scores):
+    """Return scores as they are; of what is not finite, the best would mean nothing."""
+    if not np.isfinite(scores).all():
+        raise UserError(
+            "the network's scores are not finite: its weights are damaged, or its training "
+            "diverged; use another one, or train again with a lower `learning_rate`."
+        )
+    return scores
 
 
 def report(probabilities, labels, class_names):
@@ -62,14 +76,15 @@ def answer(saved, paths, top):
         One dict per image: "image" (its path), "classes" and "scores" (0 .. 1).
 
     Raises:
-        UserError: an image that is missing or damaged, or a model that takes no images.
+        UserError: an image that is missing, damaged or too large, a model that takes no images, or
+            scores that are not finite.
     """
     shape = saved.image_shape()
     images = [np.asarray(fit_image(read_image(path), shape)) for path in paths]
     names = saved.class_names
     answers = []
     for path, image in zip(paths, images, strict=True):
-        scores = np.asarray(saved.model(image[None], training=False))[0]
+        scores = _finite(np.asarray(saved.model(image[None], training=False))[0])
         best = np.argsort(-scores, kind="stable")[:top]
         answers.append(
             {
@@ -84,7 +99,7 @@ def answer(saved, paths, top):
 def draw_confusion_matrix(result, path):
     """Draw the confusion matrix of a report, in percent of each true class."""
     matrix = np.array(result["confusion_matrix"], float)
-    names = list(result["per_class"])
+    names = [label(name) for name in result["per_class"]]
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     many = len(names) > 20
     side = 6.5 if not many else min(4 + 0.14 * len(names), 20)
@@ -93,15 +108,15 @@ def draw_confusion_matrix(result, path):
     figure.colorbar(picture, ax=axes, label="% of the true class", shrink=0.8)
     size = 9 if not many else 5
     turn = 90 if many else 45
-    axes.set_xticks(range(len(names)), names, rotation=turn, ha="right", fontsize=size)
-    axes.set_yticks(range(len(names)), names, fontsize=size)
+    axes.set_xticks(range(len(names)), names, rotation=turn, ha="right", fontsize=size, **PLAIN)
+    axes.set_yticks(range(len(names)), names, fontsize=size, **PLAIN)
     axes.set(xlabel="answer", ylabel="true class", title=f"accuracy {result['accuracy']:.2%}")
     if not many:
         for (row, column), value in np.ndenumerate(share):
             look = dict(ha="center", va="center", fontsize=8)
             color = "white" if value > 50 else "black"
             axes.text(column, row, f"{value:.0f}", color=color, **look)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_curves(history, path):
@@ -115,7 +130,7 @@ def draw_curves(history, path):
     figure, axes = _figure(2, 3, 15, 8)
     inverse = _named(history, "inverse_loss_")
     # L-DRL's loss falls below 0.
-    lowest = min((logs[name] for logs in history for name in inverse), default=1)
+    lowest = min((logs[name] for logs in history for name in inverse if name in logs), default=1)
     panels = [
         ("loss (nats)", ["loss", "val_loss"], "linear"),
         ("accuracy", ["accuracy", "val_accuracy"], "linear"),
@@ -125,12 +140,13 @@ def draw_curves(history, path):
     ]
     for axis, (title, names, scale) in zip(axes.flat, panels, strict=False):
         for name in names:
-            axis.plot(epochs, [logs[name] for logs in history], label=_label(name), marker=".")
+            values = [logs.get(name, np.nan) for logs in history]
+            axis.plot(epochs, values, label=_label(name), marker=".")
         axis.set(title=title, xlabel="epoch", yscale=scale)
         _finish_panel(axis)
     for axis in list(axes.flat)[len(panels) :]:
         axis.axis("off")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_diagnostics(history, path):
@@ -160,7 +176,7 @@ def draw_diagnostics(history, path):
             axis.set_ylim(0, 100)
             axis.axhline(90, color="black", linestyle=":", linewidth=1)
         _finish_panel(axis)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _finish_panel(axis):
@@ -190,8 +206,3 @@ def _figure(rows, columns, width, height):
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns)
-
-
-def _save(figure, path):
-    with written(path) as temporary:
-        figure.savefig(temporary, dpi=110)

@@ -3,17 +3,35 @@
 TensorFlow's own choices differ from Pillow's for a few files, hence the branches.
 """
 
+import numpy as np
 import tensorflow as tf
 
+from dtp_tf.data.image_files import MAX_PIXELS, encode_pixels
 from dtp_tf.data.images import fit_image
+from dtp_tf.export.file_headers import (
+    SIZE,
+    beginning,
+    is_bmp,
+    is_deep_grey,
+    is_jpeg,
+    jpeg_pixels,
+    number,
+    palette_sizes,
+    prepared,
+)
+from dtp_tf.export.healthy import healthy
 
-BMP, PNG = b"BM", b"\x89PNG\r\n\x1a\n"  # first bytes
-DEEP_GREY = b"\x10\x00"  # bit depth and colour type in a PNG's header
-BITMASKS = bytes.fromhex("0000ff00 00ff0000 ff000000")  # of red, green and blue in a BMP
+DAMAGED = f"it is damaged or has more than {MAX_PIXELS:,} pixels"
+BLANK = encode_pixels(np.zeros((1, 1, 1), np.uint8))
+STRIP = 1_000_000  # pixels that are converted at a time; images of more are unpacked one by one
 
 
 def decode_images(contents, shape):
-    """Return encoded images as uint8 `(n, H, W, C)`.
+    """Return encoded images as uint8 `(n, H, W, C)`, and what is wrong with each, string `(n,)`.
+
+    Among several images, which a server may have gathered from several clients, a bad one does not
+    keep the others from their answers: it is black, and its trouble is a clause in words, which is
+    empty for the others.
 
     Args:
         contents: string tensor `(n,)` of PNG, JPEG, BMP or GIF files (of an animated one, the
@@ -21,46 +39,94 @@ def decode_images(contents, shape):
         shape: (H, W, C) to convert and resize them to.
 
     Raises:
-        tf.errors.InvalidArgumentError: one of them is damaged or of no known format.
+        tf.errors.InvalidArgumentError: a single one is damaged, of no known format, or has more
+            than `MAX_PIXELS` pixels.
     """
-    images = tf.map_fn(
-        lambda content: decode_image(content, shape),
-        contents,
-        fn_output_signature=tf.TensorSpec(shape, tf.uint8),
+    files, troubles, pixels = prepared(contents)
+
+    def several():
+        sound = healthy(_dry_run, tf.where(troubles == "", files, BLANK))
+        return tf.where((troubles == "") & ~sound, DAMAGED, troubles)
+
+    def single():
+        with tf.control_dependencies([_check(tf.reduce_all(troubles == ""), troubles)]):
+            return tf.identity(troubles)
+
+    troubles = tf.cond(tf.size(contents) > 1, several, single)
+    good = troubles == ""
+    images = _decode(tf.where(good, files, BLANK), tf.where(good, pixels, 1), shape)
+    return images, troubles
+
+
+def _decode(files, pixels, shape):
+    """Decode what `prepared` has let through."""
+    pixels = tf.cond(
+        tf.reduce_any(is_jpeg(files)),
+        lambda: tf.map_fn(
+            lambda one: tf.maximum(one[1], jpeg_pixels(one[0])),
+            (files, pixels),
+            fn_output_signature=tf.TensorSpec((), tf.float64),
+        ),
+        lambda: pixels,
+    )
+    with tf.control_dependencies([_check(tf.reduce_all(pixels <= MAX_PIXELS), SIZE)]):
+        files = tf.identity(files)
+    rare = is_bmp(files) | is_deep_grey(files) | (pixels > STRIP)
+
+    def loop(decode, convert, together):
+        return tf.map_fn(
+            lambda file: _fitted(decode(file), shape, convert),
+            files,
+            fn_output_signature=tf.TensorSpec(shape, tf.uint8),
+            parallel_iterations=together,
+        )
+
+    # Two loops: operations that are skipped cost time too, and so does one image after the other.
+    images = tf.cond(
+        tf.reduce_any(rare),
+        lambda: loop(_any, _by_strips, 1),
+        lambda: loop(_usual, _at_once, 10),
     )
     return tf.ensure_shape(images, (None, *shape))
 
 
-def decode_image(content, shape):
-    """Return one encoded image, a string tensor `()`, as uint8 `shape`."""
-    pixels = tf.case(
-        [
-            (tf.io.is_jpeg(content), lambda: _jpeg(content)),
-            (_starts(content, BMP), lambda: _bmp(content)),
-            (_is_deep_grey(content), lambda: _deep_grey(content)),
-        ],
-        default=lambda: tf.io.decode_image(content, expand_animations=False),
+def _usual(content):
+    return tf.cond(
+        is_jpeg(content),
+        lambda: _jpeg(content),
+        lambda: tf.io.decode_image(content, expand_animations=False),
     )
 
+
+def _any(content):
+    return tf.case(
+        [
+            (is_bmp(content), lambda: _bmp(content)),
+            (is_deep_grey(content), lambda: _deep_grey(content)),
+        ],
+        default=lambda: _usual(content),
+    )
+
+
+def _fitted(pixels, shape, convert):
     def fitted(channels):
         opaque = tf.ensure_shape(pixels[..., :channels], (None, None, channels))
+        if channels == 3 and shape[-1] == 1:
+            opaque = convert(tf.image.rgb_to_grayscale, opaque)
         return tf.ensure_shape(fit_image(opaque, shape), shape)
 
     channels = tf.shape(pixels)[-1]  # 1 grey, 2 with alpha, 3 colour, 4 with alpha
     return tf.cond(channels >= 3, lambda: fitted(3), lambda: fitted(1))
 
 
-def _starts(content, signature):
-    return tf.strings.substr(content, 0, len(signature)) == signature
+def _check(condition, reason):
+    return tf.debugging.Assert(condition, ["an image cannot be read:", reason])
 
 
-def _beginning(content, size):
-    """Return the first bytes, followed by zeros if there are fewer.
-
-    A substring that begins behind the end would be an error whose text, the file, is no text.
-    """
-    padded = tf.strings.join([tf.strings.substr(content, 0, size), tf.constant(bytes(size))])
-    return tf.strings.substr(padded, 0, size)
+def _dry_run(content):
+    """Decode a file to nothing; an error says that it is damaged or a JPEG that is too large."""
+    content = tf.where(jpeg_pixels(content) > MAX_PIXELS, "", content)
+    return tf.shape(tf.io.decode_image(content, expand_animations=False))
 
 
 def _jpeg(content):
@@ -68,43 +134,55 @@ def _jpeg(content):
     return tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE")
 
 
-def _is_deep_grey(content):
-    kind = tf.strings.substr(_beginning(content, 26), 24, 2)
-    return _starts(content, PNG) & (kind == DEEP_GREY)
-
-
 def _deep_grey(content):
     """Decode a PNG of 16 bits; TensorFlow would cut the lower 8 off where Pillow rounds."""
     deep = tf.io.decode_png(content, channels=1, dtype=tf.uint16)
-    return tf.cast(tf.round(tf.cast(deep, tf.float32) / 257), tf.uint8)
+
+    def rounded(part):
+        return tf.cast(tf.round(tf.cast(part, tf.float32) / 257), tf.uint8)
+
+    return _by_strips(rounded, deep)
 
 
 def _bmp(content):
-    """Decode a BMP; TensorFlow takes an index into a palette, or a packed run, for a grey value."""
-    start = _beginning(content, 66)
-
-    def number(at, dtype):
-        return tf.io.decode_raw(tf.strings.substr(start, at, dtype.size), dtype)[0]
-
-    header, bits, packing = number(14, tf.int32), number(28, tf.int16), number(30, tf.int32)
-    colours = number(46, tf.int32)
-    colours = tf.where(colours == 0, 256, colours)  # what an absent number means
-    plain = (packing == 0) | ((packing == 3) & (tf.strings.substr(start, 54, 12) == BITMASKS))
-    plain &= (header >= 40) & (header <= 124)  # of the known versions of the format
-    indexed = bits == 8
-    fits = (colours > 0) & (colours <= 256)
-    fits &= tf.strings.length(content) >= 14 + header + 4 * colours
-    readable = plain & ((indexed & fits) | (bits == 24) | (bits == 32))
-    check = tf.debugging.Assert(
-        readable, ["a BMP must be whole and uncompressed, with 8, 24 or 32 bits a pixel"]
-    )
-    with tf.control_dependencies([check]):
-        content = tf.identity(content)
+    """Decode a BMP; TensorFlow takes an index into a palette for a grey value."""
+    start = beginning(content)
 
     def with_palette():
-        table = tf.strings.substr(content, 14 + header, 4 * colours)
+        table = tf.strings.substr(
+            content, 14 + number(start, 14, tf.int32), 4 * palette_sizes(start)
+        )
         table = tf.reshape(tf.io.decode_raw(table, tf.uint8), (-1, 4))[:, 2::-1]  # B, G, R, 0
-        indices = tf.io.decode_bmp(content, channels=0)[..., 0]
-        return tf.gather(table, tf.cast(indices, tf.int32))
+        indices = tf.io.decode_bmp(content, channels=0)
+        return _by_strips(
+            lambda part: tf.gather(table, tf.cast(part[..., 0], tf.int32)), indices, channels=3
+        )
 
+    indexed = number(start, 28, tf.int16) == 8
     return tf.cond(indexed, with_palette, lambda: tf.io.decode_bmp(content, channels=3))
+
+
+def _at_once(convert, pixels):
+    return convert(pixels)
+
+
+def _by_strips(convert, pixels, channels=1):
+    """Convert pixels `(H, W, C)`, each on its own, to uint8 `(H, W, channels)`.
+
+    A few rows at a time: as floats, a large image takes many times its memory.
+    """
+    height, width = tf.shape(pixels)[0], tf.shape(pixels)[1]
+    rows = tf.maximum(STRIP // tf.maximum(width, 1), 1)
+
+    def in_strips():
+        count = (height + rows - 1) // rows
+        parts = tf.TensorArray(tf.uint8, count, element_shape=(None,), infer_shape=False)
+
+        def step(i, parts):
+            strip = convert(pixels[i * rows : (i + 1) * rows])
+            return i + 1, parts.write(i, tf.reshape(strip, (-1,)))
+
+        _, parts = tf.while_loop(lambda i, _: i < count, step, (0, parts), parallel_iterations=1)
+        return tf.reshape(parts.concat(), (height, width, channels))
+
+    return tf.cond(rows < height, in_strips, lambda: convert(pixels))

@@ -13,11 +13,26 @@ import socket
 import time
 import uuid
 
+from dtp_tf.errors import UserError
 from dtp_tf.files import LOCK, refuse_link_out
 from dtp_tf.processes.locks import locked, try_lock
 
 WRITING, REMOVING = ".writing-", ".removing-"
 ABANDONED = 3600  # seconds without a change; an export takes less than a minute
+
+
+def check_directory(directory):
+    """Raise `UserError` for a folder of exports in which TensorFlow would not find its own files.
+
+    It takes these signs for patterns, here as in a server, which asks for the whole path.
+    """
+    path = str(pathlib.Path(directory).absolute())
+    found = next((sign for sign in path if sign in "*?[\\"), None)
+    if found is not None:
+        raise UserError(
+            f"nothing can be exported to {directory}: TensorFlow takes {found!r} in {path} for a "
+            "pattern; choose another --export-dir."
+        )
 
 
 def publish(home, write, keep=None):

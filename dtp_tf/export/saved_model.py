@@ -8,15 +8,15 @@
 
 import pathlib
 import re
-import shlex
 
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.export.formats import FILES, require_packages, run_format, write_format
-from dtp_tf.export.publishing import publish
+from dtp_tf.export.publishing import check_directory, publish
 from dtp_tf.export.signatures import write_saved_model
 from dtp_tf.export.warmup import example, write_warmup
 from dtp_tf.files import cannot_write
@@ -55,6 +55,7 @@ def export(
         raise UserError(
             f"{name!r} cannot name an export; use letters, digits, '.', '_' and '-' only."
         )
+    check_directory(directory)
     class_names = [str(one) for one in class_names]
     for one in class_names:
         if "\n" in one or "\r" in one:
@@ -129,6 +130,6 @@ def serve_command(path):
     """Return the shell command that serves an exported version's model."""
     home = pathlib.Path(path).resolve().parent
     return (
-        f"tensorflow_model_server --rest_api_port=8501 --model_name={home.name} "
-        f"--model_base_path={shlex.quote(str(home))}"
+        f"tensorflow_model_server --rest_api_port=8501 --model_name={quoted(home.name)} "
+        f"--model_base_path={quoted(home)}"
     )

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.export.decoding import decode_images
+from dtp_tf.export.healthy import healthy
 
 SHOWN = 5  # classes per answer, best first
 ENCODED = "image/encoded"  # the feature of a tf.Example that holds an image file
@@ -17,10 +18,14 @@ def write_saved_model(classifier, class_names, path):
     float32 `(n, k)`, best first (k = 5 at most), and `probabilities`, float32 `(n, classes)`, in
     the order of the labels.
 
-    `image_bytes`: `image_bytes`, string `(n,)` of image files -> the same.
+    `image_bytes`: `image_bytes`, string `(n,)` of image files -> the same, and `errors`, string
+    `(n,)`, empty where all is well.
 
     `classify`: `inputs`, string `(n,)` of serialized tf.Examples with an image file in the feature
     `image/encoded` -> `classes` and `scores` alone, as the `:classify` API wants it.
+
+    Inputs of another shape are an error. So is a file that cannot be read if it comes alone; among
+    others its row is marked, see `mark`.
 
     Args:
         classifier: a Keras model, uint8 images -> class probabilities.
@@ -33,13 +38,15 @@ def write_saved_model(classifier, class_names, path):
     shape = tuple(classifier.input_shape[1:])
 
     def serving_default(images):
-        return answer(classifier, class_names, images)
+        return answer(classifier, class_names, checked(images, "images", shape))
 
     def image_bytes(image_bytes):
-        return answer(classifier, class_names, decode_images(image_bytes, shape))
+        files = checked(image_bytes, "image_bytes", ())
+        pixels, errors = decode_images(files, shape)
+        return mark(answer(classifier, class_names, pixels), errors)
 
     def classify(inputs):
-        whole = image_bytes(encoded_images(inputs))
+        whole = image_bytes(encoded_images(checked(inputs, "inputs", ())))
         return {"classes": whole["classes"], "scores": whole["scores"]}
 
     archive = keras.export.ExportArchive()
@@ -59,10 +66,52 @@ def answer(classifier, class_names, images):
     return {"classes": classes, "scores": scores, "probabilities": probabilities}
 
 
+def mark(outputs, errors):
+    """Return the outputs with `errors`, string `(n,)`, and so that no bad row can be an answer.
+
+    Where there is an error, class names are empty and numbers are -1.
+    """
+    bad = (errors != "")[:, None]
+    nothing = {name: "" if values.dtype == tf.string else -1.0 for name, values in outputs.items()}
+    marked = {name: tf.where(bad, nothing[name], values) for name, values in outputs.items()}
+    return {**marked, "errors": errors}
+
+
+def checked(values, name, sizes):
+    """Return an input after a check of its shape `(n, *sizes)`.
+
+    A server gives the graph what arrives, and operations like a reshape take any shape of as many
+    values. The shape in the signature does not help: it makes TensorFlow leave checks out.
+    """
+    raw = tf.raw_ops.PlaceholderWithDefault(input=values, shape=tf.TensorShape(None))
+    shape = tf.shape(raw)
+    fits = tf.cond(
+        tf.size(shape) == 1 + len(sizes),
+        lambda: tf.reduce_all(shape[1:] == tf.constant(sizes, tf.int32)),
+        lambda: False,
+    )
+    wanted = ", ".join(map(str, ("n", *sizes)))
+    arrived = tf.strings.reduce_join(tf.strings.as_string(shape), separator=", ")
+    text = tf.strings.join([f"`{name}` must have the shape ({wanted}), not (", arrived, ")"])
+    with tf.control_dependencies([tf.debugging.Assert(fits, [text])]):
+        return tf.ensure_shape(tf.identity(raw), (None, *sizes))
+
+
 def encoded_images(examples):
-    """Return the image files `(n,)` in serialized tf.Examples `(n,)`."""
-    feature = tf.io.FixedLenFeature((), tf.string)
-    return tf.io.parse_example(examples, {ENCODED: feature})[ENCODED]
+    """Return the image files `(n,)` in serialized tf.Examples `(n,)`.
+
+    Among several, one that is none has the file "".
+    """
+
+    def parse(serialized, **default):
+        feature = tf.io.FixedLenFeature((), tf.string, **default)
+        return tf.io.parse_example(serialized, {ENCODED: feature})[ENCODED]
+
+    def several():
+        sound = healthy(lambda one: tf.strings.length(parse(one[None])), examples)
+        return parse(tf.where(sound, examples, ""), default_value="")
+
+    return tf.cond(tf.size(examples) > 1, several, lambda: parse(examples))
 
 
 def _set_method(path, signature, method):

@@ -4,13 +4,30 @@ This module does not import TensorFlow.
 """
 
 import dataclasses
+import itertools
 import json
+import math
 import re
 
 from dtp_tf.errors import UserError
+from dtp_tf.schema import TEXT, DamagedError, brief, by_name, listed, mapping, parse_json
 
 #: The port of the first worker on each host under SLURM; the others follow.
 SLURM_PORT = 8888
+#: The most workers that can train together.
+MAX_WORKERS = 10_000
+TF_CONFIG = mapping(
+    {
+        "cluster": by_name(listed(TEXT)),
+        "task": mapping(
+            {
+                "type": TEXT,
+                # TensorFlow takes text too.
+                "index": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,9}$"},
+            }
+        ),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,18 +81,20 @@ def _from_tf_config(text):
         )
 
     try:
-        config = json.loads(text)
-        jobs, task = config["cluster"], config["task"]
-        kind, index = task["type"], int(task["index"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise wrong(f"cannot be read ({type(error).__name__}: {error})") from None
-    if not isinstance(jobs, dict) or not set(jobs) <= {"chief", "worker"}:
-        names = ", ".join(map(str, jobs)) if isinstance(jobs, dict) else repr(jobs)
+        config = parse_json(text, "TF_CONFIG", TF_CONFIG)
+    except DamagedError as error:
+        raise wrong(f"cannot be read ({error.reason})") from None
+    jobs, task = config["cluster"], config["task"]
+    kind, index = task["type"], int(task["index"])
+    if not set(jobs) <= {"chief", "worker"}:
+        names = ", ".join(map(brief, jobs))
         raise wrong(f"has a cluster of {names}, and only workers train together")
     workers = [(job, i) for job in ("chief", "worker") for i in range(len(jobs.get(job, ())))]
     if (kind, index) not in workers:
-        raise wrong(f"says that this process is {kind} {index}, which is not in its cluster")
-    addresses = tuple(str(jobs[job][i]) for job, i in workers)
+        raise wrong(
+            f"says that this process is {brief(kind)} {index}, which is not in its cluster"
+        )
+    addresses = tuple(jobs[job][i] for job, i in workers)
     if not all(re.fullmatch(r"\S+:\d+", address) for address in addresses):
         raise wrong(f"has the addresses {', '.join(addresses)}, which must be HOST:PORT")
     return Cluster(addresses, workers.index((kind, index)))
@@ -88,12 +107,12 @@ def _from_slurm(environ):
         hosts, counts, index = expand_hosts(nodes), expand_counts(tasks), int(rank)
         pairs = list(zip(hosts, counts, strict=True))
     except (KeyError, ValueError) as error:
-        found = ", ".join(f"{name}={environ.get(name)}" for name in names)
+        found = ", ".join(f"{name}={str(environ.get(name))[:80]}" for name in names)
         raise UserError(
             f"SLURM's variables cannot be read ({found}: {error}); set TF_CONFIG instead."
         ) from None
     addresses = tuple(f"{host}:{SLURM_PORT + i}" for host, count in pairs for i in range(count))
-    if index >= len(addresses):
+    if not 0 <= index < len(addresses):
         raise UserError(
             f"SLURM_PROCID is {index}, but the step has {len(addresses)} tasks; set TF_CONFIG."
         )
@@ -103,19 +122,53 @@ def _from_slurm(environ):
 def expand_hosts(text):
     """Return the names in a list of hosts as SLURM writes it.
 
-    >>> expand_hosts("login,node[08-10,12]")
-    ['login', 'node08', 'node09', 'node10', 'node12']
+    >>> expand_hosts("login,node[08-10,12],rack[1-2]n[1-2]")
+    ['login', 'node08', 'node09', 'node10', 'node12', 'rack1n1', 'rack1n2', 'rack2n1', 'rack2n2']
+
+    Raises:
+        ValueError: it is no such list, or one of more than `MAX_WORKERS`.
     """
-    hosts = []
-    for name, ranges, rest in re.findall(r"([^,\[]+)(?:\[([^\]]*)\])?([^,\[]*)", text):
-        if not ranges:
-            hosts.append(name)
-            continue
-        for numbers in ranges.split(","):
-            first, _, last = numbers.partition("-")
-            for number in range(int(first), int(last or first) + 1):
-                hosts.append(f"{name}{number:0{len(first)}d}{rest}")
-    return hosts
+    names, parts = [], []  # of a name: a list of (first, last, width) or a text for each part
+    for match in re.finditer(r"\[([^\[\]]*)\]|([^\[\],]+)|(,)|.", text + ",", re.DOTALL):
+        ranges, literal, end = match.groups()
+        if end and not parts:
+            raise ValueError("a name is empty")
+        if end:
+            names.append(parts)
+            parts = []
+        elif literal is not None:
+            parts.append(literal)
+        elif ranges is not None:
+            parts.append([_range(one) for one in ranges.split(",")])
+        else:
+            raise ValueError(f"{match[0]!r} is not closed, or stands in another bracket")
+    _check_count(sum(math.prod(map(_count, parts)) for parts in names))
+    return ["".join(one) for parts in names for one in itertools.product(*map(_texts, parts))]
+
+
+def _range(text):
+    """Return the first and the last number of a range, and the width that they are filled to."""
+    match = re.fullmatch(r"(\d{1,15})(?:-(\d{1,15}))?", text)
+    first, last = (int(number or match[1]) for number in match.groups()) if match else (1, 0)
+    if first > last:
+        raise ValueError(f"{text[:40]!r} is no range of numbers")
+    return first, last, len(match[1])
+
+
+def _count(part):
+    return 1 if isinstance(part, str) else sum(last - first + 1 for first, last, _ in part)
+
+
+def _texts(part):
+    if isinstance(part, str):
+        return [part]
+    return [f"{n:0{width}d}" for first, last, width in part for n in range(first, last + 1)]
+
+
+def _check_count(count):
+    """Raise `ValueError` for too many, before they are listed: a few signs can mean billions."""
+    if count > MAX_WORKERS:
+        raise ValueError(f"{count:,} workers or hosts, which is above the limit of {MAX_WORKERS:,}")
 
 
 def expand_counts(text):
@@ -123,12 +176,15 @@ def expand_counts(text):
 
     >>> expand_counts("2(x3),1")
     [2, 2, 2, 1]
+
+    Raises:
+        ValueError: it is no such list, or one of more than `MAX_WORKERS` tasks or nodes.
     """
-    counts = []
+    pairs = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        match = re.fullmatch(r"(\d{1,15})(?:\(x(\d{1,15})\))?", part)
         if match is None:
-            raise ValueError(f"{part!r} is no number of tasks")
-        count, times = match.groups()
-        counts += [int(count)] * int(times or 1)
-    return counts
+            raise ValueError(f"{part[:40]!r} is no number of tasks")
+        pairs.append((int(match[1]), int(match[2] or 1)))
+    _check_count(sum(max(count, 1) * times for count, times in pairs))
+    return [count for count, times in pairs for _ in range(times)]

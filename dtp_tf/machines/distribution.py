@@ -14,6 +14,7 @@ import threading
 
 import tensorflow as tf
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machines.cluster import Cluster, find_cluster
 from dtp_tf.numerics.replicas import shares
@@ -208,7 +209,7 @@ def lost_workers(workers, run_dir):
     ) as error:
         if workers.count == 1:
             raise
-        where = "RUN" if run_dir is None else run_dir
+        where = "RUN" if run_dir is None else quoted(run_dir)
         raise UserError(
             f"worker {workers.index} lost another one ({_reason(error)}); start all workers again "
             f"with --resume {where}, which goes on after the last finished epoch."

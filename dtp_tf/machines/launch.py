@@ -17,6 +17,7 @@ import time
 import click
 
 import dtp_tf
+from dtp_tf.console.plain import printable
 from dtp_tf.machines.cluster import Cluster
 
 #: Seconds that the other workers have to find out for themselves that one is gone, and say so;
@@ -87,7 +88,7 @@ def launch(count, words):
         _end(workers)
         if cause.index:
             for line in cause.said():
-                click.echo(f"worker {cause.index}: {line}", err=True)
+                click.echo(printable(f"worker {cause.index}: {line}"), err=True)
         if cause.index or cause.process.poll() < 0:
             click.echo(f"Error: {how}; all workers have ended.", err=True)
         code = cause.process.poll()

@@ -86,8 +86,8 @@ def _data(facts):
         return UNKNOWN
     return (
         f"{_text(data['name'])}: {data['training_images']:,} training images, "
-        f"{data['validation_images']:,} validation images, {data['test_images']:,} test images "
-        f"({data['test_origin']})."
+        f"{data['validation_images']:,} validation images, {data['test_images'] or 0:,} test "
+        f"images ({data.get('test_origin')})."
     )
 
 

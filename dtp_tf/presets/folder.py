@@ -16,18 +16,13 @@ import pathlib
 import types
 
 from dtp_tf.errors import UserError
-from dtp_tf.files import read_json, refuse_links_out
+from dtp_tf.files import check_regular, read_json, refuse_links_out
+from dtp_tf.presets.facts import PRESET
 from dtp_tf.recipes.settings import did_you_mean
+from dtp_tf.schema import check
 
 FORMAT = 1  # raise it when an older dtp_tf could no longer load what is written
 SHIPPED = pathlib.Path(__file__).with_name("pretrained")
-NEEDED = {  # in metadata.json, with their types
-    "name": str,
-    "versions": dict,
-    "class_names": list,
-    "parameters": dict,
-    "files": dict,
-}
 
 
 class Preset:
@@ -86,14 +81,13 @@ class Preset:
         if version > FORMAT:
             import dtp_tf
 
-            made_by = facts.get("versions", {}).get("dtp_tf", "a newer version")
+            versions = facts.get("versions")
+            made_by = versions.get("dtp_tf") if isinstance(versions, dict) else None
             raise UserError(
-                f"preset {self.path} has format {version}, made by dtp_tf {made_by}; dtp_tf "
+                f"preset {self.path} has format {version}, made by dtp_tf {made_by or '?'}; dtp_tf "
                 f"{dtp_tf.__version__} reads up to format {FORMAT}: upgrade dtp_tf."
             )
-        for name, kind in NEEDED.items():
-            if not isinstance(facts.get(name), kind):
-                raise self._incomplete(f"lacks {name!r} in its metadata.json")
+        check(facts, PRESET, self.metadata)
         return facts
 
     def verified_facts(self):
@@ -131,6 +125,7 @@ def is_preset(name_or_folder):
 
 def file_hash(path):
     """Return the SHA-256 of a file, in hexadecimal digits."""
+    check_regular(path)
     with open(path, "rb") as file:
         digest = hashlib.sha256()
         for part in iter(lambda: file.read(1 << 20), b""):
@@ -186,8 +181,8 @@ def summary(facts):
         "layers": facts.get("layers", ""),
         "rule": facts.get("rule", ""),
         "data": (facts.get("data") or {}).get("name"),
-        "test_accuracy": results.get("test", {}).get("accuracy"),
-        "validation_accuracy": results.get("validation", {}).get("accuracy"),
+        "test_accuracy": (results.get("test") or {}).get("accuracy"),
+        "validation_accuracy": (results.get("validation") or {}).get("accuracy"),
         "parameters": sum(facts["parameters"].values()),
         "bytes": sum(file["bytes"] for file in facts["files"].values()),
     }

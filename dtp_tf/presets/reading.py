@@ -4,6 +4,7 @@ import keras
 
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json
+from dtp_tf.presets.facts import NETWORK
 from dtp_tf.presets.folder import Preset
 from dtp_tf.recipes.recipe import RULES
 
@@ -27,7 +28,7 @@ def read_preset(name_or_folder, load_weights=True):
     """
     preset = Preset.find(name_or_folder)
     facts = preset.verified_facts()
-    config = read_json(preset.config)
+    config = read_json(preset.config, NETWORK)
     _refuse_foreign(preset, config, facts)
     compile_config = config.pop("compile_config", None)
     try:

@@ -15,21 +15,29 @@ import threading
 
 from dtp_tf.files import read_json, write_json
 from dtp_tf.processes.quiet import import_tensorflow
+from dtp_tf.schema import BOOLEAN, TEXT, mapping, maybe
 
 OUTCOME = "outcome.json"  # beside the job
+OUTCOME_SCHEMA = mapping({}, {"error": TEXT, "diverged": TEXT, "usage": BOOLEAN})
+# What every job says; the modules that do one say what else there is.
+JOB = {
+    "data_dir": maybe(TEXT),
+    "stream": {"enum": ["stdout", "stderr", None]},
+}
 
 
-def work_as_child(work):
+def work_as_child(work, schema):
     """Do the job in the file that the command line names, and write its outcome beside it.
 
     Args:
         work: a function of the job (JSON types) that returns its outcome (a dict, JSON types). It
             imports what needs TensorFlow itself.
+        schema: of the job, see `dtp_tf.schema`.
     """
     stop_with_parent()
     job = pathlib.Path(sys.argv[1])
     import_tensorflow()
-    write_json(job.with_name(OUTCOME), work(read_json(job)))
+    write_json(job.with_name(OUTCOME), work(read_json(job, schema)))
 
 
 def stop_with_parent():

@@ -9,7 +9,7 @@ import tempfile
 
 import dtp_tf
 from dtp_tf.files import read_json, write_json
-from dtp_tf.processes.child import OUTCOME
+from dtp_tf.processes.child import OUTCOME, OUTCOME_SCHEMA
 
 
 class ChildProcess:
@@ -58,7 +58,7 @@ class ChildProcess:
 
     def outcome(self):
         """Return what the job returned, once the process has ended; None if it died."""
-        return read_json(self._outcome) if self._outcome.exists() else None
+        return read_json(self._outcome, OUTCOME_SCHEMA) if self._outcome.exists() else None
 
     def end(self):
         """Say in two or three words how a process that died has ended."""

@@ -4,6 +4,8 @@ import os
 import sys
 import tempfile
 
+from dtp_tf.processes.streams import ready_streams
+
 
 def import_tensorflow():
     """Import TensorFlow without its start-up messages, which are no news to a user.
@@ -11,6 +13,7 @@ def import_tensorflow():
     They are written to the file descriptor before TensorFlow reads its log level. If the import
     fails, they are shown after all.
     """
+    ready_streams()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)

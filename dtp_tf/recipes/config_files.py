@@ -1,10 +1,14 @@
 """Settings in JSON and YAML files. This module does not import TensorFlow."""
 
-import json
 import pathlib
 
 from dtp_tf.errors import SettingError
+from dtp_tf.files import read_bytes
 from dtp_tf.recipes.recipe import check_names
+from dtp_tf.schema import ANYTHING, DEEPEST, DamagedError, check_plain, decoded, parse_json
+
+MAX_CONFIG = 100_000  # bytes, of which YAML takes some 10 s to read
+MOST_VALUES = 100_000  # in a YAML file, whose aliases could stand for any number
 
 
 def read_config(path):
@@ -27,24 +31,38 @@ def read_mapping(path):
     Raises:
         SettingError: a file that cannot be read, or is no mapping.
     """
+    path = pathlib.Path(path)
     try:
-        text = pathlib.Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
+        text = decoded(read_bytes(path, MAX_CONFIG))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise SettingError(f"config file {path} cannot be read: {reason}.") from None
-    if pathlib.Path(path).suffix.lower() in (".yaml", ".yml"):
-        import yaml
-
-        try:
-            settings = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            place = " ".join(str(error).split())
-            raise SettingError(f"config file {path} is not valid YAML: {place}.") from None
-    else:
-        try:
-            settings = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise SettingError(f"config file {path} is not valid JSON: {error}.") from None
+    is_yaml = path.suffix.lower() in (".yaml", ".yml")
+    try:
+        settings = _parse_yaml(text, path) if is_yaml else parse_json(text, path, ANYTHING)
+    except DamagedError as error:
+        kind = "YAML" if is_yaml else "JSON"
+        raise SettingError(f"config file {path} is not valid {kind}: {error.reason}.") from None
     if not isinstance(settings, dict):
         raise SettingError(f"config file {path} must hold settings by name, got {text[:40]!r}.")
     return settings
+
+
+def _parse_yaml(text, path):
+    import yaml
+
+    from dtp_tf.recipes.plain_yaml import PlainLoader
+
+    try:
+        content = yaml.load(text, PlainLoader)  # noqa: S506  (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = "" if mark is None else f", in line {mark.line + 1}"
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        raise DamagedError(path, f"{problem}{place}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise DamagedError(path, " ".join(str(error).split())) from None
+    except RecursionError:
+        raise DamagedError(path, f"it is nested more than {DEEPEST} deep") from None
+    check_plain(content, path, most=MOST_VALUES)
+    return content

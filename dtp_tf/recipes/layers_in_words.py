@@ -17,7 +17,10 @@ import dataclasses
 import re
 
 from dtp_tf.errors import SettingError
+from dtp_tf.schema import brief
 
+MOST_UNITS = 100_000  # of a layer, or channels
+MOST_PIXELS = 64  # on a side of a kernel; TensorFlow dies of kernels of 200
 _POOLS = ("max", "average")
 
 
@@ -58,7 +61,7 @@ def parse_layers(texts, activations):
     for text, below, layer in zip(texts[1:], layers, layers[1:], strict=False):
         if isinstance(layer, Conv) and isinstance(below, Dense):
             raise SettingError(
-                f"`layers` has {text!r} above a dense layer, which gives no images; put dense "
+                f"`layers` has {brief(text)} above a dense layer, which gives no images; put dense "
                 "layers last."
             )
     return layers
@@ -74,15 +77,25 @@ def _parse(text, activations):
         return Dense(units, activation)
     if kind != "conv":
         raise SettingError(
-            f"`layers` has {text!r}; a layer is conv CHANNELS KERNEL ... or dense UNITS ..., such "
-            "as conv 32 5 max 2, or dense 512."
+            f"`layers` has {brief(text)}; a layer is conv CHANNELS KERNEL ... or dense UNITS ..., "
+            "such as conv 32 5 max 2, or dense 512."
         )
     found = {"filters": _whole(text, words, "CHANNELS")}
     found["kernel_size"], stride = _size(text, words, "KERNEL")
     found["strides"] = stride or 1
+    if found["kernel_size"] > MOST_PIXELS:
+        raise SettingError(
+            f"`layers` has {brief(text)}, where KERNEL must be at most {MOST_PIXELS} pixels; got "
+            f"{found['kernel_size']}."
+        )
     if words and (words[0] in ("same", "valid") or _padding(words[0]) is not None):
         word = words.pop(0)
         found["padding"] = word if _padding(word) is None else _padding(word)
+        if _padding(word) is not None and _padding(word) > found["kernel_size"]:
+            raise SettingError(
+                f"`layers` has {brief(text)}, where {word} pads by more than the kernel's "
+                f"{found['kernel_size']} pixels; pad less."
+            )
     if words and words[0] in activations:
         found["activation"] = words.pop(0)
     if words and words[0] in _POOLS:
@@ -95,36 +108,38 @@ def _parse(text, activations):
 
 
 def _whole(text, words, what):
-    if not words or not re.fullmatch(r"[1-9]\d{0,5}", words[0]):
-        got = repr(words[0]) if words else "nothing"
+    number = re.fullmatch(r"[1-9][0-9]{0,5}", words[0]) if words else None
+    if number is None or int(number[0]) > MOST_UNITS:
+        got = brief(words[0]) if words else "nothing"
         raise SettingError(
-            f"`layers` has {text!r}, where {what} must be a whole number of at least 1; got {got}."
+            f"`layers` has {brief(text)}, where {what} must be a whole number of at least 1 and at "
+            f"most {MOST_UNITS:,}; got {got}."
         )
     return int(words.pop(0))
 
 
 def _size(text, words, what):
     """Return the side and the stride, None if it is not given."""
-    match = re.fullmatch(r"([1-9]\d{0,3})(?:/([1-9]\d{0,3}))?", words[0]) if words else None
+    match = re.fullmatch(r"([1-9][0-9]{0,2})(?:/([1-9][0-9]{0,2}))?", words[0]) if words else None
     if match is None:
-        got = repr(words[0]) if words else "nothing"
+        got = brief(words[0]) if words else "nothing"
         raise SettingError(
-            f"`layers` has {text!r}, where {what} must be pixels, or pixels/stride such as 3/2; "
-            f"got {got}."
+            f"`layers` has {brief(text)}, where {what} must be pixels, below 1,000, or "
+            f"pixels/stride such as 3/2; got {got}."
         )
     words.pop(0)
     return int(match[1]), match[2] and int(match[2])
 
 
 def _padding(word):
-    match = re.fullmatch(r"p(\d{1,3})", word)
+    match = re.fullmatch(r"p([0-9]{1,3})", word)
     return match and int(match[1])
 
 
 def _refuse_rest(text, words, activations):
     if words:
         raise SettingError(
-            f"`layers` has {text!r}, where {words[0]!r} has no meaning, or not in this place; the "
-            "order is: sizes, padding (same, valid, pN), activation "
+            f"`layers` has {brief(text)}, where {brief(words[0])} has no meaning, or not in this "
+            "place; the order is: sizes, padding (same, valid, pN), activation "
             f"({', '.join(activations[:3])}, ...), pooling (max or average SIZE/STRIDE pN)."
         )

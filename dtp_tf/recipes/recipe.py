@@ -7,9 +7,10 @@ This module does not import TensorFlow.
 import dataclasses
 
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes.layers_in_words import Conv, parse_layers
+from dtp_tf.recipes.layers_in_words import MOST_UNITS, Conv, parse_layers
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.settings import Setting, did_you_mean
+from dtp_tf.schema import brief
 
 ACTIVATIONS = (
     "tanh sigmoid relu elu selu gelu leaky_relu silu softplus softsign hard_tanh linear".split()
@@ -116,7 +117,7 @@ class Recipe:
     )
     image_size: tuple | None = _setting(
         None, int, "Height,width in pixels to resize to; needed where the images differ in size.",
-        low=1, many=True, optional=True,
+        low=1, limit=4096, many=True, optional=True,
     )
     validation_fraction: float = _setting(
         0.2, float, "Share of the training split that is held out for validation.",
@@ -144,7 +145,7 @@ class Recipe:
     # network
     units: tuple | None = _setting(
         None, int, "Units of the hidden layers, from the input on, all dense; 256,256 where "
-        "neither these nor `layers` are given.", low=1, many=True, optional=True,
+        "neither these nor `layers` are given.", low=1, limit=MOST_UNITS, many=True, optional=True,
     )
     layers: tuple | None = _setting(
         None, str, "The hidden layers in words, from the input on, instead of `units`: conv "
@@ -187,7 +188,7 @@ class Recipe:
     inverse_steps: int | tuple | None = _setting(
         None, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only); "
         "one number, or one for each layer with an inverse, from the input on.",
-        low=1, per_layer=True, optional=True,
+        low=1, limit=1000, per_layer=True, optional=True,
     )
     inverse_epochs_before: int | None = _setting(
         None, int, "Passes over the data before the first epoch that update the inverses only.",
@@ -284,7 +285,7 @@ class Recipe:
     )
     seed: int = _setting(
         0, int, "Seed of the split, the initial weights, the order of images and the noise.",
-        low=0, high=2**31 - 1,
+        low=0, high=2**31 - 1, limit=2**31,
     )
     precision: str = _setting(
         "float32", str, "What products are computed with: mixed_bfloat16 = bfloat16 in the forward "
@@ -366,7 +367,7 @@ class Recipe:
         Another rule starts from its own settings.
         """
         check_names(changes)
-        rule = changes.get("rule", self.rule)
+        rule = SETTINGS["rule"].parse("rule", changes.get("rule", self.rule))
         if rule != self.rule:
             changes = {**self._settings_for(rule), **changes}
         return dataclasses.replace(self, **_other_layers(changes))
@@ -420,7 +421,7 @@ def check_names(settings):
     for name in settings:
         if name not in SETTINGS:
             raise SettingError(
-                f"unknown setting {name!r}.{did_you_mean(str(name), SETTINGS)} "
+                f"unknown setting {brief(name)}.{did_you_mean(str(name), SETTINGS)} "
                 "`dtp-tf recipes NAME` lists them all."
             )
 
@@ -437,14 +438,14 @@ def recipe(name="digits", **changes):
     """
     if isinstance(name, Recipe):
         return name.replace(**changes)
-    if name not in RECIPES:
+    if not isinstance(name, str) or name not in RECIPES:
         raise SettingError(
-            f"unknown recipe {name!r}; there are {', '.join(RECIPES)}."
+            f"unknown recipe {brief(name)}; there are {', '.join(RECIPES)}."
             + did_you_mean(str(name), RECIPES)
         )
     check_names(changes)
     named = RECIPES[name]
-    rule = changes.get("rule", next(iter(named.rules)))
+    rule = SETTINGS["rule"].parse("rule", changes.get("rule", next(iter(named.rules))))
     own = named.rules.get(rule, {})
     changes = _other_layers(changes)
     return Recipe(**{"recipe": name, **named.settings, "rule": rule, **own, **changes})

@@ -4,8 +4,13 @@ import dataclasses
 import difflib
 import math
 import pathlib
+import re
 
 from dtp_tf.errors import SettingError
+from dtp_tf.schema import brief, is_text
+
+MOST = 100  # values of one setting
+_LIMITS = {int: 1_000_000, float: 1e30}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +22,9 @@ class Setting:
         help: one or two sentences with the unit.
         choices: the allowed values, if they are few.
         low, high: the closed range of a number; `open_low`/`open_high` leave the bound itself out.
-        many: a list of values; on the command line they are separated by commas.
+        limit: what a number is never above, for memory would end, or float32; no one meets it, so
+            that the help does not name it. By default a million for whole numbers, else 1e30.
+        many: a list of values, at most 100; on the command line they are separated by commas.
         per_layer: one value, or a list with one for each layer.
         other: values that contain this are allowed beside the choices.
         optional: whether `None` is a value ("none" on the command line).
@@ -30,6 +37,7 @@ class Setting:
     high: float = math.inf
     open_low: bool = False
     open_high: bool = False
+    limit: float | None = None
     many: bool = False
     per_layer: bool = False
     optional: bool = False
@@ -51,17 +59,22 @@ class Setting:
             value = [value]
         if not value:
             raise SettingError(f"`{name}` needs at least one value, got an empty list.")
+        if len(value) > MOST:
+            raise SettingError(f"`{name}` takes at most {MOST} values, got {len(value)}.")
         return tuple(self._parse_one(name, one) for one in value)
 
     def _parse_one(self, name, value):
         parsed = self._convert(name, value)
         if self.choices and parsed not in self.choices and not self._is_other(parsed):
             raise SettingError(
-                f"`{name}` must be one of {', '.join(self.choices)}; got {value!r}."
+                f"`{name}` must be one of {', '.join(self.choices)}; got {brief(value)}."
                 + did_you_mean(str(value), self.choices)
             )
         if self.kind in (int, float) and not self._in_range(parsed):
-            raise SettingError(f"`{name}` must be {self.range_text()}, got {value}.")
+            raise SettingError(f"`{name}` must be {self.range_text()}, got {_number(value)}.")
+        limit = self.limit or _LIMITS.get(self.kind)
+        if limit is not None and parsed > limit:
+            raise SettingError(f"`{name}` must be at most {limit:,}, got {_number(value)}.")
         return parsed
 
     def _is_other(self, value):
@@ -69,25 +82,28 @@ class Setting:
 
     def _convert(self, name, value):
         if self.kind is bool:
-            words = {"true": True, "yes": True, "false": False, "no": False}
+            words = dict.fromkeys(("true", "yes", "on"), True)
+            words |= dict.fromkeys(("false", "no", "off"), False)
             if isinstance(value, bool):
                 return value
             if str(value).lower() in words:
                 return words[str(value).lower()]
-            raise SettingError(f"`{name}` must be true or false, got {value!r}.")
+            raise SettingError(f"`{name}` must be true or false, got {brief(value)}.")
         if self.kind is str:
-            if isinstance(value, (str, pathlib.Path)):
-                return str(value)
-            raise SettingError(f"`{name}` must be text, got {value!r}.")
+            text = str(value) if isinstance(value, (str, pathlib.Path)) else None
+            # Others could not be written to a file, or be part of a path.
+            if text is None or not is_text(text) or re.search(r"[\x00-\x1f\x7f]", text):
+                raise SettingError(f"`{name}` must be text, got {brief(value)}.")
+            return text
         noun = "a whole number" if self.kind is int else "a number"
         if isinstance(value, bool):
-            raise SettingError(f"`{name}` must be {noun}, got {value!r}.")
+            raise SettingError(f"`{name}` must be {noun}, got {value}.")
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
-            raise SettingError(f"`{name}` must be {noun}, got {str(value)[:40]!r}.") from None
+            raise SettingError(f"`{name}` must be {noun}, got {brief(value)}.") from None
         if not math.isfinite(number) or (self.kind is int and number != int(number)):
-            raise SettingError(f"`{name}` must be {noun}, got {value!r}.")
+            raise SettingError(f"`{name}` must be {noun}, got {brief(value)}.")
         return self.kind(number)
 
     def _in_range(self, number):
@@ -105,6 +121,10 @@ class Setting:
         if self.high < math.inf:
             parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
         return " and ".join(parts)
+
+
+def _number(value):
+    return value[:40] if isinstance(value, str) else brief(value)
 
 
 def did_you_mean(word, known):

@@ -20,6 +20,7 @@ import os
 import pathlib
 import shutil
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import (
     LOCK,
@@ -32,9 +33,29 @@ from dtp_tf.files import (
     write_text,
     written,
 )
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.presets.facts import DATA, REPORT, VERSIONS
 from dtp_tf.processes.locks import alone
 from dtp_tf.recipes.recipe import Recipe
-from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs.models import CHECKPOINT, ENTRY, load_model, save_model
+from dtp_tf.schema import BOOLEAN, DURATION, MAPPING, NUMBER, POSITIVE, TEXT, check, mapping, maybe
+
+METRICS = mapping(
+    {
+        "test": REPORT,
+        "validation": REPORT,
+        "best_epoch": POSITIVE,
+        "epochs": POSITIVE,
+        "interrupted": BOOLEAN,
+        "seconds": DURATION,
+        "conditions": {
+            **VERSIONS,
+            "properties": {**VERSIONS["properties"], "data": DATA, "chosen_by": TEXT},
+        },
+    }
+)
+# A row of log.csv; what is not measured in every epoch is None in the others.
+ROW = {**mapping({"val_accuracy": NUMBER}), "additionalProperties": maybe(NUMBER)}
 
 
 class Run:
@@ -113,7 +134,7 @@ class Run:
     def recipe(self):
         """Return the recipe that the run was started with."""
         try:
-            return Recipe.from_dict(read_json(self.config))
+            return Recipe.from_dict(read_json(self.config, MAPPING))
         except SettingError as error:
             raise UserError(f"{self.config} does not fit this version: {error}") from None
 
@@ -136,13 +157,26 @@ class Run:
             remove_half_written(self.path)
         if not self.last.exists():
             return None
-        saved = load_model(self.last)
-        if "history" not in saved.about:
-            raise UserError(f"{self.last} is no checkpoint of a training run.")
+        saved = self._load(self.last)
         history = saved.about["history"]
         if repair and history and best_epoch(history) == len(history):
             # The run may have been killed after `last` was written and before `best` was.
             self._last_becomes_best()
+        return saved
+
+    def load_best(self):
+        """Return the best network as a `SavedModel` that says all of its training.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        return self._load(self.best)
+
+    def _load(self, path):
+        saved = load_model(path)
+        if not (isinstance(saved.model, DTPNetwork) and saved.model.compiled and saved.about):
+            raise UserError(f"{path} is no checkpoint of a training run.")
+        check(saved.about, CHECKPOINT, f"{ENTRY} in {path}")
         return saved
 
     def _last_becomes_best(self):
@@ -170,8 +204,8 @@ def _refuse_used(path):
         return
     if (path / "config.json").exists():
         raise UserError(
-            f"{path} already holds a run; continue it with --resume {path}, or choose another "
-            "--run-dir."
+            f"{path} already holds a run; continue it with --resume {quoted(path)}, or choose "
+            "another --run-dir."
         )
     raise UserError(f"{path} is not empty; choose another --run-dir.")
 
@@ -185,6 +219,6 @@ def best_epoch(history):
 
     def merit(epoch):
         logs = history[epoch - 1]
-        return logs["val_accuracy"], -logs["val_loss"]
+        return logs["val_accuracy"], -(logs.get("val_loss") or 0)
 
     return max(range(1, len(history) + 1), key=merit)

@@ -7,14 +7,29 @@ import zipfile
 import keras
 
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.files import written
+from dtp_tf.files import check_regular, read_entry, refuse_packed, written
 from dtp_tf.network.network import DTPNetwork
 from dtp_tf.numerics.keras_files import keras_file
+from dtp_tf.presets.facts import CLASS_NAMES, DATA, NETWORK, SETTINGS, VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.own import require_loaded
+from dtp_tf.schema import NUMBER, TEXT, by_name, listed, mapping, parse_json
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
+LOG = {
+    **mapping({"val_loss": NUMBER, "val_accuracy": NUMBER}),
+    "additionalProperties": NUMBER,
+}
+_ABOUT = {
+    "recipe": SETTINGS,
+    "class_names": CLASS_NAMES,
+    "data": DATA,
+    "versions": VERSIONS,
+    "history": listed(LOG),
+}
+ABOUT = mapping({}, {**_ABOUT, "history": listed(by_name(NUMBER)), "preset": TEXT})
+CHECKPOINT = mapping(_ABOUT)  # what training goes on with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +49,7 @@ class SavedModel:
     def class_names(self):
         """One name per class; their numbers where the file has none."""
         names = self.about.get("class_names")
-        return list(names) if names else [str(i) for i in range(self.model.output_shape[-1])]
+        return list(names) if names else [str(i) for i in range(self._classes())]
 
     @property
     def preset(self):
@@ -55,6 +70,38 @@ class SavedModel:
             return Recipe.from_dict(self.about["recipe"])
         except SettingError as error:
             raise UserError(f"the model's recipe does not fit this version: {error}") from None
+
+    def checked(self, path):
+        """Return this model, if it is one of examples -> scores of classes, with a name for each.
+
+        Args:
+            path: where it comes from.
+
+        Raises:
+            UserError: it is not.
+        """
+        classes, names = self._classes(), self.about.get("class_names")
+        if classes is None:
+            raise UserError(
+                f"model {path} is no classifier: it must be built, and have one input and one "
+                "output, (batch, classes)."
+            )
+        if names is not None and len(names) != classes:
+            raise UserError(
+                f"model {path} has {classes} classes, but {len(names)} names of classes."
+            )
+        return self
+
+    def _classes(self):
+        """Return how many classes the model tells apart, None if it does not."""
+        model = self.model
+        if isinstance(model, DTPNetwork):
+            return model.classes if model.built else None
+        if not isinstance(model, keras.Model) or not model.built:
+            return None
+        ends = (getattr(model, name, None) for name in ("input_shape", "output_shape"))
+        plain = all(isinstance(one, tuple) and len(one) > 1 for one in ends)
+        return model.output_shape[-1] if plain and len(model.output_shape) == 2 else None
 
     def image_shape(self):
         """Return the (height, width, channels) that the model takes.
@@ -137,13 +184,19 @@ def load_model(path, rule=None):
     if rule is not None:
         find_rule(rule)
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
-            about = json.loads(archive.read(ENTRY)) if ENTRY in archive.namelist() else {}
-            config = json.loads(archive.read("config.json"))
+            refuse_packed(archive)
+            about = {}
+            if ENTRY in archive.namelist():
+                about = parse_json(read_entry(archive, ENTRY), ENTRY, ABOUT)
+            config = parse_json(
+                read_entry(archive, "config.json"), "config.json", NETWORK, nan=True
+            )
         place = about.get("recipe", {}).get("rule", "dtp")
         if place not in RULES and config["class_name"] == DTPNetwork.__name__:
             require_loaded(place, config["config"]["rule"]["registered_name"], f"model {path}")
-        return SavedModel(keras.saving.load_model(path), about)
+        saved = SavedModel(keras.saving.load_model(path), about)
     except FileNotFoundError:
         raise UserError(f"model {path} does not exist.") from None
     except (KeyboardInterrupt, SettingError):
@@ -153,3 +206,4 @@ def load_model(path, rule=None):
             raise UserError(f"model {path} cannot be read: {error.strerror}.") from None
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"model {path} is damaged or no Keras model ({reason}).") from None
+    return saved.checked(path)

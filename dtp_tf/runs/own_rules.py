@@ -10,6 +10,7 @@ import shlex
 
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_json
+from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.rules.own import file_digest, load_own_rule, named_before
 
 
@@ -34,8 +35,8 @@ def load_rule_of(run, place):
 
 def _doubt(run, place):
     digest = file_digest(place)
-    recorded = read_json(run.versions) if run.versions.is_file() else {}
-    if not isinstance(recorded, dict) or "rule_sha256" not in recorded:
+    recorded = read_json(run.versions, VERSIONS) if run.versions.is_file() else {}
+    if "rule_sha256" not in recorded:
         return "of whose file it has no record"
     if recorded["rule_sha256"] != digest:
         return "whose file has changed since"

@@ -27,5 +27,5 @@ def card_facts(about, data, test):
         "recipe": about["recipe"],
         "data": fingerprint(data),
         "results": {"test": test, "best_epoch": None if history is None else len(history)},
-        "versions": about["versions"],
+        "versions": about.get("versions"),
     }

@@ -6,8 +6,9 @@ import urllib.parse
 
 from dtp_tf.errors import SettingError
 
+MOST_DIGITS = 19  # of a number in 64 bits; no version is so high
 FORMS = "http://HOST:8501/v1/models/NAME or grpc://HOST:8500/NAME"
-_PIN = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PIN = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _PATHS = {
     "rest": rf"(?P<prefix>.*?)/v1/models/(?P<model>[^/:]+){_PIN}(?:/metadata|:\w+)?/?",
     "grpc": rf"(?P<prefix>)/(?P<model>[^/:]+){_PIN}/?",
@@ -69,6 +70,8 @@ def parse_address(url, version=None, label=None):
     """
     if version is not None and label is not None:
         raise SettingError("a version and a label exclude each other: drop one.")
+    if label is not None and not (label and label.isprintable()):
+        raise SettingError(f"{label!r} is no label; give one without signs that cannot be printed.")
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
@@ -76,7 +79,8 @@ def parse_address(url, version=None, label=None):
         raise SettingError(f"{url!r} is no URL of a model; write {FORMS}.") from None
     ports = {"http": 80, "https": 443, "grpc": 8500}
     match = None
-    if parts.scheme in ports and parts.hostname and not (parts.query or parts.fragment):
+    plain = url.isprintable() and " " not in url
+    if plain and parts.scheme in ports and parts.hostname and not (parts.query or parts.fragment):
         kind = "grpc" if parts.scheme == "grpc" else "rest"
         match = re.fullmatch(_PATHS[kind], parts.path)
     if match is None or "@" in parts.netloc:
@@ -87,12 +91,14 @@ def parse_address(url, version=None, label=None):
     if pinned and (version is not None or label is not None):
         raise SettingError(f"{url!r} names a version already: drop that or the option.")
     if found["version"] is not None:
-        version = int(found["version"])
+        version = int(found["version"][:MOST_DIGITS])
+    if version is not None and version >= 10 ** (MOST_DIGITS - 1):
+        raise SettingError(f"a version has {MOST_DIGITS - 1} digits at most.")
     return Address(
         parts.scheme,
         parts.hostname,
         port or ports[parts.scheme],
-        match["prefix"],
+        urllib.parse.quote(match["prefix"], safe="/%:@!$&'()*+,;=~"),
         found["model"],
         version,
         label if found["label"] is None else found["label"],

@@ -1,10 +1,15 @@
 """Classifying image files by a model server."""
 
 import math
+import sys
 
 from dtp_tf.data.image_files import encode_image, read_image
 from dtp_tf.errors import UserError
-from dtp_tf.serving.client import ServerError
+from dtp_tf.schema import is_text
+from dtp_tf.serving.client import ServerError, one_line
+
+MAX_INPUT = 4_000_000  # pixels times channels that a model may take; a server could say anything
+REFUSED = ("400", "INVALID_ARGUMENT")
 
 
 def answer(client, paths, top, batch_size=32):
@@ -28,19 +33,19 @@ def answer(client, paths, top, batch_size=32):
     """
     encoded = [encode_image(path) for path in paths]
     _, signatures = client.signatures()
-    if "image_bytes" in signatures:
-        signature, name, values = "image_bytes", "image_bytes", encoded
-    else:
-        shape = pixel_shape(signatures, client.address)
-        signature, name = "serving_default", "images"
-        values = _fitted([read_image(path) for path in paths], shape)
+    by_bytes = "image_bytes" in signatures
+    shape = None if by_bytes else pixel_shape(signatures, client.address)
     answers = []
     for start in range(0, len(paths), batch_size):
-        part = values[start : start + batch_size]
-        outputs = client.predict(signature, {name: part})
+        part, files = paths[start : start + batch_size], encoded[start : start + batch_size]
+        if by_bytes:
+            outputs = _predict(client, "image_bytes", {"image_bytes": files}, part)
+        else:
+            pixels = _fitted([read_image(path) for path in part], shape)
+            outputs = _predict(client, "serving_default", {"images": pixels}, part)
         rows = ranking(outputs, len(part), client.address)
-        known = len(outputs.get("probabilities", [()])[0])
-        for path, (classes, scores) in zip(paths[start:], rows, strict=False):
+        known = _known_classes(outputs)
+        for path, (classes, scores) in zip(part, rows, strict=True):
             if len(classes) < min(top, known):
                 raise UserError(
                     f"{client.address.which()} names the {len(classes)} best classes only; ask for "
@@ -48,6 +53,24 @@ def answer(client, paths, top, batch_size=32):
                 )
             answers.append({"image": str(path), "classes": classes[:top], "scores": scores[:top]})
     return answers
+
+
+def _predict(client, signature, inputs, paths):
+    """Return the outputs for images; an image that the server cannot read is an error."""
+    try:
+        outputs = client.predict(signature, inputs)
+    except ServerError as error:
+        if len(paths) > 1 or error.kind not in REFUSED:
+            raise
+        raise ServerError(f"image {paths[0]}: {error}", error.kind) from None
+    for path, trouble in zip(paths, image_errors(outputs, len(paths), client.address), strict=True):
+        if trouble:
+            raise ServerError(
+                f"{client.address.server} cannot read image {path}: {one_line(trouble)}; replace "
+                "it or leave it out.",
+                "bad image",
+            )
+    return outputs
 
 
 def pixel_shape(signatures, address):
@@ -58,6 +81,12 @@ def pixel_shape(signatures, address):
     """
     inputs = signatures.get("serving_default", {}).get("inputs", {})
     shape = inputs.get("images", {}).get("shape") or []
+    if len(shape) == 4 and min(shape[1:]) >= 1 and math.prod(shape[1:]) > MAX_INPUT:
+        size = " x ".join(f"{one:,}" for one in shape[1:])
+        raise UserError(
+            f"{address.which()} wants images of {size} values, and the limit is {MAX_INPUT:,}; "
+            "serve an export of this project."
+        )
     if len(shape) != 4 or min(shape[1:]) < 1 or shape[3] not in (1, 3):
         raise UserError(
             f"{address.which()} takes no images: it has neither a signature image_bytes nor an "
@@ -77,27 +106,67 @@ def _fitted(images, shape):
     return np.stack([np.asarray(fit_image(image, shape)) for image in images])
 
 
-def ranking(outputs, count, address):
-    """Return (classes, scores) of each of `count` images in the outputs of a prediction.
+def image_errors(outputs, count, address):
+    """Return what a model says is wrong with each of `count` images; "" where nothing is.
+
+    Older exports, which say nothing, refuse the whole request instead.
 
     Raises:
         ServerError: that is not what the outputs hold.
     """
+    errors = outputs.get("errors", [""] * count)
+    if not (isinstance(errors, list) and all(map(_is_name, errors)) and len(errors) == count):
+        raise _bad_answer(count, address)
+    return errors
+
+
+def ranking(outputs, count, address):
+    """Return (classes, scores) of each of `count` images in the outputs of a prediction.
+
+    Raises:
+        ServerError: that is not what the outputs hold, or an image could not be read.
+    """
+    trouble = next((one for one in image_errors(outputs, count, address) if one), None)
+    if trouble is not None:
+        text = f"{address.server} cannot read an image: {one_line(trouble)}."
+        raise ServerError(text, "bad image")
     classes, scores = outputs.get("classes"), outputs.get("scores")
     try:
         rows = list(zip(classes, scores, strict=True))
         good = len(rows) == count and all(
-            len(names) == len(values) > 0
-            and all(isinstance(name, str) for name in names)
-            and all(math.isfinite(value) for value in values)
+            isinstance(names, list)
+            and isinstance(values, list)
+            and len(names) == len(values) > 0
+            and all(map(_is_name, names))
+            and all(map(_is_score, values))
             for names, values in rows
         )
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise ServerError(
-            f"{address.server} answered without classes and finite scores for each of the {count} "
-            f"image(s); check {address.which()} with server-status.",
-            "bad answer",
-        )
+        raise _bad_answer(count, address)
     return [(list(names), [float(value) for value in values]) for names, values in rows]
+
+
+def _is_name(value):
+    return isinstance(value, str) and is_text(value)
+
+
+def _is_score(value):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
+
+
+def _known_classes(outputs):
+    """Return how many classes the model has; 0 if it does not say."""
+    probabilities = outputs.get("probabilities")
+    rows = probabilities if isinstance(probabilities, list) else []
+    return len(rows[0]) if rows and isinstance(rows[0], list) else 0
+
+
+def _bad_answer(count, address):
+    return ServerError(
+        f"{address.server} answered without classes and finite scores for each of the {count} "
+        f"image(s); check {address.which()} with server-status.",
+        "bad answer",
+    )

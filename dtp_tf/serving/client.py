@@ -9,6 +9,12 @@ import time
 from dtp_tf.errors import UserError
 
 LONGEST_PAUSE = 2.0  # seconds between two attempts
+# Bytes of an answer at most: of a prediction, and of what is said of a model by REST.
+MAX_ANSWER, MAX_ABOUT = 64_000_000, 4_000_000
+MAX_VALUES = 10_000_000  # in a tensor of an answer
+MAX_VERSIONS = 10_000
+# What a server says of a label that it does not know, as if the request were wrong.
+NO_LABEL = "Unrecognized servable version label"
 
 
 class ServerError(UserError):
@@ -115,6 +121,21 @@ def describe(client):
         "version": version,
         "signatures": signatures,
     }
+
+
+def no_host(address, error):
+    """Return the `ServerError` for a host that does not exist, as `error` says."""
+    reason = one_line(getattr(error, "strerror", None) or error)
+    return ServerError(f"there is no host {address.host!r} ({reason}).", "no host")
+
+
+def too_large(address, limit):
+    """Return the `ServerError` for an answer of more than `limit` bytes."""
+    return ServerError(
+        f"{address.server} answers with more than {limit:,} bytes, which is the limit; ask for "
+        "fewer images at a time (--batch-size).",
+        "too large",
+    )
 
 
 def one_line(text, most=240):

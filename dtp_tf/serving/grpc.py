@@ -1,7 +1,22 @@
 """Asking TensorFlow Serving by gRPC, whose messages need TensorFlow."""
 
+import math
+import socket
+
 from dtp_tf.processes.quiet import import_tensorflow
-from dtp_tf.serving.client import Client, ServerError, UnavailableError, one_line
+from dtp_tf.serving.client import (
+    MAX_ANSWER,
+    MAX_VALUES,
+    MAX_VERSIONS,
+    NO_LABEL,
+    Client,
+    ServerError,
+    UnavailableError,
+    no_host,
+    one_line,
+    too_large,
+)
+from dtp_tf.serving.deadlines import Deadline, look_up
 
 import_tensorflow()
 
@@ -16,7 +31,7 @@ from tensorflow_serving.apis import (  # noqa: E402
 )
 
 CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", MAX_ANSWER),
     ("grpc.max_send_message_length", -1),
     # Each client has a connection of its own, also to the same server.
     ("grpc.use_local_subchannel_pool", 1),
@@ -34,6 +49,7 @@ class GrpcClient(Client):
         self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+        self._known_host = False
 
     def prepare(self, signature, inputs):
         request = predict_pb2.PredictRequest()
@@ -57,14 +73,20 @@ class GrpcClient(Client):
         self._fill(request.model_spec)
         states = get_model_status_pb2.ModelVersionStatus.State
         found = []
-        for one in self._ask(self._models.GetModelStatus, request).model_version_status:
+        versions = self._ask(self._models.GetModelStatus, request).model_version_status
+        if len(versions) > MAX_VERSIONS:
+            raise ServerError(
+                f"{self.address.server} answered with {len(versions):,} versions; the limit is "
+                f"{MAX_VERSIONS:,}.",
+                "bad answer",
+            )
+        for one in versions:
             error = None
             if one.status.error_code:
                 code = grpc_code(one.status.error_code)
                 error = f"{code}: {one_line(one.status.error_message)}"
-            found.append(
-                {"version": one.version, "state": states.Name(one.state), "error": error}
-            )
+            state = states.Name(one.state) if one.state in states.values() else str(one.state)
+            found.append({"version": one.version, "state": state, "error": error})
         return found
 
     def signatures_once(self):
@@ -97,8 +119,16 @@ class GrpcClient(Client):
             spec.version_label = self.address.label
 
     def _ask(self, method, request):
+        deadline = Deadline(self.timeout)
         try:
-            return method(request, timeout=self.timeout)
+            if not self._known_host:  # gRPC would look for it again and again
+                look_up(self.address.host, self.address.port, deadline)
+                self._known_host = True
+            return method(request, timeout=deadline.left())
+        except TimeoutError:
+            raise self._too_slow() from None
+        except socket.gaierror as error:
+            raise no_host(self.address, error) from None
         except grpc.RpcError as error:
             raise self._sentence(error.code(), error.details() or "no reason given") from None
 
@@ -107,8 +137,9 @@ class GrpcClient(Client):
         server, which, message = self.address.server, self.address.which(), one_line(details)
         kind, codes = code.name, grpc.StatusCode
         if code == codes.DEADLINE_EXCEEDED:
-            text = f"{server} did not answer within {self.timeout:g} s; raise --timeout."
-            return ServerError(text, "timeout")
+            return self._too_slow()
+        if code == codes.RESOURCE_EXHAUSTED and "eceived message larger" in details:
+            return too_large(self.address, MAX_ANSWER)
         if code == codes.UNAVAILABLE:
             if "onnect" in details or "resolution" in details or "Socket closed" in details:
                 return ServerError(
@@ -119,11 +150,15 @@ class GrpcClient(Client):
             return UnavailableError(
                 f"{server} is not available for {which} ({message}); try again later.", kind
             )
-        if code == codes.NOT_FOUND:
+        if code == codes.NOT_FOUND or (code == codes.INVALID_ARGUMENT and NO_LABEL in message):
             return ServerError(f"{server} does not serve {which} ({message}).", kind)
         if code == codes.INVALID_ARGUMENT:
             return ServerError(f"{server} refused the request to {which} ({message}).", kind)
         return ServerError(f"{server} answered {kind} ({message}).", kind)
+
+    def _too_slow(self):
+        text = f"{self.address.server} did not answer within {self.timeout:g} s; raise --timeout."
+        return ServerError(text, "timeout")
 
 
 def grpc_code(number):
@@ -133,6 +168,10 @@ def grpc_code(number):
 
 
 def _as_lists(proto):
+    # A few bytes can say that a value is there any number of times.
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if any(size < 0 for size in sizes) or math.prod(sizes) > MAX_VALUES:
+        raise ValueError("too large")
     array = tf.make_ndarray(proto)
     if array.dtype != object:
         return array.tolist()
@@ -143,10 +182,17 @@ def _as_text(values):
     return values.decode("utf-8") if isinstance(values, bytes) else [_as_text(v) for v in values]
 
 
+def _dtype_name(number):
+    try:
+        return tf.dtypes.as_dtype(number).name
+    except TypeError:  # of a newer TensorFlow
+        return str(number)
+
+
 def _tensors(infos):
     return {
         name: {
-            "dtype": tf.dtypes.as_dtype(info.dtype).name,
+            "dtype": _dtype_name(info.dtype),
             "shape": None
             if info.tensor_shape.unknown_rank
             else [dim.size for dim in info.tensor_shape.dim],

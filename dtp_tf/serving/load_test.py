@@ -19,6 +19,7 @@ from dtp_tf.serving.connecting import connect
 
 TOLERANCE = 1e-5  # of scores among the server's own answers, which batching may round otherwise
 TOLERANCE_LOCAL = 1e-4  # of scores computed here, on another processor
+MAX_WORKERS = 1_000  # threads, with a connection each
 MAX_ERRORS = 100  # failures at one concurrency that end it
 
 
@@ -50,7 +51,8 @@ def load_test(
         run"), and "levels", a dict for each concurrency: "concurrency", "requests" (answered and
         checked), "seconds", "requests_per_second", "images_per_second", "latency_ms" ("p50",
         "p90", "p99", "max"; None without an answer), "wrong" (answers), "first_wrong" (a
-        sentence, or None), "errors" (failures by kind) and "first_error".
+        sentence, or None), "errors" (failures by kind), "first_error" and "cut_short" (whether
+        `MAX_ERRORS` failures ended it).
 
     Raises:
         UserError: the server does not answer at all.
@@ -60,6 +62,9 @@ def load_test(
         raise SettingError("a load test needs either a duration or a number of requests.")
     if not concurrency or min(concurrency) < 1:
         raise SettingError(f"concurrency must be whole numbers from 1, got {concurrency}.")
+    if max(concurrency) > MAX_WORKERS:
+        most = max(concurrency)
+        raise SettingError(f"concurrency must be at most {MAX_WORKERS:,}, got {most:,}.")
     if not images:
         raise SettingError("a load test needs at least one image.")
     batches = [
@@ -132,6 +137,7 @@ class _Level:
         self.workers = workers
         self.latencies, self.wrong, self.errors = [], 0, collections.Counter()
         self.first_wrong = self.first_error = self.failure = None
+        self.cut_short = False
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._sent = 0
 
@@ -172,6 +178,7 @@ class _Level:
             "first_wrong": self.first_wrong,
             "errors": dict(self.errors),
             "first_error": self.first_error,
+            "cut_short": self.cut_short,
         }
 
     def _work(self, client, begin):
@@ -206,6 +213,7 @@ class _Level:
                 self.errors[error.kind] += 1
                 self.first_error = self.first_error or str(error)
                 if sum(self.errors.values()) >= MAX_ERRORS:
+                    self.cut_short = True
                     self._stop.set()
             return
         pairs = zip(answered, self.right[which], strict=True)
@@ -219,7 +227,7 @@ class _Level:
 
 
 def check_load_test(result):
-    """Raise `UserError` if an answer was wrong or a level had none."""
+    """Raise `UserError` if an answer was wrong, or a level had none or was cut short."""
     wrong = sum(level["wrong"] for level in result["levels"])
     total = sum(level["requests"] for level in result["levels"])
     if wrong:
@@ -232,4 +240,9 @@ def check_load_test(result):
             raise UserError(
                 f"no request was answered at concurrency {level['concurrency']}: "
                 f"{level['first_error'] or 'there was no time for one.'}"
+            )
+        if level["cut_short"]:
+            raise UserError(
+                f"{sum(level['errors'].values())} failures cut the load test at concurrency "
+                f"{level['concurrency']} short: {level['first_error']}"
             )

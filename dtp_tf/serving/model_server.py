@@ -19,6 +19,7 @@ from dtp_tf.recipes.settings import did_you_mean
 
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"
+WARM_UP = 8  # images in the largest warm-up request of an export
 METRICS_PATH = "/monitoring/prometheus/metrics"
 # Where the official image has its ports, and where we put models and configuration into it.
 INSIDE = {"rest": 8501, "grpc": 8500, "models": "/models", "config": "/config"}
@@ -253,6 +254,9 @@ def server_flags(plan, config_dir, inside=False):
             "--enable_batching=true",
             f"--batching_parameters_file={config_dir}/batching.config",
         ]
+        if plan.max_batch_size < WARM_UP:
+            # A warm-up request that is refused keeps a model from loading.
+            flags.append("--enable_model_warmup=false")
     if plan.metrics:
         flags.append(f"--monitoring_config_file={config_dir}/monitoring.config")
     return flags

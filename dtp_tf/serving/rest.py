@@ -6,7 +6,68 @@ import json
 import socket
 import ssl
 
-from dtp_tf.serving.client import Client, ServerError, UnavailableError, one_line
+from dtp_tf.schema import DamagedError, by_name, listed, mapping, parse_json
+from dtp_tf.serving.client import (
+    MAX_ABOUT,
+    MAX_ANSWER,
+    MAX_VERSIONS,
+    NO_LABEL,
+    Client,
+    ServerError,
+    UnavailableError,
+    no_host,
+    one_line,
+    too_large,
+)
+from dtp_tf.serving.deadlines import Connection, Deadline
+
+# JSON has whole numbers of 64 bits as text.
+_INTEGER = {"type": ["string", "integer"], "pattern": "^-?[0-9]{1,19}$", "description": "a number"}
+_TEXT_OR_CODE = {"type": ["string", "integer"]}
+_STATUS = mapping(
+    {
+        "model_version_status": listed(
+            mapping(
+                {"version": _INTEGER, "state": {"type": "string"}},
+                {
+                    "status": mapping(
+                        {}, {"error_code": _TEXT_OR_CODE, "error_message": {"type": "string"}}
+                    )
+                },
+            ),
+            maxItems=MAX_VERSIONS,
+        )
+    }
+)
+_SHAPE = mapping(
+    {}, {"dim": listed(mapping({}, {"size": _INTEGER})), "unknown_rank": {"type": "boolean"}}
+)
+_TENSORS = by_name(mapping({"dtype": {"type": "string"}}, {"tensor_shape": _SHAPE}))
+_SIGNATURE = mapping(
+    {}, {"method_name": {"type": "string"}, "inputs": _TENSORS, "outputs": _TENSORS}
+)
+_METADATA = mapping(
+    {
+        "model_spec": mapping({"version": _INTEGER}),
+        "metadata": mapping({"signature_def": mapping({"signature_def": by_name(_SIGNATURE)})}),
+    }
+)
+
+
+class _Http(http.client.HTTPConnection):
+    """A connection whose requests each have a deadline, which is given to `begin`."""
+
+    def __init__(self, address):
+        super().__init__(address.host, address.port)
+        self.context = ssl.create_default_context() if address.scheme == "https" else None
+
+    def begin(self, deadline):
+        self.deadline = deadline
+        if self.sock is not None:
+            self.sock.deadline = deadline
+
+    def connect(self):
+        self.sock = Connection(self.host, self.port, self.deadline, self.context)
 
 
 class RestClient(Client):
@@ -14,9 +75,7 @@ class RestClient(Client):
 
     def __init__(self, address, timeout, retries):
         super().__init__(address, timeout, retries)
-        secure = address.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._connection = kind(address.host, address.port, timeout=timeout)
+        self._connection = _Http(address)
 
     def prepare(self, signature, inputs):
         columns = {name: _as_json(values) for name, values in inputs.items()}
@@ -30,45 +89,45 @@ class RestClient(Client):
         return outputs
 
     def status_once(self):
-        content = self._ask("GET", self.address.path)
-        try:
-            return [
-                {
-                    "version": int(one["version"]),
-                    "state": str(one["state"]),
-                    "error": _error(one.get("status", {})),
-                }
-                for one in content["model_version_status"]
-            ]
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._strange("without the states of versions") from None
+        content = self._ask("GET", self.address.path, schema=_STATUS)
+        return [
+            {
+                "version": int(one["version"]),
+                "state": one["state"],
+                "error": _error(one.get("status", {})),
+            }
+            for one in content["model_version_status"]
+        ]
 
     def signatures_once(self):
-        content = self._ask("GET", f"{self.address.path}/metadata")
-        try:
-            found = content["metadata"]["signature_def"]["signature_def"]
-            signatures = {
-                name: {
-                    "method": signature.get("method_name", ""),
-                    "inputs": _tensors(signature.get("inputs", {})),
-                    "outputs": _tensors(signature.get("outputs", {})),
-                }
-                for name, signature in sorted(found.items())
-                if not name.startswith("__saved_model")
+        content = self._ask("GET", f"{self.address.path}/metadata", schema=_METADATA)
+        found = content["metadata"]["signature_def"]["signature_def"]
+        signatures = {
+            name: {
+                "method": signature.get("method_name", ""),
+                "inputs": _tensors(signature.get("inputs", {})),
+                "outputs": _tensors(signature.get("outputs", {})),
             }
-            return int(content["model_spec"]["version"]), signatures
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._strange("without the signatures of a model") from None
+            for name, signature in sorted(found.items())
+            if not name.startswith("__saved_model")
+        }
+        return int(content["model_spec"]["version"]), signatures
 
     def close(self):
         self._connection.close()
 
-    def _ask(self, method, path, body=None):
-        """Return the JSON object that the server answers."""
-        status, reason, answered = self._exchange(method, path, body)
+    def _ask(self, method, path, body=None, schema=None):
+        """Return the JSON object that the server answers, as a schema says, if there is one."""
+        limit = MAX_ANSWER if schema is None else MAX_ABOUT
+        status, reason, answered = self._exchange(method, path, body, limit)
+        if status == 200 and schema is not None:
+            try:
+                return parse_json(answered, "the answer", schema)
+            except DamagedError as error:
+                raise self._strange(f"with what is no description of a model ({error})") from None
         try:
-            content = json.loads(answered)
-        except ValueError:  # also bytes that are no text
+            content = json.loads(answered, object_pairs_hook=_unrepeated)
+        except (ValueError, RecursionError):  # also bytes that are no text
             content = None
         if status == 200 and isinstance(content, dict):
             return content
@@ -77,8 +136,9 @@ class RestClient(Client):
         server, which = self.address.server, self.address.which()
         if status == 200:
             raise self._strange("with what is no JSON object")
-        if status == 404 and error:
-            raise ServerError(f"{server} does not serve {which} ({message}).", "404")
+        unknown = status == 400 and NO_LABEL in message
+        if (status == 404 and error) or unknown:
+            raise ServerError(f"{server} does not serve {which} ({message}).", str(status))
         if status == 400:
             raise ServerError(f"{server} refused the request to {which} ({message}).", "400")
         if status == 503:
@@ -87,18 +147,19 @@ class RestClient(Client):
             )
         raise ServerError(f"{server} answered {status} ({message}).", str(status))
 
-    def _exchange(self, method, path, body):
+    def _exchange(self, method, path, body, limit):
         """Return (status, reason, content) of one request."""
         connection, server = self._connection, self.address.server
         kept = connection.sock is not None
+        connection.begin(Deadline(self.timeout))
         try:
             try:
-                return self._exchange_once(method, path, body)
+                return self._exchange_once(method, path, body, limit)
             except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected):
                 if not kept:
                     raise
                 connection.close()  # the server had ended the idle connection: open another
-                return self._exchange_once(method, path, body)
+                return self._exchange_once(method, path, body, limit)
         except BaseException as error:
             connection.close()
             if isinstance(error, TimeoutError):
@@ -116,27 +177,38 @@ class RestClient(Client):
                     f"({type(error).__name__}); check the port: REST has 8501, gRPC 8500.",
                     "broken",
                 ) from None
-            if isinstance(error, socket.gaierror):
-                text = f"there is no host {self.address.host!r} ({one_line(error.strerror)})."
-                raise ServerError(text, "no host") from None
+            if isinstance(error, socket.gaierror | UnicodeError):
+                raise no_host(self.address, error) from None
             if isinstance(error, OSError):
                 text = f"{server} cannot be reached ({one_line(error.strerror or error)})."
                 raise ServerError(text, "unreachable") from None
             raise
 
-    def _exchange_once(self, method, path, body):
+    def _exchange_once(self, method, path, body, limit):
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
         self._connection.request(method, path, body, headers)
-        answered = self._connection.getresponse()
-        return answered.status, answered.reason, answered.read()
+        with self._connection.getresponse() as answered:
+            content = bytearray()
+            while part := answered.read(min(65536, limit + 1 - len(content))):
+                content += part
+                if len(content) > limit:
+                    raise too_large(self.address, limit)
+            return answered.status, answered.reason, bytes(content)
 
     def _strange(self, how):
         return ServerError(
             f"{self.address.server} answered {how}; is it TensorFlow Serving's REST port?",
             "bad answer",
         )
+
+
+def _unrepeated(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a name is there twice")
+    return content
 
 
 def _as_json(values):

@@ -1,10 +1,8 @@
 """Running a model server: start it, wait until it predicts, stop it with us."""
 
-import collections
 import contextlib
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -21,6 +19,7 @@ from dtp_tf.serving.asking import pixel_shape, ranking
 from dtp_tf.serving.client import ServerError, one_line
 from dtp_tf.serving.connecting import connect
 from dtp_tf.serving.model_server import METRICS_PATH, config_files, find_runner, server_command
+from dtp_tf.serving.server_log import is_error, is_marked_error, load_failure
 
 GRACE = 10.0  # seconds that the server has to stop by itself
 # Failures of a server that is still starting: nothing listens, a container's port forwarder hangs
@@ -141,7 +140,8 @@ class _Server:
     def __init__(self, plan, runner, config_dir, console, show_log):
         self.plan, self.runner, self.console, self.show_log = plan, runner, console, show_log
         self.words = server_command(plan, runner, config_dir)
-        self._last = collections.deque(maxlen=20)
+        self._last_error = None
+        self._failures = {}  # why a version is not loaded, by (model, version)
 
     def __enter__(self):
         try:
@@ -183,6 +183,7 @@ class _Server:
             with connect(self.plan.url(model.name), timeout=min(30, timeout), retries=0) as client:
                 while model.name not in shapes:
                     self._check_alive("while starting")
+                    self._check_log(model)
                     try:
                         _check_loading(client.status())
                         shapes[model.name] = check_prediction(client)
@@ -211,15 +212,33 @@ class _Server:
         if code is None:
             return
         self._reader.join(5)
-        last = one_line(next((line for line in reversed(self._last) if line.strip()), "no log"))
+        last = one_line(self._last_error or "its log has no error")
         how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
         raise UserError(f"the model server ended {how} {when}".rstrip() + f": {last}.")
 
+    def _check_log(self, model):
+        """Raise `UserError` if a version that clients will ask for is not loaded.
+
+        The server tries again for minutes, and does not answer meanwhile. Where there are labels it
+        loads all versions, of which those count that have one, and the newest; otherwise one.
+        """
+        for (name, version), cause in list(self._failures.items()):
+            asked_for = {*model.versions()[-1:], *model.labels.values()}
+            if name == model.name and (version in asked_for or not model.labels):
+                raise UserError(
+                    f"the server cannot load version {version} of model {model.name!r} "
+                    f"({one_line(cause)}); export it again, or remove {model.home / str(version)}."
+                )
+
     def _read_log(self):
         for line in self._process.stdout:
-            self._last.append(line)
-            # As TensorFlow marks its lines: time, level, place.
-            if self.show_log or re.match(r"\S+ \S+: [EF] ", line):
+            if is_error(line):
+                self._last_error = line
+            failure = load_failure(line)
+            if failure is not None:
+                name, version, cause = failure
+                self._failures.setdefault((name, version), cause)
+            if self.show_log or is_marked_error(line):
                 self.console.print(line.rstrip(), markup=False)
 
     def _signal(self, number):

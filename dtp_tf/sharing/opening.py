@@ -43,7 +43,7 @@ def open_model(path, rule=None):
 
 def load_preset(name_or_folder, load_weights=True):
     """Return a preset's network as a `SavedModel`; see `dtp_tf.presets.reading.read_preset`."""
-    return SavedModel(*read_preset(name_or_folder, load_weights))
+    return SavedModel(*read_preset(name_or_folder, load_weights)).checked(name_or_folder)
 
 
 def pretrained_classifier(name_or_folder):

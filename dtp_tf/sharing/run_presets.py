@@ -2,14 +2,14 @@
 
 import numpy as np
 
+from dtp_tf.console.plain import quoted
 from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import predict
 from dtp_tf.files import read_json
 from dtp_tf.presets.writing import halved, layers_text, save_preset
 from dtp_tf.recipes.recipe import RULES
-from dtp_tf.runs.folder import Run
-from dtp_tf.runs.models import load_model
+from dtp_tf.runs.folder import METRICS, Run
 
 
 def save_run(
@@ -44,10 +44,10 @@ def save_run(
     run = Run.open(path)
     if not (run.best.exists() and run.metrics.exists()):
         raise UserError(
-            f"{path} has no finished training: end it first, with `train --resume {path}`."
+            f"{path} has no finished training: end it first, with `train --resume {quoted(path)}`."
         )
     _refuse_own_rule(run, run.recipe().rule)  # before the file of such a rule is asked for
-    saved, metrics = load_model(run.best), read_json(run.metrics)
+    saved, metrics = run.load_best(), read_json(run.metrics, METRICS)
     recipe, network = saved.recipe(), saved.model
     _refuse_own_rule(run, recipe.rule)
     if float16:
@@ -69,7 +69,7 @@ def save_run(
             "class_names": saved.class_names,
             "results": {
                 **{split: metrics[split] for split in ("test", "validation")},
-                "chosen_by": metrics["conditions"]["chosen_by"],
+                "chosen_by": metrics["conditions"].get("chosen_by"),
                 "best_epoch": metrics["best_epoch"],
                 "epochs": metrics["epochs"],
                 "interrupted": metrics["interrupted"],

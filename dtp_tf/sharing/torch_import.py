@@ -6,6 +6,7 @@ import pathlib
 import keras
 import numpy as np
 
+from dtp_tf.data.class_names import check_class_names
 from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError
@@ -89,6 +90,7 @@ def import_torch(
             f"{math.prod(image_shape)} numbers."
         )
     names = [str(i) for i in range(sizes[-1])] if class_names is None else list(class_names)
+    check_class_names(names, "the import")
     if len(names) != sizes[-1]:
         raise SettingError(
             f"`layers` ends with {sizes[-1]} classes, but there are {len(names)} class names."

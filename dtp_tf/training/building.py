@@ -2,8 +2,10 @@
 
 import dataclasses
 import inspect
+import math
 
 import keras
+import psutil
 
 from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
@@ -34,9 +36,37 @@ def build_network(recipe, data):
         seed=recipe.seed,
         name="network",
     )
+    check_memory(network, data.image_shape, min(recipe.batch_size, len(data.train)))
     network.build((None, *data.image_shape))
     compile_network(network, recipe, data)
     return network
+
+
+def check_memory(network, image_shape, batch_size):
+    """Raise `SettingError` if a network that is not built yet cannot be trained in the memory here.
+
+    Counted are weights with their gradients and Adam's moments, and a batch's activations with
+    theirs; training needs more, so that what passes may still be too much.
+    """
+    shape, weights, units = (None, *image_shape), 0, 0
+    if network.preprocessing is not None:
+        shape = network.preprocessing.compute_output_shape(shape)
+    for pair in network.layers_up:
+        below, shape = shape, pair.compute_output_shape(shape)
+        if isinstance(pair, Conv2DPair):
+            kernel = pair.kernel_size**2 * below[-1] * pair.filters
+        else:
+            kernel = math.prod(below[1:]) * math.prod(shape[1:])
+        weights += kernel * (2 if pair.inverse else 1)
+        units += math.prod(shape[1:])
+    needed, free = 16 * weights + 8 * batch_size * units, psutil.virtual_memory().available
+    if needed > free:
+        raise SettingError(
+            f"the network has {weights:,} weights and {units:,} units, which need "
+            f"{needed / 1e9:,.1f} GB of memory with batches of {batch_size:,} images, and "
+            f"{free / 1e9:,.1f} GB are free; take fewer `units`, smaller `layers` or a smaller "
+            "`batch_size`."
+        )
 
 
 def build_pairs(recipe):

@@ -31,6 +31,8 @@ def initialize(network, name):
     """
     model = open_model(name).model
     theirs, ours = _forward_layers(model, name), [one.forward_layer for one in network.layers_up]
+    if not theirs:
+        raise SettingError(f"`init` {name} has no layers with weights; name another model.")
     if len(theirs) != len(ours):
         raise SettingError(
             f"`init` {name} has {len(theirs)} layers ({_sizes(theirs)}), the recipe's network has "

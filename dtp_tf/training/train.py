@@ -5,6 +5,7 @@ import contextlib
 import keras
 
 from dtp_tf.console.console import show_data, show_network, show_report
+from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError, UserError
@@ -14,16 +15,18 @@ from dtp_tf.evaluating.evaluation import (
     draw_diagnostics,
     evaluate,
 )
+from dtp_tf.export.publishing import check_directory
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.files import read_json, write_json
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
+from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run, best_epoch
-from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.runs.models import save_model
 from dtp_tf.runs.own_rules import load_rule_of
 from dtp_tf.runs.provenance import card_facts, fingerprint
 from dtp_tf.training.building import build_network
@@ -118,6 +121,8 @@ def train(
         if settled.rule not in RULES:
             find_rule(settled.rule) if "rule" in settings else load_rule_of(run, settled.rule)
     machine.check_fits(settled)
+    if export_dir is not None:
+        check_directory(export_dir)
     choose_device(machine)
     set_precision(settled.precision)
     workers = set_up(machine, console)
@@ -165,14 +170,14 @@ def train(
         if not history:
             raise UserError(
                 "stopped before the first epoch was finished; start again, or resume with "
-                f"--resume {run.path}."
+                f"--resume {quoted(run.path)}."
             )
         return finish(settled, data, run, history, export_dir, console, loop.interrupted, keep)
 
 
 def finish(recipe, data, run, history, export_dir, console, interrupted=False, keep=None):
     """Report on the best network of a run, draw, export; return it and the `RunHistory`."""
-    saved = load_model(run.best)
+    saved = run.load_best()
     network, names = saved.model, data.class_names
     metrics = {
         "test": evaluate(network, data.test, names),
@@ -180,12 +185,12 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "interrupted": interrupted,
-        "seconds": sum(logs["seconds"] for logs in history),
+        "seconds": sum(logs.get("seconds", 0) for logs in history),
         "conditions": {
             "recipe": recipe.to_dict(),
             "data": fingerprint(data),
             "chosen_by": "validation accuracy",
-            **read_json(run.versions),
+            **read_json(run.versions, VERSIONS),
         },
     }
     classifier = network.classifier(dtype="uint8")
@@ -198,7 +203,8 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
     run.write_log(history)
     if interrupted:
         console.print(
-            f"interrupted after epoch {len(history)}; --resume {run.path} continues", markup=False
+            f"interrupted after epoch {len(history)}; --resume {quoted(run.path)} continues",
+            markup=False,
         )
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")

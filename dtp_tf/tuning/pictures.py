@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure  # no window system, no global state
 from optuna.trial import TrialState
 
-from dtp_tf.files import written
+from dtp_tf.evaluating.pictures import PLAIN, save_figure
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.tuning.search_space import Choices
 
@@ -43,11 +43,14 @@ def draw_history(rows, path):
         axis.axhline(100 * own["validation_accuracy"], color="black", linestyle=":", linewidth=1,
                      label="the recipe's own settings")
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.set(xlabel="trial", ylabel="validation accuracy (%)",
-             title=f"{rows[0]['recipe']}, {rows[0]['rule']}: {rows[0]['epochs_asked']} epochs")
+    axis.set(xlabel="trial", ylabel="validation accuracy (%)")
+    axis.set_title(
+        f"{label(rows[0]['recipe'])}, {label(rows[0]['rule'])}: {rows[0]['epochs_asked']} epochs",
+        **PLAIN,
+    )
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_importances(importances, finished, path):
@@ -73,7 +76,7 @@ def draw_importances(importances, finished, path):
         axis.set_xlim(0, 110 * max(importances.values()))
         axis.set_xlabel("share of the variance explained (%)")
         axis.grid(axis="x", alpha=0.3)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_parallel(study, path):
@@ -107,7 +110,7 @@ def draw_parallel(study, path):
             axis.annotate(
                 f"{value:.3g}" if isinstance(value, float) else shown(value),
                 (place, _height(parameter, value)), xytext=(4, 0), textcoords="offset points",
-                fontsize=8, va="center", zorder=4,
+                fontsize=8, va="center", zorder=4, **PLAIN,
                 bbox=dict(facecolor="white", edgecolor="none", alpha=0.7, pad=1),
             )
     labels = [f"{n}\n(log)" if getattr(p, "log", False) else n for n, p in parameters.items()]
@@ -120,7 +123,7 @@ def draw_parallel(study, path):
     axis.set_title("thick: the best trial" + ("; grey: pruned or diverged" if others else ""))
     figure.colorbar(matplotlib.cm.ScalarMappable(scale, colors), ax=axis,
                     label="validation accuracy (%)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _height(parameter, value):
@@ -143,8 +146,3 @@ def _ticks(parameter):
     if parameter.kind is int:
         return sorted({low, round(middle), high})
     return [low, middle, high]
-
-
-def _save(figure, path):
-    with written(path) as temporary:
-        figure.savefig(temporary, dpi=110)

@@ -2,11 +2,11 @@
 
 import contextlib
 
-from rich.markup import escape
 from rich.table import Table
 
 from dtp_tf.comparing.plan import config_command, train_command
 from dtp_tf.comparing.results import write_csv
+from dtp_tf.console.tables import cell
 from dtp_tf.files import write_text
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.recipe import RULE_SETTINGS, rule_settings, shown
@@ -135,7 +135,7 @@ def show_trials(console, rows, searched):
             f"{row['trial']}{mark}",
             f"{100 * row['validation_accuracy']:.2f}",
             f"{row['epochs']}{pruned}",
-            *(escape(_short(row[name])) for name in searched),
+            *(cell(_short(row[name])) for name in searched),
         )
     console.print(table)
     counts = {}

@@ -399,10 +399,13 @@ def to_yaml(content):
     """Return a mapping as YAML, a line for each setting."""
     import yaml
 
+    from dtp_tf.recipes.plain_yaml import PlainDumper
+
     lines = []
     for name, value in content.items():
-        line = yaml.safe_dump(
-            {name: value}, default_flow_style=True, sort_keys=False, width=math.inf
-        )
+        line = yaml.dump(
+            {name: value}, Dumper=PlainDumper, default_flow_style=True, sort_keys=False,
+            width=math.inf,
+        )  # fmt: skip
         lines.append(line.strip()[1:-1])  # without the braces around all
     return "\n".join(lines) + "\n"

@@ -29,6 +29,7 @@ from dtp_tf.processes.locks import locked, try_lock
 from dtp_tf.recipes.recipe import Recipe, shown
 from dtp_tf.tuning.journal import Journal, damaged
 from dtp_tf.tuning.search_space import SearchSpace
+from dtp_tf.tuning.study_schema import STUDY, check_trials
 
 ATTEMPTS = 2  # trainings of a trial that ends with its process
 RANDOM_TRIALS = 8  # before the sampler learns from them
@@ -56,6 +57,7 @@ class SharedStudy:
         refuse_links_out(self.folder)
         self.base, self.space = _read(self.folder)
         self._study = _open_journal(self.folder, self.base.epochs)
+        check_trials(self, self._study.trials, self.folder / "journal.log")
 
     @classmethod
     def create(cls, folder, base, space):
@@ -257,8 +259,9 @@ def _open_journal(folder, epochs):
             storage=storage, study_name="tuning", direction="maximize", load_if_exists=True,
             pruner=pruner,
         )
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-        # Optuna takes for granted what stands in the lines.
+    except UserError:
+        raise
+    except Exception as error:  # Optuna takes for granted what stands in the lines
         raise damaged(path, " ".join(str(error).split()) or type(error).__name__) from None
 
 
@@ -295,7 +298,7 @@ def _refuse_other_study(folder, base, space):
 def _read(folder):
     """Return the recipe and the space of a study."""
     path = folder / "study.json"
-    content = read_json(path)
+    content = read_json(path, STUDY)
     try:
         space, _ = SearchSpace.from_plain(content["search"])
         return Recipe.from_dict(content["recipe"]), space

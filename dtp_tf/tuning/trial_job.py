@@ -1,7 +1,12 @@
 """Some trials of a search, in a process of their own; see `dtp_tf.processes.child`."""
 
 from dtp_tf.console.tables import make_console
-from dtp_tf.processes.child import work_as_child
+from dtp_tf.processes.child import JOB, work_as_child
+from dtp_tf.schema import MAPPING, POSITIVE, TEXT, mapping
+
+TRIAL_JOB = mapping(
+    {**JOB, "study": TEXT, "trials": POSITIVE, "share": POSITIVE, "machine": MAPPING}
+)
 
 
 def run_job(job):
@@ -12,4 +17,4 @@ def run_job(job):
 
 
 if __name__ == "__main__":
-    work_as_child(run_job)
+    work_as_child(run_job, TRIAL_JOB)

@@ -162,7 +162,7 @@ def _numbers(logs):
         "validation_loss": best.get("val_loss"),
         "best_epoch": best_epoch(logs) if logs else None,
         "epochs": len(logs),
-        "seconds": sum(one["seconds"] for one in logs),
+        "seconds": sum(one.get("seconds") or 0 for one in logs),
     }
 
 

@@ -24,6 +24,7 @@ from dtp_tf.rules import find_rule
 from dtp_tf.tuning.search_space import make_search
 from dtp_tf.tuning.workers import run_workers
 
+MAX_WORKERS = 256  # processes of one machine
 SHARE = 10  # trials that one process trains, for it keeps some memory of each
 
 
@@ -118,6 +119,8 @@ def check_numbers(trials, workers=1, timeout=None):
     for name, value in {"trials": trials, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise SettingError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
+    if workers > MAX_WORKERS:
+        raise SettingError(f"`workers` must be at most {MAX_WORKERS}, got {workers:,}.")
     if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
         raise SettingError(f"`timeout` must be above 0 seconds, got {timeout!r}.")
 

@@ -131,7 +131,8 @@ def test_text_under_the_name_of_an_image_is_refused(tmp_path):
     path = tmp_path / "notes.png"
     path.write_text("no picture")
     assert refusal(read_image, path) == (
-        f"image {path} cannot be read: it is damaged or no image; remove or replace it."
+        f"image {path} cannot be read: it is damaged or no image of a known kind (BMP, GIF, JPEG, "
+        "PNG, PPM, TIFF, WEBP); remove or replace it."
     )
 
 

@@ -128,7 +128,7 @@ def test_damaged_metadata_are_refused(preset):
 @pytest.mark.parametrize("lacking", ["name", "versions", "parameters", "files"])
 def test_metadata_that_lack_something_are_refused(preset, lacking):
     change(preset, **{lacking: None})
-    assert f"lacks {lacking!r} in its metadata.json" in refused(preset)
+    assert f"metadata.json is damaged: {lacking} must be" in refused(preset)
 
 
 @pytest.mark.parametrize("content", [[], {"keras_version": "3.15.1", "parameter_count": 5}])

@@ -84,7 +84,7 @@ def test_a_connection_that_the_server_ended_is_opened_again(server):
     [
         ("digitz", [], "does not serve model 'digitz' (Servable not found for request: Latest("),
         ("digits", ["--version", 9], "does not serve version 9 of model 'digits' (Servable not"),
-        ("digits", ["--label", "beta"], "to model 'digits' labelled 'beta' (Unrecognized servable"),
+        ("digits", ["--label", "beta"], "does not serve model 'digits' labelled 'beta' (Unreco"),
     ],
 )
 def test_a_model_that_is_not_there_is_said(server, pictures, scheme, name, words, expected):

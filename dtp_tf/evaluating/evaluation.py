@@ -25,7 +25,7 @@ def evaluate(model, split, class_names, batch_size=1000):
     Raises:
         UserError: a score is not finite.
     """
-    return report(_finite(predict(model, split, batch_size)), split.labels, class_names)
+    return report(finite(predict(model, split, batch_size)), split.labels, class_names)
 
 
 def predict(model, split, batch_size=1000):
@@ -34,7 +34,7 @@ def predict(model, split, batch_size=1000):
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def _finite(scores):
+def finite(scores):
     """Return scores as they are; of what is not finite, the best would mean nothing."""
     if not np.isfinite(scores).all():
         raise UserError(
@@ -84,7 +84,7 @@ def answer(saved, paths, top):
     names = saved.class_names
     answers = []
     for path, image in zip(paths, images, strict=True):
-        scores = _finite(np.asarray(saved.model(image[None], training=False))[0])
+        scores = finite(np.asarray(saved.model(image[None], training=False))[0])
         best = np.argsort(-scores, kind="stable")[:top]
         answers.append(
             {

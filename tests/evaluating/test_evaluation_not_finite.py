@@ -7,6 +7,7 @@ import pytest
 from helpers import digits, invoke, refusal, trained
 from PIL import Image
 
+from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import answer, evaluate
 from dtp_tf.runs.models import load_model, save_model

@@ -5,7 +5,7 @@ import numpy as np
 from dtp_tf.data.image_files import read_image
 from dtp_tf.data.images import fit_image
 from dtp_tf.errors import UserError
-from dtp_tf.evaluating.pictures import PLAIN, label, save_figure
+from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 
 
 def evaluate(model, split, class_names, batch_size=1000):
@@ -99,7 +99,7 @@ def answer(saved, paths, top):
 def draw_confusion_matrix(result, path):
     """Draw the confusion matrix of a report, in percent of each true class."""
     matrix = np.array(result["confusion_matrix"], float)
-    names = [label(name) for name in result["per_class"]]
+    names = [drawable(name) for name in result["per_class"]]
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     many = len(names) > 20
     side = 6.5 if not many else min(4 + 0.14 * len(names), 20)

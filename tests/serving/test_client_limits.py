@@ -131,6 +131,7 @@ def test_a_server_that_reads_nothing_does_not_hold_the_client():
     assert seconds < TIMEOUT + 3  # of which some to write the request down
 
 
+@pytest.mark.slow
 def test_the_deadline_counts_anew_for_each_request():
     answered = body({"model_version_status": []})
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dtp_tf.comparing.plan import rule_label, train_command
 from dtp_tf.console.tables import cell
-from dtp_tf.evaluating.pictures import PLAIN, label, plain_legend, save_figure
+from dtp_tf.evaluating.pictures import PLAIN, drawable, plain_legend, save_figure
 from dtp_tf.files import read_bytes, read_json, write_text
 from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, shown
@@ -240,8 +240,9 @@ def draw_comparison(results, path):
     seeds = sorted({len(runs) for runs in by_rule.values()})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     over = "1 seed" if seeds[-1] == 1 else f"mean over {count} seeds, band: lowest to highest"
+    data = drawable(recipe.image_folder or recipe.dataset, 80)
     figure.suptitle(
-        f"{label(recipe.recipe)}: {label(recipe.image_folder or recipe.dataset, 80)}, hidden "
+        f"{drawable(recipe.recipe)}: {data}, hidden "
         f"{'layers' if recipe.units is None else 'units'} "
         f"{shown(recipe.units or recipe.layers)}; {over}",
         **PLAIN,
@@ -258,7 +259,7 @@ def _look(rule, position):
         "marker": _MARKERS[number % len(_MARKERS)],
         "markersize": 5,
         "linewidth": 1.6,
-        "label": label(rule_label(rule)),
+        "label": drawable(rule_label(rule)),
     }
 
 

@@ -28,6 +28,9 @@ _pillow = threading.Lock()  # held while Pillow's limit, which is global, is our
 def read_image(path):
     """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).
 
+    Args:
+        path: of the file, or an open binary file.
+
     Raises:
         UserError: a file that cannot be read, is no image of a format in `FORMATS`, is damaged, or
             has more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
@@ -77,6 +80,8 @@ def strips(height, width):
 
 
 def _content(path):
+    if hasattr(path, "read"):
+        return path.read()
     try:
         return read_bytes(path, MAX_BYTES)
     except FileNotFoundError:

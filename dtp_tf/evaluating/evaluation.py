@@ -5,7 +5,7 @@ import numpy as np
 from dtp_tf.data.image_files import read_image
 from dtp_tf.data.images import fit_image
 from dtp_tf.errors import UserError
-from dtp_tf.evaluating.pictures import PLAIN, label, save_figure
+from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 
 
 def evaluate(model, split, class_names, batch_size=1000):
@@ -25,7 +25,7 @@ def evaluate(model, split, class_names, batch_size=1000):
     Raises:
         UserError: a score is not finite.
     """
-    return report(_finite(predict(model, split, batch_size)), split.labels, class_names)
+    return report(finite(predict(model, split, batch_size)), split.labels, class_names)
 
 
 def predict(model, split, batch_size=1000):
@@ -34,7 +34,7 @@ def predict(model, split, batch_size=1000):
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def _finite(scores):
+def finite(scores):
     """Return scores as they are; of what is not finite, the best would mean nothing."""
     if not np.isfinite(scores).all():
         raise UserError(
@@ -84,7 +84,7 @@ def answer(saved, paths, top):
     names = saved.class_names
     answers = []
     for path, image in zip(paths, images, strict=True):
-        scores = _finite(np.asarray(saved.model(image[None], training=False))[0])
+        scores = finite(np.asarray(saved.model(image[None], training=False))[0])
         best = np.argsort(-scores, kind="stable")[:top]
         answers.append(
             {
@@ -99,7 +99,7 @@ def answer(saved, paths, top):
 def draw_confusion_matrix(result, path):
     """Draw the confusion matrix of a report, in percent of each true class."""
     matrix = np.array(result["confusion_matrix"], float)
-    names = [label(name) for name in result["per_class"]]
+    names = [drawable(name) for name in result["per_class"]]
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     many = len(names) > 20
     side = 6.5 if not many else min(4 + 0.14 * len(names), 20)

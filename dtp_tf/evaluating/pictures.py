@@ -9,7 +9,7 @@ from dtp_tf.files import written
 PLAIN = {"parse_math": False, "usetex": False}
 
 
-def label(name, most=40):
+def drawable(name, most=40):
     """Return a name as a line of a picture, to be drawn with the properties `PLAIN`.
 
     Longer names are cut, or they would leave no room for the picture.

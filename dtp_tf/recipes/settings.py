@@ -96,8 +96,8 @@ class Setting:
                 raise SettingError(f"`{name}` must be text, got {brief(value)}.")
             return text
         noun = "a whole number" if self.kind is int else "a number"
-        if isinstance(value, bool):
-            raise SettingError(f"`{name}` must be {noun}, got {value}.")
+        if isinstance(value, (bool, bytes)):
+            raise SettingError(f"`{name}` must be {noun}, got {brief(value)}.")
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):

@@ -37,12 +37,13 @@ def expected_answers(model, encoded, rule=None):
     `rule` is FILE.py:CLASS that it was trained by, see `dtp_tf.sharing.open_model`.
 
     Raises:
-        UserError: a model that cannot be read or takes no images.
+        UserError: a model that cannot be read, takes no images or has scores that are not finite.
     """
     from dtp_tf.processes.quiet import import_tensorflow
 
     import_tensorflow()
     from dtp_tf.data.images import fit_image
+    from dtp_tf.evaluating.evaluation import finite
     from dtp_tf.sharing.opening import open_model
 
     saved = open_model(model, rule)
@@ -50,7 +51,7 @@ def expected_answers(model, encoded, rule=None):
     answers = []
     for content in encoded:
         image = np.asarray(fit_image(decode_pixels(content, "of the load test"), shape))
-        scores = np.asarray(saved.model(image[None], training=False))[0]
+        scores = finite(np.asarray(saved.model(image[None], training=False))[0])
         order = np.argsort(-scores, kind="stable")
         answers.append(([names[i] for i in order], [float(scores[i]) for i in order]))
     return answers

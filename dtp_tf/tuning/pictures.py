@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure  # no window system, no global state
 from optuna.trial import TrialState
 
-from dtp_tf.evaluating.pictures import PLAIN, save_figure
+from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.tuning.search_space import Choices
 
@@ -44,10 +44,8 @@ def draw_history(rows, path):
                      label="the recipe's own settings")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set(xlabel="trial", ylabel="validation accuracy (%)")
-    axis.set_title(
-        f"{label(rows[0]['recipe'])}, {label(rows[0]['rule'])}: {rows[0]['epochs_asked']} epochs",
-        **PLAIN,
-    )
+    recipe, rule = (drawable(rows[0][name]) for name in ("recipe", "rule"))
+    axis.set_title(f"{recipe}, {rule}: {rows[0]['epochs_asked']} epochs", **PLAIN)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     save_figure(figure, path)

@@ -327,3 +327,9 @@ def test_a_broken_link_among_the_images_is_named(tmp_path):
         Image.fromarray(NOISE).save(tmp_path / name / "a.png")
     (tmp_path / "dog" / "b.png").symlink_to(tmp_path / "gone.png")
     assert f"image {tmp_path / 'dog' / 'b.png'} does not exist" in refusal(read_folder, tmp_path)
+
+
+def test_an_open_file_is_read_as_well(tmp_path):
+    Image.fromarray(NOISE).save(tmp_path / "a.png")
+    with open(tmp_path / "a.png", "rb") as file:
+        np.testing.assert_array_equal(read_image(file), NOISE)

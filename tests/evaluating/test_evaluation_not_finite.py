@@ -7,9 +7,11 @@ import pytest
 from helpers import digits, invoke, refusal, trained
 from PIL import Image
 
+from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import answer, evaluate
 from dtp_tf.runs.models import load_model, save_model
+from dtp_tf.serving.load_images import expected_answers
 
 
 @pytest.fixture
@@ -31,6 +33,12 @@ def test_a_network_with_broken_weights_is_refused(broken, tmp_path, command, jso
     result = invoke(command, broken, *images, *json)
     assert "the network's scores are not finite" in refusal(result, 1)
     assert result.stdout == ""
+
+
+def test_a_load_test_expects_no_such_answers(broken):
+    # Whatever the server says would be within every distance of them.
+    with pytest.raises(UserError, match="not finite"):
+        expected_answers(broken, [encode_pixels(digits().test.images[0])])
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from dtp_tf.comparing import results
 from dtp_tf.evaluating.evaluation import draw_confusion_matrix, report
-from dtp_tf.evaluating.pictures import PLAIN, label, plain_legend, save_figure
+from dtp_tf.evaluating.pictures import PLAIN, drawable, plain_legend, save_figure
 
 NAMES = [
     r"$\foo$", "a$b", "$", r"\$", "$x^2$", "日本語", "\U0001f600", "नमस्ते", "שלום", "x" * 255,
@@ -28,7 +28,7 @@ def test_a_confusion_matrix_has_any_names(tmp_path, count, monkeypatch):
     draw_confusion_matrix(report(scores, np.arange(count), names), tmp_path / "a.png")
     axes = drawn[0].axes[0]
     for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
-        assert [tick.get_text() for tick in ticks] == [label(name) for name in names]
+        assert [tick.get_text() for tick in ticks] == [drawable(name) for name in names]
         assert not any(tick.get_parse_math() for tick in ticks)
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert axes.get_position().width > 0.2
@@ -38,18 +38,18 @@ def test_a_title_and_a_legend_have_any_names(tmp_path):
     figure = Figure(layout="constrained")
     axes = figure.subplots()
     for name in NAMES:
-        axes.plot([1, 2], label=label(name))
+        axes.plot([1, 2], label=drawable(name))
     legend = axes.legend()
     plain_legend(legend)
-    axes.set_title(label(r"$\foo$"), **PLAIN)
+    axes.set_title(drawable(r"$\foo$"), **PLAIN)
     save_figure(figure, tmp_path / "a.png")
     assert len(legend.get_texts()) == len(NAMES)  # matplotlib would leave out what begins with _
 
 
 def test_long_names_are_cut_and_hidden_signs_are_escapes():
-    assert label("x" * 40) == "x" * 40
-    assert label("x" * 41) == "x" * 37 + "..."
-    assert label("a\nb\x1b") == r"a\nb\x1b"
+    assert drawable("x" * 40) == "x" * 40
+    assert drawable("x" * 41) == "x" * 37 + "..."
+    assert drawable("a\nb\x1b") == r"a\nb\x1b"
 
 
 def test_a_comparison_has_rules_and_folders_of_any_name(tmp_path):

@@ -21,4 +21,4 @@ def _register(keras):
     Keras looks a class up among those already imported; this runs as soon as both it and `dtp_tf`
     are there, in either order.
     """
-    importlib.import_module("dtp_tf.network.network")
+    importlib.import_module("dtp_tf.network.registered")

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
 import zipfile
 
 import h5py
@@ -198,11 +199,20 @@ def digits():
     return dtp_tf.load_data(dtp_tf.recipe("digits", **TINY))
 
 
-def train(run_dir, **settings):
+def train(run_dir, pictures=False, **settings):
     """Train a tiny network on the digits without an export, from Python.
 
-    Of TINY, a rule gets what it takes.
+    Of TINY, a rule gets what it takes. The pictures, which take a fifth of the time, are drawn if a
+    test asks for them; commands always draw.
     """
+    with contextlib.ExitStack() as stack:
+        for name in () if pictures else ("curves", "diagnostics", "confusion_matrix"):
+            place = f"dtp_tf.training.train.draw_{name}"
+            stack.enter_context(unittest.mock.patch(place))
+        return _train(run_dir, **settings)
+
+
+def _train(run_dir, **settings):
     given = {name: settings.pop(name) for name in ("callbacks", "resume") if name in settings}
     quiet = make_console(quiet=True)
     if "resume" in given:

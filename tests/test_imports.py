@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import REPO, environment
+from helpers import REPO, environment, python
 
 PACKAGE = REPO / "dtp_tf"
 STUBS = sorted(PACKAGE.rglob("__init__.pyi"))
@@ -66,6 +66,7 @@ def package_of(stub):
     return ".".join(stub.parent.relative_to(REPO).parts)
 
 
+@pytest.mark.slow
 def test_every_module_can_be_the_first_import_of_an_interpreter():
     names = module_names()
     assert {"dtp_tf.rules.dtp", "dtp_tf.network.trainer", "dtp_tf.commands.main"} < set(names)
@@ -75,6 +76,20 @@ def test_every_module_can_be_the_first_import_of_an_interpreter():
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", ["import dtp_tf, keras", "import keras, dtp_tf"])
+def test_keras_knows_every_class_that_its_files_name_as_soon_as_both_are_imported(lines, tmp_path):
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            decorators = [ast.unparse(one) for one in getattr(node, "decorator_list", ())]
+            if "keras.saving.register_keras_serializable('dtp_tf')" in decorators:
+                names.add(f"dtp_tf>{node.name}")
+    assert {"dtp_tf>DTPNetwork", "dtp_tf>Conv2DPair", "dtp_tf>FWDTP"} < names
+    code = f"{lines}\nprint(*keras.saving.get_custom_objects())"
+    assert set(python("-c", code, cwd=tmp_path).split()) >= names
 
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)
@@ -89,7 +104,8 @@ def test_every_public_name_is_where_the_stub_says_that_editors_read(stub):
 
 def test_every_wing_has_a_stub_and_says_what_goes_in_and_out():
     wings = {path.parent for path in PACKAGE.glob("*/*.py")}
-    assert {stub.parent for stub in STUBS} == {PACKAGE, *wings}
+    without = {PACKAGE / "commands"}  # nobody imports them
+    assert {stub.parent for stub in STUBS} == {PACKAGE, *wings} - without
     for wing in wings:
         text = importlib.import_module(f"dtp_tf.{wing.name}").__doc__
         assert "In: " in text and "Out: " in text, wing.name

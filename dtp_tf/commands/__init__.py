@@ -3,7 +3,3 @@
 In: words. Out: text, or JSON alone on stdout; exit 0, 1 (failure) or 2 (usage).
 Nobody imports it but `cli.py` and the script `dtp-tf`; TensorFlow is imported when a command runs.
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,7 +6,6 @@ import tensorflow as tf
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
 from dtp_tf.network.trainer import LocalTrainer
-from dtp_tf.numerics import activations  # noqa: F401  (registers them with Keras)
 from dtp_tf.numerics.noise import uniform
 from dtp_tf.numerics.precision import is_mixed
 from dtp_tf.numerics.sampling import bernoulli, first_sampled, sampled_passes

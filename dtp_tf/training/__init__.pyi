@@ -4,4 +4,3 @@ from .building import initializer as initializer
 from .loop import Loop as Loop
 from .optimizers import make_optimizer as make_optimizer
 from .train import RunHistory as RunHistory
-from .train import train as train

@@ -26,6 +26,7 @@ def network(images, rule, **settings):
     return build_network(dtp_tf.recipe("cifar10-cnn", rule=rule, **settings), images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "settings", "expected"),
     [
@@ -65,6 +66,7 @@ def test_a_point_of_the_sweep_is_read_from_the_last_epoch(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_sweep_and_the_scaling_are_drawn(tmp_path):
     rows = [
         {

@@ -10,6 +10,7 @@ from dtp_tf.commands.main import main
 from dtp_tf.errors import UserError
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_in_a_process_of_its_own():
     found = measure_start_up("digits")
     assert 0.5 < found["first_step_seconds"] < 300
@@ -17,6 +18,7 @@ def test_a_run_is_measured_in_a_process_of_its_own():
     assert 0.01 < found["help_seconds"] < 30
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why(tmp_path):
     with pytest.raises(UserError, match="`train cifar10` failed.*is not prepared in"):
         measure_start_up("cifar10", tmp_path)

@@ -16,6 +16,8 @@ from dtp_tf.benchmarking.throughput import (
 )
 from dtp_tf.recipes.recipe import recipe
 
+pytestmark = pytest.mark.slow  # they share a measurement of half a minute
+
 FOUNDING = (3072, 1000, 1000, 1000, 10)
 TINY = dict(units=(20, 20), epochs=1)
 

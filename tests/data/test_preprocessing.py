@@ -191,6 +191,7 @@ def test_no_flip_and_no_crop_is_the_identity():
     np.testing.assert_array_equal(augment(images, (1, 2), False, 0), images)
 
 
+@pytest.mark.slow
 def test_augment_works_within_a_dataset_and_gives_the_same_there():
     images = copies(20)
     seeds = np.array([[1, 2], [3, 4]])

@@ -16,7 +16,10 @@ from dtp_tf.recipes.recipe import SETTINGS
 from dtp_tf.runs.folder import Run
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "exported_models/README.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "exported_models/README.md",
+    *sorted(ROOT.glob("docs/*.md")),
+]  # fmt: skip
 
 
 def commands():
@@ -47,6 +50,7 @@ def test_the_docs_name_enough_commands_to_be_worth_checking():
     assert named == set(main.commands)
 
 
+@pytest.mark.slow
 def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -60,6 +64,7 @@ def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "exported_models/digits/1/saved_model.pb").is_file()
 
 
+@pytest.mark.slow
 def test_the_lines_that_serve_work_from_the_readme_alone(tmp_path, monkeypatch):
     """All but the server itself, for which a stand-in answers from the export."""
     monkeypatch.chdir(tmp_path)
@@ -87,6 +92,29 @@ def test_the_lines_that_serve_work_from_the_readme_alone(tmp_path, monkeypatch):
     assert "tensorflow/serving" in (
         succeeded(invoke(*compose)) + (tmp_path / "compose.yaml").read_text()
     )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_of_the_code_that_a_page_names_is_there(page):
+    for path in re.findall(r"`((?:dtp_tf|tests|benchmarks|examples)/[\w/.]+)`", page.read_text()):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_page_on_the_code_shows_every_wing_in_its_layer():
+    page = (ROOT / "docs/architecture.md").read_text()
+    wings = {path.parent.name for path in ROOT.glob("dtp_tf/*/__init__.py")}
+    contract = (ROOT / "setup.cfg").read_text().split("layers =")[1].split("[")[0]
+    assert set(re.findall(r"\w+", contract)) >= wings
+    for wing in wings:
+        assert f"| `{wing}/` |" in page, wing
+    picture = page.split("```mermaid")[1].split("```")[0]
+    layers = [set(re.findall(r"\w+", line)) for line in contract.strip().splitlines()]
+    place = {name: i for i, names in enumerate(layers) for name in names}
+    for line in picture.splitlines():
+        sides = [re.findall(r"\w+", re.sub(r"\[.*?\]", "", side)) for side in line.split("-->")]
+        for above, below in zip(sides, sides[1:], strict=False):
+            for one in above:
+                assert all(place[one] < place[other] for other in below), line
 
 
 def test_the_two_commands_of_the_readme_stand_between_their_marks():

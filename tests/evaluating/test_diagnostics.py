@@ -97,6 +97,7 @@ def test_without_damping_a_gauss_newton_step_undoes_the_error():
 # -- facts of the rules ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_backpropagation_is_at_no_angle_to_itself():
     found = measured(network(BY_NAME["bp"]()))
     for i in (1, 2, 3):
@@ -104,6 +105,7 @@ def test_backpropagation_is_at_no_angle_to_itself():
         assert found[f"norm_ratio_bp_{i}"] == 1
 
 
+@pytest.mark.slow
 def test_with_transposed_weights_linear_layers_are_taught_as_by_backpropagation():
     step = 0.5
     model = network(BY_NAME["ldrl"](target_step=step), activation="linear")
@@ -117,6 +119,7 @@ def test_with_transposed_weights_linear_layers_are_taught_as_by_backpropagation(
         assert found[f"angle_jacobian_{i}"] < 1e-4
 
 
+@pytest.mark.slow
 def test_matched_inverses_with_transposed_weights_have_the_transposed_jacobian():
     matched = dtp_tf.numerics.activations.matched("tanh")
     model = network(
@@ -137,6 +140,7 @@ def test_with_negative_transposed_weights_the_update_points_the_other_way():
     assert measured(model)["angle_bp_1"] == pytest.approx(180, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_with_pseudo_inverses_the_targets_of_linear_layers_are_gauss_newton_targets():
     model = network(BY_NAME["drl"](target_step=0.5), units=(8, 6, 5), activation="linear")
     for i in model.inverted:
@@ -148,6 +152,7 @@ def test_with_pseudo_inverses_the_targets_of_linear_layers_are_gauss_newton_targ
         assert found[f"angle_gn_{i}"] < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BY_NAME)
 def test_every_rule_is_measured_at_every_hidden_layer(name):
     found = measured(network(BY_NAME[name]()))
@@ -159,6 +164,7 @@ def test_every_rule_is_measured_at_every_hidden_layer(name):
     assert all(isinstance(value, float) for value in found.values())
 
 
+@pytest.mark.slow
 def test_what_is_not_defined_is_left_out():
     model = network(BY_NAME["dtp"]())
     for pair in model.pairs[1:]:
@@ -180,6 +186,7 @@ def test_the_estimated_rounding_is_what_float32_does():
         assert rounding_angle(h, difference) == pytest.approx(angle(kept, difference), rel=0.1)
 
 
+@pytest.mark.slow
 def test_differences_that_drown_in_rounding_are_warned_about():
     model = network(BY_NAME["dtp"](target_step=1e-8))
     warning = rounding_warning(measured(model))
@@ -187,6 +194,7 @@ def test_differences_that_drown_in_rounding_are_warned_about():
     assert "`target_step`" in warning
 
 
+@pytest.mark.slow
 def test_differences_of_ordinary_size_are_not_warned_about():
     assert rounding_warning(measured(network(BY_NAME["dtp"]()))) is None
 
@@ -194,6 +202,7 @@ def test_differences_of_ordinary_size_are_not_warned_about():
 # -- training -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_measuring_changes_no_bit_of_the_training(tmp_path):
     settings = {**TINY, "deterministic": True}
     train(tmp_path / "without", **settings)
@@ -203,8 +212,10 @@ def test_measuring_changes_no_bit_of_the_training(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_measurements_are_logged_when_they_are_due(tmp_path):
-    _, history = train(tmp_path / "run", epochs=5, diagnostics_every=2, diagnostics_images=20)
+    measured = {"diagnostics_every": 2, "diagnostics_images": 20}
+    _, history = train(tmp_path / "run", pictures=True, epochs=5, **measured)
     with open(tmp_path / "run/log.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     due = [row["angle_bp_1"] != "" for row in rows]
@@ -215,11 +226,13 @@ def test_measurements_are_logged_when_they_are_due(tmp_path):
     assert (tmp_path / "run/diagnostics.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_without_diagnostics_there_is_no_picture_of_them(tmp_path):
-    train(tmp_path / "run", epochs=1)
+    train(tmp_path / "run", pictures=True, epochs=1)
     assert not (tmp_path / "run/diagnostics.png").exists()
 
 
+@pytest.mark.slow
 def test_a_training_warns_once_of_differences_that_drown(tmp_path, capsys):
     dtp_tf.train(
         "digits",

@@ -137,6 +137,7 @@ def test_the_confusion_matrix_becomes_a_picture_even_with_an_empty_class(result,
     assert not hidden_files(tmp_path)
 
 
+@pytest.mark.slow
 def test_many_classes_get_a_larger_picture(result, tmp_path):
     draw_confusion_matrix(result, tmp_path / "few.png")
     many = report(np.eye(60), np.arange(60), [f"class {i}" for i in range(60)])
@@ -144,6 +145,7 @@ def test_many_classes_get_a_larger_picture(result, tmp_path):
     assert picture_size(tmp_path / "many.png") > picture_size(tmp_path / "few.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_the_curves_become_a_picture(tmp_path, epochs):
     history = [{name: value / (i + 1) for name, value in LOGS.items()} for i in range(epochs)]
@@ -152,6 +154,7 @@ def test_the_curves_become_a_picture(tmp_path, epochs):
     assert width > 800 and height > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [(-0.04, -0.09), (0.2, -0.09)])
 def test_inverse_losses_below_0_have_curves_too(tmp_path, values):
     draw_curves([{**LOGS, "inverse_loss_2": value} for value in values], tmp_path / "curves.png")
@@ -164,6 +167,7 @@ def test_a_network_that_learns_by_no_local_losses_has_curves_too(tmp_path):
     assert picture_size(tmp_path / "curves.png")
 
 
+@pytest.mark.slow
 def test_a_network_without_inverses_has_curves_too(tmp_path):
     logs = {name: value for name, value in LOGS.items() if not name.endswith("_2")}
     draw_curves([logs, logs], tmp_path / "curves.png")

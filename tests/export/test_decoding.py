@@ -94,6 +94,7 @@ def read(content, folder):
     return read_image(folder / "image")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_becomes_what_the_commands_read(tmp_path, name):
     expected = read(FILES[name], tmp_path)

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shlex
-import sys
 
 import keras
 import numpy as np
@@ -15,12 +14,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 import dtp_tf
 from dtp_tf.errors import UserError
+from dtp_tf.export import saved_model
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.recipes.recipe import PREPROCESSINGS
 from dtp_tf.runs.models import load_model
 from dtp_tf.training.building import build_network
 
-export_module = sys.modules["dtp_tf.export"]  # `dtp_tf.export` is the function
 NAMES = ["zero", "eins", "dos", "trois", "[4]", "fünf", "六", "seven 7", "", "nine"]
 
 
@@ -62,6 +61,7 @@ def program(exported):
 # what it answers
 
 
+@pytest.mark.slow
 def test_the_export_gives_the_classifiers_scores(serve, classifier, images):
     probabilities = serve(images)["probabilities"].numpy()
     assert probabilities.dtype == np.float32
@@ -91,6 +91,7 @@ def test_a_request_may_have_any_number_of_images(serve, images, count):
     assert served["probabilities"].shape == (count, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
 def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     recipe = dtp_tf.recipe("digits", units=(4, 4), preprocessing=preprocessing)
@@ -101,6 +102,7 @@ def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     np.testing.assert_allclose(served["probabilities"], model(images), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_set_of_few_classes_shows_all_of_them(tmp_path, channels):
     model = keras.Sequential(
@@ -160,15 +162,16 @@ def test_an_export_needs_no_package_of_ours(program):
 # publishing; see also test_publishing.py
 
 
+@pytest.mark.slow
 def test_a_server_never_sees_half_a_model(classifier, images, tmp_path, monkeypatch):
     seen = []
-    check = export_module._check
+    check = saved_model._check
 
     def look(*args):
         seen.append([entry.name for entry in (tmp_path / "digits").iterdir()])
         check(*args)
 
-    monkeypatch.setattr(export_module, "_check", look)
+    monkeypatch.setattr(saved_model, "_check", look)
     path = export(classifier, NAMES, tmp_path, "digits", images)
     ((while_writing,),) = seen
     assert while_writing.startswith(".")
@@ -185,6 +188,7 @@ def test_a_name_that_is_no_folder_for_a_server_is_refused(classifier, images, tm
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0.001, float("nan")])
 def test_an_export_with_other_scores_is_not_published(
     classifier, images, tmp_path, monkeypatch, wrong
@@ -193,15 +197,16 @@ def test_an_export_with_other_scores_is_not_published(
         return classifier(images, training=training) + wrong
 
     distorted.input_shape = classifier.input_shape
-    write = export_module.write_saved_model
+    write = saved_model.write_saved_model
     monkeypatch.setattr(
-        export_module, "write_saved_model", lambda _, names, path: write(classifier, names, path)
+        saved_model, "write_saved_model", lambda _, names, path: write(classifier, names, path)
     )
     with pytest.raises(UserError, match="does not give the trained model's scores"):
         export(distorted, NAMES, tmp_path, "digits", images)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_failing_export_keeps_the_versions_that_were_there(
     classifier, images, tmp_path, monkeypatch
 ):
@@ -222,6 +227,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_sentence(
     assert [path.name for path in tmp_path.rglob("*")] == ["file"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_version_and_nothing_hidden(classifier, images, tmp_path):
     with full_disk(4000), pytest.raises(UserError) as caught:
         export(classifier, NAMES, tmp_path, "digits", images)
@@ -243,7 +249,7 @@ KILLED = """
 import json, os, pathlib, signal, sys
 
 import dtp_tf.export.saved_model
-from dtp_tf import export as exporting
+from dtp_tf.export import saved_model as exporting
 from dtp_tf.runs.models import load_model
 
 model, images, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -292,6 +298,7 @@ for points in (["half a program", "without warm-up"], ["checked", "published"], 
 """
 
 
+@pytest.mark.slow
 def test_killed_exports_leave_no_half_version_and_two_at_once_get_two(images, tmp_path):
     np.save(tmp_path / "images.npy", images)
     model = trained()[0] / "classifier.keras"
@@ -338,6 +345,7 @@ def test_the_training_command_exports_what_it_evaluated():
     assert np.mean(answers == test.labels) == metrics["test"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_again_under_another_name(tmp_path):
     folder, _ = trained()
     words = ("export", folder, "--name", "my_digits", "--export-dir", tmp_path)
@@ -351,6 +359,7 @@ def test_a_run_is_exported_again_under_another_name(tmp_path):
     assert os.listdir(tmp_path / "my_digits") == ["2"]
 
 
+@pytest.mark.slow
 def test_the_card_of_an_exported_run_has_what_the_run_found(tmp_path):
     folder, _ = trained()
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -380,6 +389,7 @@ def test_at_least_one_version_must_be_kept(command, keep):
     assert "--keep" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_training_command_prunes_old_versions(tmp_path):
     home = tmp_path / "exported" / "digits"
     for version in ("1", "2", "notes"):

@@ -118,6 +118,7 @@ def asked(signature, images):
 # names and types
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_a_signature_has_its_method_names_types_and_a_free_batch_size(program, name):
     def described(infos):
@@ -263,6 +264,7 @@ def test_the_warm_up_asks_every_signature_for_one_image_and_for_a_batch(path, im
     assert sorted(seen) == sorted((name, count) for name in SIGNATURES for count in (1, 8))
 
 
+@pytest.mark.slow
 def test_an_export_checked_on_few_images_is_warmed_up_with_those(classifier, images, tmp_path):
     path = export(classifier, NAMES, tmp_path, "digits", images[:2])
     assert len(warm_up(path)) == 6

@@ -104,6 +104,7 @@ def test_the_requests_on_the_page_are_answered(folder, monkeypatch, capsys):
     assert capsys.readouterr().out.split()[0] == names["seven"]["classes"][0]
 
 
+@pytest.mark.slow
 def test_the_other_runtime_on_the_page_runs(folder):
     words = ("export", trained()[0], "--export-dir", "exported_models", "--format", "onnx")
     succeeded(invoke(*words))

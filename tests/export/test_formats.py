@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -26,6 +25,7 @@ def images():
     return digits().test.images[:40]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("preprocessing", ["symmetric", "standardize"])
 def test_a_written_file_gives_the_classifiers_scores(images, tmp_path, kind, preprocessing):
@@ -54,6 +54,7 @@ def test_an_onnx_file_has_one_input_with_a_name_and_a_free_batch_size(images, tm
     assert kind.shape.dim[0].dim_param
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_beside_the_saved_model(images, tmp_path):
     words = ("export", trained()[0], "--export-dir", tmp_path, "--json")
     formats = ("--format", "litert", "--format", "savedmodel", "--format", "onnx")
@@ -68,11 +69,12 @@ def test_the_command_writes_both_beside_the_saved_model(images, tmp_path):
     assert (pathlib.Path(content["export"]) / "saved_model.pb").is_file()
 
 
+@pytest.mark.slow
 def test_a_file_with_other_scores_is_not_published(images, tmp_path, monkeypatch):
     def wrong(kind, path, images):
         return run_format(kind, path, images) + 0.001
 
-    monkeypatch.setattr(sys.modules["dtp_tf.export"], "run_format", wrong)
+    monkeypatch.setattr("dtp_tf.export.saved_model.run_format", wrong)
     classifier = load_model(trained()[0] / "classifier.keras").model
     names = [str(i) for i in range(10)]
     with pytest.raises(UserError, match="by litert, they differ by 0.001"):
@@ -109,6 +111,7 @@ def test_a_network_that_cannot_be_converted_is_said_in_one_sentence(tmp_path, mo
     )
 
 
+@pytest.mark.slow
 def test_a_file_that_no_runtime_knows_is_refused_in_one_sentence(images, tmp_path, caplog):
     # The ONNX converter writes Erfc, which ONNX does not have.
     recipe = dtp_tf.recipe("digits", units=(6, 4), activation="gelu")

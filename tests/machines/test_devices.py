@@ -128,6 +128,7 @@ def compiled(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "expected"), [({}, {"apply"}), ({"jit": "on"}, {"apply", "run"})]
 )
@@ -139,6 +140,7 @@ def test_xla_compiles_what_is_asked_for(tmp_path, compiled, settings, expected):
     assert found.get("jit") == settings.get("jit")
 
 
+@pytest.mark.slow
 def test_a_step_gives_nothing_to_the_host():
     network = tiny_network("dtp")
     x, y = examples()
@@ -183,6 +185,7 @@ def test_only_the_products_of_the_forward_layers_are_rounded():
     assert {weight.dtype for weight in pair.weights} == {"float32"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", BY_NAME)
 def test_targets_and_losses_are_float32_by_every_rule(rule):
     network, (x, y) = tiny_network(rule), examples()
@@ -236,6 +239,7 @@ def test_the_target_differences_keep_their_direction(rule):
     assert rule == "sdtp" or turned(rounded=True) > 5  # its first difference is large
 
 
+@pytest.mark.slow
 def test_a_run_in_mixed_precision_learns_and_leaves_a_classifier_in_float32(tmp_path):
     settings = {**TINY, "precision": "mixed_bfloat16", "epochs": 3}
     model, history = train(tmp_path / "run", **settings)
@@ -258,6 +262,7 @@ def test_tf32_is_on_for_a_recipe_that_asks_for_it_only():
             assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_precision_and_may_change_its_machine(tmp_path, compiled):
     run = tmp_path / "run"
     train(run, epochs=2, units=(8,), callbacks=[StopAfter(1)])

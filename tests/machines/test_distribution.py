@@ -83,6 +83,7 @@ def run_workers(tmp_path, cases, count=2):
 # -- equal results ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_workers_learn_what_one_device_learns(tmp_path):
     expected = one_device(SOME)
     for path in run_workers(tmp_path, SOME):
@@ -155,6 +156,7 @@ MIRRORED = """
     """
 
 
+@pytest.mark.slow
 def test_a_run_of_one_device_is_resumed_on_two_and_ends_the_same(single, tmp_path):
     code = textwrap.dedent(MIRRORED)
     printed = python("-c", code, 2, single / "stopped", cwd=tmp_path)
@@ -185,6 +187,7 @@ def test_neighbouring_replicas_get_their_rows_of_each_batch_in_turn():
     assert shares(whole, 3, 0, 3).element_spec[0].shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_a_replica_without_an_image_of_the_last_batch_adds_nothing():
     network = dtp_tf.DTPNetwork([dtp_tf.DensePair(4), dtp_tf.DensePair(4)], 3)
     network.build((None, 5))

@@ -71,6 +71,7 @@ def test_what_train_refuses_is_said_once_with_its_exit_code(tmp_path):
 # -- runs ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_others_soon_and_the_run_goes_on_without_them(tmp_path):
     run = tmp_path / "run"
     with launched(run, QUICK) as (process, workers):

@@ -46,6 +46,7 @@ def lists_of_optimizers(rule):
     return settings, (keras.optimizers.Adam(0.01), inverse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "many"), [(rule, False) for rule in BY_NAME] + [(rule, True) for rule in TRAINED]
 )
@@ -92,6 +93,7 @@ def test_the_saved_classifier_predicts_the_same(tmp_path, rule):
     assert {type(layer).__module__.split(".")[0] for layer in loaded.layers} == {"keras"}
 
 
+@pytest.mark.slow
 def test_the_exported_classifier_predicts_the_same(tmp_path):
     # The classifier knows nothing of the rule, so one is enough.
     keras.utils.set_random_seed(0)

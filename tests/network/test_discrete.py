@@ -46,6 +46,7 @@ def test_a_target_that_turns_no_sign_asks_nothing_of_the_layer_below():
     assert np.any(top.numpy() != batch.h[2].numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in BY_NAME if name not in ("bp", "autoencoder")])
 def test_every_other_rule_trains_through_signs(name):
     model = network(BY_NAME[name]())
@@ -61,6 +62,7 @@ def test_backpropagation_is_refused_with_the_layer_and_what_to_use():
         network(BY_NAME["bp"]())
 
 
+@pytest.mark.slow
 def test_the_recipe_setting_is_for_all_hidden_layers_but_the_first(tmp_path):
     settings = {
         **TINY, "units": (32, 32, 32), "epochs": 6, "learning_rate": 3e-3, "batch_size": 32,

@@ -124,6 +124,7 @@ def test_by_every_rule_a_local_loss_has_a_gradient_in_its_own_layer_only(rule):
             assert all((one is not None) == (other is layer) for one in gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", SUPERVISED)
 def test_every_rule_moves_every_layer(rule):
     model = network(rule)
@@ -152,6 +153,7 @@ def test_an_answer_is_the_mean_over_passes_with_fixed_thresholds():
     np.testing.assert_allclose(model(X), expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_answer_does_not_depend_on_the_other_examples_or_on_the_step():
     model = network()
     answers = model.predict(X, verbose=0)
@@ -167,6 +169,7 @@ def test_thresholds_of_layers_and_seeds_differ_and_are_spread_evenly():
     assert abs(one.mean() - 0.5) < 0.01
 
 
+@pytest.mark.slow
 def test_the_classifier_of_stock_layers_gives_the_same_answers_when_loaded_and_exported(tmp_path):
     run, _ = train(tmp_path / "run", **STOCHASTIC)
     images = dtp_tf.load_data(dtp_tf.recipe("digits")).test.images[:20]
@@ -191,6 +194,7 @@ STOCHASTIC = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_recipe_setting_is_for_all_layers_but_the_first(tmp_path):
     settings = {**STOCHASTIC, "learning_rate": 0.02, "epochs": 12}
     model, history = train(tmp_path / "run", **settings, diagnostics_every=6, diagnostics_images=20)

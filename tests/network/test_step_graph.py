@@ -37,6 +37,7 @@ def products(rule, steps):
     return [found.count(shape) for shape in shapes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", STEPPED)
 def test_more_updates_of_the_inverses_repeat_no_forward_pass(rule):
     once, often = products(rule, 1), products(rule, 3)
@@ -45,6 +46,7 @@ def test_more_updates_of_the_inverses_repeat_no_forward_pass(rule):
     assert often == [1 + 3 * one for one in noisy]
 
 
+@pytest.mark.slow
 def test_the_top_target_does_not_go_through_its_inverse_as_a_whole():
     """It differs from the activations by a combination of as many vectors as there are classes."""
     *_, below, top = WIDTHS
@@ -53,6 +55,7 @@ def test_the_top_target_does_not_go_through_its_inverse_as_a_whole():
     assert sorted(rows) == [CLASSES, BATCH]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inverse_first", [False, True])
 def test_a_difference_is_one_product_where_the_activation_comes_first(inverse_first):
     """Elsewhere it is one of twice the rows, for both values of the inverse."""
@@ -62,6 +65,7 @@ def test_a_difference_is_one_product_where_the_activation_comes_first(inverse_fi
     assert rows == [BATCH if inverse_first else 2 * BATCH]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["parallel", "alternating", "inverse-first"])
 def test_a_run_traces_each_of_its_passes_once(schedule, tmp_path):
     settings = recipe(

@@ -59,6 +59,7 @@ def test_few_directions_of_many_examples_have_the_identity_as_covariance_too():
     np.testing.assert_allclose(own.T @ own / 50, np.eye(5), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_direction_comes_with_either_sign():
     draws = [drawn(network(), 1, step, 0, 12)[0] for step in range(0, 60, 6)]
     products = np.array([np.sum(draws[0] * later, axis=1) / 12 for later in draws[1:]])
@@ -101,6 +102,7 @@ def test_normal_noise_is_the_default_and_no_frame():
     assert np.abs(draws @ draws.T / 12 - np.eye(12)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_fewer_updates_bring_an_inverse_closer_to_the_transposed_weights():
     def distance(directions):
         keras.utils.set_random_seed(0)

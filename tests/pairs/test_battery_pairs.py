@@ -25,6 +25,7 @@ from dtp_tf.export.saved_model import export
 from dtp_tf.network.batch import Batch
 
 
+@pytest.mark.slow
 @every_kind_by_every_rule
 def test_every_kind_of_pair_is_taught_in_its_shape_by_losses_of_its_own(kind, rule):
     network = build_images(kind, rule)
@@ -52,6 +53,7 @@ def test_every_kind_of_pair_is_taught_in_its_shape_by_losses_of_its_own(kind, ru
             assert (kernel is not None) == (other == layer)
 
 
+@pytest.mark.slow
 @every_kind_by_every_rule
 def test_every_kind_of_pair_learns_with_all_its_variables(kind, rule):
     network = build_images(kind, rule)
@@ -71,6 +73,7 @@ def test_every_kind_of_pair_learns_with_all_its_variables(kind, rule):
         np.testing.assert_array_equal(now, old)
 
 
+@pytest.mark.slow
 @every_kind
 @pytest.mark.parametrize("rule", ["dtp", "ldrl"])
 def test_every_kind_of_pair_learns_on_from_a_file(tmp_path, kind, rule):
@@ -90,6 +93,7 @@ def test_every_kind_of_pair_learns_on_from_a_file(tmp_path, kind, rule):
     assert np.isfinite(errors).all()
 
 
+@pytest.mark.slow
 def test_every_kind_of_pair_can_be_exported(tmp_path):
     keras.utils.set_random_seed(0)
     pairs = [PAIRS[kind][0]()[0] for kind in PAIRS]
@@ -105,6 +109,7 @@ def test_every_kind_of_pair_can_be_exported(tmp_path):
 
 
 # Tracing takes seconds: the kinds and rules with code of their own that could lose a size.
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "rule"), [("max", "ldrl"), ("strided", "fa"), ("block", "drl")])
 def test_images_of_an_unknown_number_learn_as_a_known_number_does(kind, rule):
     network, eager = build_images(kind, rule), build_images(kind, rule)

@@ -79,6 +79,7 @@ def test_training_normalises_by_the_batch_and_other_points_do_so_too():
     assert all(not one.any() or np.all(one == 1) for one in statistics(made_again))
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_what_else_is_in_the_batch():
     made, x = network(), images()
     for _ in range(3):
@@ -92,6 +93,7 @@ def test_answers_do_not_depend_on_what_else_is_in_the_batch():
         np.testing.assert_array_equal(now, old)
 
 
+@pytest.mark.slow
 def test_measuring_changes_nothing():
     made, x = network(), images()
     step(made, x, Y)
@@ -151,6 +153,7 @@ def test_a_given_inverse_is_taken_as_it_is():
     assert pair(images(2, pair.above), reverse=True).shape == (2, *IMAGE)
 
 
+@pytest.mark.slow
 def test_a_block_is_made_again_from_its_configuration_and_from_a_file(tmp_path):
     made, x = network(), images()
     for _ in range(2):
@@ -167,6 +170,7 @@ def test_a_block_is_made_again_from_its_configuration_and_from_a_file(tmp_path):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_blocks_has_the_running_statistics():
     made, x = network(), images()
     for _ in range(3):

@@ -64,6 +64,7 @@ def test_inverse_differences_are_differences_of_the_inverse(pool):
         np.testing.assert_allclose(one, found[0], atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["none", "max", "overlapping"])
 def test_with_its_kernel_and_a_matched_activation_the_inverse_has_the_transposed_jacobian(pool):
     from dtp_tf.numerics.activations import matched_tanh

@@ -18,6 +18,7 @@ def test_every_shipped_preset_has_its_recorded_answers():
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(shipped_names())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_names())
 def test_a_shipped_preset_gives_the_recorded_answers(name):
     recorded = read_json(GOLDEN / f"{name}.json")
@@ -30,6 +31,7 @@ def test_a_shipped_preset_gives_the_recorded_answers(name):
         assert [info["class_names"][i] for i in scores.argmax(-1)] == recorded["classes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_answers_depend_on_the_weights_and_are_of_several_classes(name):
     recorded = read_json(GOLDEN / f"{name}.json")

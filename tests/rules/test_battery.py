@@ -56,6 +56,7 @@ def test_there_is_a_target_or_a_direction_of_its_shape_for_every_hidden_layer(ru
 
 
 # The others have no code of their own in which a size could be lost; tracing takes seconds.
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ddtp_linear", "ldrl", "fa"])
 def test_a_compiled_step_of_an_unknown_batch_size_equals_the_plain_one(rule):
     network, eager = build(rule), build(rule)
@@ -129,6 +130,7 @@ def test_a_feedback_loss_has_a_gradient_in_its_own_feedback_only(rule, inverse_f
 # -- what moves -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_case
 def test_every_trainable_variable_moves_in_one_epoch_and_nothing_else(
     rule, schedule, inverse_first
@@ -150,6 +152,7 @@ def test_every_trainable_variable_moves_in_one_epoch_and_nothing_else(
         np.testing.assert_array_equal(now, old)
 
 
+@pytest.mark.slow
 @every_case
 def test_each_phase_moves_its_own_kind_of_weights(rule, schedule, inverse_first):
     network = build(rule, schedule, inverse_first)
@@ -204,8 +207,9 @@ def test_examples_of_weight_zero_have_no_influence(monkeypatch, rule):
 # -- replicas -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_replicas_learn_by_fit_what_one_learns(tmp_path):
-    """By every rule and schedule, dense networks do so in tests/test_distribution.py."""
+    """By every rule and schedule, dense networks do so in tests/machines/test_distribution.py."""
     # A process of its own, for the number of devices is fixed when TensorFlow starts.
     code = """
         import keras

@@ -52,6 +52,7 @@ def test_convolutions_and_their_way_back_are_those_of_the_reference(padding, ker
 POOLINGS = [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0), (3, 3, 2), (4, 2, 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "stride", "padding", "compiled"),
     [*((*one, False) for one in POOLINGS), *((*one, True) for one in POOLINGS[1:4:2])],

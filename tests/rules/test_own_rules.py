@@ -106,6 +106,7 @@ def run(home, place):
     return home / "run"
 
 
+@pytest.mark.slow
 def test_a_rule_from_a_file_trains_every_layer(run, place):
     assert read_json(run / "config.json")["rule"] == place
     trained = load_model(run / "last.keras")
@@ -116,6 +117,7 @@ def test_a_rule_from_a_file_trains_every_layer(run, place):
     assert logs["val_accuracy"] > 0.3  # guesses are right in 10 %
 
 
+@pytest.mark.slow
 def test_the_first_target_of_the_example_is_a_step_of_the_length_that_it_says(run):
     network = load_model(run / "best.keras").model
     batch = Batch(network, digits().train.images[:20], digits().train.labels[:20])
@@ -129,6 +131,7 @@ def test_the_first_target_of_the_example_is_a_step_of_the_length_that_it_says(ru
     np.testing.assert_allclose(cosine, 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_rule_from_a_file_is_evaluated_and_exported_like_any_other(run, tmp_path):
     expected = read_json(run / "metrics.json")["test"]
     for name in ("", "best.keras", "classifier.keras"):
@@ -139,6 +142,7 @@ def test_a_run_with_a_rule_from_a_file_is_evaluated_and_exported_like_any_other(
     assert pathlib.Path(json.loads(exported)["export"]).is_dir()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_rule_from_a_file_opens_in_a_fresh_process(run, place, tmp_path):
     np.save(tmp_path / "images.npy", digits().test.images[:9])
     program = """
@@ -165,6 +169,7 @@ def test_the_commands_find_the_rule_of_a_run_in_a_process_of_their_own(run, tmp_
     assert result["confusion_matrix"] == expected["confusion_matrix"]
 
 
+@pytest.mark.slow
 def test_a_deterministic_run_with_a_rule_from_a_file_is_resumed_bit_by_bit(home, place, tmp_path):
     settings = {**SETTINGS, "rule": place, "epochs": 2, "deterministic": True}
     train(tmp_path / "whole", **settings)
@@ -293,6 +298,7 @@ def test_a_folder_is_no_file(tmp_path):
     assert f"there is no file {tmp_path / 'mine.py'}" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("evaluate", "{}"), ("predict", "{}", "a.png"), ("export", "{}"),
               ("train", "--resume", "{}")],

@@ -159,6 +159,7 @@ def test_labels_have_no_part_in_what_hidden_layers_learn(network):
         assert same == (one.shape[-1] != CLASSES)  # all but the output layer
 
 
+@pytest.mark.slow
 def test_reconstructions_improve_while_it_learns():
     x = digits().train
     inputs = x.images.reshape(len(x), -1).astype("float32") / 255

@@ -72,6 +72,7 @@ def ridge(a, target, penalty):
     return np.linalg.solve(a.T @ a + penalty * np.eye(a.shape[1]), a.T @ target)
 
 
+@pytest.mark.slow
 def test_ldrl_learns_the_transposed_weights():
     # With y = x W: E[ -2 < dx, dx W V > + || dy V ||^2 ] = sigma^2 ( -2 tr(W V) + || V ||^2 )
     #             = sigma^2 || V - W^T ||^2 + const, the smallest at V = W^T.
@@ -80,6 +81,7 @@ def test_ldrl_learns_the_transposed_weights():
         near(learned(network, layer)[0], kernel.T, other=np.linalg.pinv(kernel))
 
 
+@pytest.mark.slow
 def test_after_ldrl_the_targets_are_steps_along_backpropagations_gradients():
     network = trained(rules.LDRL(noise=SIGMA, inverse_steps=1, target_step=1.0), rate=0.5)
     second, third = weights()
@@ -92,6 +94,7 @@ def test_after_ldrl_the_targets_are_steps_along_backpropagations_gradients():
     near((first - batch.h[1]).numpy(), -gradient @ third.T @ second.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [rules.DTP, rules.TP, rules.SDTP])
 def test_the_denoising_losses_learn_a_least_squares_inverse(rule):
     # dtp, tp: E || h~ W V + c - h~ ||^2 regresses h~ on h~ W. With S the covariance of h,
@@ -120,6 +123,7 @@ def test_the_denoising_losses_learn_a_least_squares_inverse(rule):
     near(bias, h.mean(axis=0) @ (np.eye(6) - second @ expected), tolerance=0.1)
 
 
+@pytest.mark.slow
 def test_without_noise_sdtp_and_dtp_learn_the_same():
     kernels = [
         learned(trained(rule(noise=0.0, schedule="parallel"), rate=0.15), 1)[0]
@@ -128,6 +132,7 @@ def test_without_noise_sdtp_and_dtp_learn_the_same():
     np.testing.assert_allclose(*kernels, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.0, 0.3])
 def test_drl_learns_damped_gauss_newton_steps(penalty):
     # Linear layers take a noise d = sigma eps up and down to d A_i, and r to h + d A_i V_i, where
@@ -157,6 +162,7 @@ def test_drl_learns_damped_gauss_newton_steps(penalty):
         near((first - batch.h[1]).numpy(), step @ np.linalg.pinv(second @ third))
 
 
+@pytest.mark.slow
 def test_ddtp_linear_learns_damped_gauss_newton_steps_through_all_layers_above():
     # Noise d on h_i moves the logits by d J with J = W_{i+1} .. W_M, so that the loss is
     # || I - J Q ||^2 + lambda || Q ||^2, the smallest at Q_i = (J^T J + lambda I)^-1 J^T.
@@ -167,6 +173,7 @@ def test_ddtp_linear_learns_damped_gauss_newton_steps_through_all_layers_above()
         near(learned(network, layer)[0], expected, other=above.T)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [rules.LDRL, rules.DRL])
 def test_the_bias_of_linear_feedback_has_no_part_in_differences(rule):
     # It cancels in g(a) - g(b), so it stays where it began.

@@ -97,6 +97,7 @@ def test_both_optimizers_come_back_with_their_kinds_and_settings(tmp_path):
         assert after.get_config() == before.get_config()
 
 
+@pytest.mark.slow
 def test_keras_alone_opens_a_checkpoint_after_dtp_tf_was_imported(tmp_path):
     images = digits().test.images[:50]
     np.save(tmp_path / "images.npy", images)

@@ -52,6 +52,7 @@ def run(*words):
     return json.loads(succeeded(invoke("load-test", *words, "--json")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_every_request_is_answered_counted_and_checked(server, home, scheme):
     words = (url(server, scheme), "--concurrency", "1,3", "--requests", 20, "--batch-size", 4,
@@ -77,6 +78,7 @@ def test_every_request_is_answered_counted_and_checked(server, home, scheme):
         assert server.connections == 1 + 1 + 3  # each worker's stays open
 
 
+@pytest.mark.slow
 def test_latency_is_the_servers(server, images):
     server.delay = 0.1
     (level,) = load_test(server.url(), images, [1], requests=3)["levels"]
@@ -84,6 +86,7 @@ def test_latency_is_the_servers(server, images):
     assert level["requests_per_second"] < 10
 
 
+@pytest.mark.slow
 def test_a_duration_ends_each_level_in_time(server, images):
     server.delay = 0.05
     start = time.monotonic()
@@ -94,6 +97,7 @@ def test_a_duration_ends_each_level_in_time(server, images):
     assert all(0.5 <= level["seconds"] < 3 for level in levels)
 
 
+@pytest.mark.slow
 def test_workers_work_at_the_same_time(server, images):
     server.delay = 0.2
     one, four = load_test(server.url(), images[:1], [1, 4], requests=8)["levels"]
@@ -247,6 +251,7 @@ def test_a_server_that_only_fails_ends_the_test_soon_and_with_an_error(server, i
         check_load_test(result)
 
 
+@pytest.mark.slow
 def test_a_request_that_takes_too_long_is_a_timeout(server, images):
     counted = []
 

@@ -152,6 +152,7 @@ def test_what_does_not_exist_is_refused():
 # -- the command -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_train_starts_from_a_preset_and_the_run_says_so(preset, tmp_path):
     run = tmp_path / "run"
     words = ("--init", preset, "--no-export", "--run-dir", run)
@@ -164,6 +165,7 @@ def test_train_starts_from_a_preset_and_the_run_says_so(preset, tmp_path):
     assert int(network.step) > 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_does_not_ask_for_its_first_weights_again(tmp_path):
     run = tmp_path / "run"
     (tmp_path / "start.keras").write_bytes(best().read_bytes())

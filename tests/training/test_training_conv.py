@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from helpers import StopAfter, arrays, assert_same_arrays, digits, invoke, succeeded, train
 from PIL import Image
 
@@ -17,6 +18,8 @@ from dtp_tf.runs.models import load_model
 from dtp_tf.sharing.run_presets import save_run
 from dtp_tf.training.building import build_network
 from dtp_tf.training.initial import initialize
+
+pytestmark = pytest.mark.slow  # they share a trained convolutional network
 
 # Two convolutions, so that an inverse unpools, and with overlapping windows.
 LAYERS = ("conv 6 3 max 3/2 p1", "conv 8 3 elu max 2", "dense 24 tanh")
@@ -85,8 +88,8 @@ def test_the_classifier_the_export_and_predict_agree(run, tmp_path):
     assert {type(one).__module__.split(".")[0] for one in classifier.layers} == {"keras"}
     words = ("export", path, "--name", "conv", "--export-dir", tmp_path, "--json")
     version = json.loads(succeeded(invoke(*words)))["export"]
-    served = dtp_tf.export.tf.saved_model.load(version).signatures["serving_default"]
-    found = served(images=dtp_tf.export.tf.constant(images))["probabilities"]
+    served = tf.saved_model.load(version).signatures["serving_default"]
+    found = served(images=tf.constant(images))["probabilities"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     Image.fromarray(images[0, ..., 0]).save(tmp_path / "one.png")
     (answer,) = json.loads(succeeded(invoke("predict", path, tmp_path / "one.png", "--json")))

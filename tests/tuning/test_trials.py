@@ -70,6 +70,7 @@ def trained(tmp_path_factory):
     return study, console, seen
 
 
+@pytest.mark.slow
 def test_a_trial_ends_with_the_accuracy_of_its_best_epoch(trained):
     study, _, _ = trained
     assert study.done() == 2
@@ -86,6 +87,7 @@ def test_a_trial_ends_with_the_accuracy_of_its_best_epoch(trained):
         assert result["versions"]["jit"] == "off"
 
 
+@pytest.mark.slow
 def test_the_test_split_is_never_read(trained):
     study, _, seen = trained
     assert len(seen) == 2
@@ -117,6 +119,7 @@ def test_a_person_reads_a_line_per_epoch(trained):
     assert first[3].split()[2:] == ["finished:", accuracy]
 
 
+@pytest.mark.slow
 def test_a_process_trains_no_more_than_its_share(tmp_path, monkeypatch):
     def train_trial(trial, *rest):
         trial.finish(0.5, {})
@@ -128,6 +131,7 @@ def test_a_process_trains_no_more_than_its_share(tmp_path, monkeypatch):
     assert study.done() == 3
 
 
+@pytest.mark.slow
 def test_a_trial_that_falls_behind_is_pruned(tmp_path):
     study = create(tmp_path, epochs=3)
     for _ in range(UNPRUNED_TRIALS):
@@ -145,6 +149,7 @@ def test_a_trial_that_falls_behind_is_pruned(tmp_path):
     assert not Run(study.path(UNPRUNED_TRIALS + 1)).last.exists()
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_does_not_stop_the_search(tmp_path):
     wild = {"rule": "fa", "optimizer": "sgd", "activation": "relu", "epochs": 1}
     study = create(tmp_path, {"learning_rate": {"low": 1e29, "high": 1e30}}, **wild)
@@ -158,6 +163,7 @@ def test_a_trial_that_diverges_does_not_stop_the_search(tmp_path):
     assert [line.split()[2] for line in console.lines][1::2] == ["diverged", "diverged"]
 
 
+@pytest.mark.slow
 def test_a_stopped_trial_goes_on_where_it_was(tmp_path):
     study = create(tmp_path, epochs=3)
     console = Reader(interrupt)
@@ -174,6 +180,7 @@ def test_a_stopped_trial_goes_on_where_it_was(tmp_path):
     assert set(study.entries()[1].intermediate_values) == {1, 2, 3}  # those before the stop, too
 
 
+@pytest.mark.slow
 def test_a_stop_before_the_first_batch_leaves_the_trial_to_others(tmp_path):
     study = create(tmp_path)
 
@@ -187,6 +194,7 @@ def test_a_stop_before_the_first_batch_leaves_the_trial_to_others(tmp_path):
     assert study.done() == 0 and study.has_work(1)
 
 
+@pytest.mark.slow
 def test_a_mistake_gives_the_trial_back_and_is_told_in_one_sentence(tmp_path):
     study = create(tmp_path, dataset="no_such_set")
     outcome = work(job(study, 2), Reader())
@@ -231,6 +239,7 @@ def taken(error):
     return trace.tb_frame.f_locals["trial"]
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_its_trial_to_the_next(tmp_path):
     study = create(tmp_path / "study", epochs=4000)
     write_json(tmp_path / "job.json", job(study, 1))

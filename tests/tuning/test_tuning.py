@@ -35,6 +35,8 @@ from dtp_tf.tuning.shared_study import SharedStudy
 from dtp_tf.tuning.trial_job import run_job
 from dtp_tf.tuning.tuning import check_numbers
 
+pytestmark = pytest.mark.slow  # they share a search of four trials
+
 SMALL = {"units": (16, 12), "batch_size": 64, "epochs": 2}
 WORDS = flags(SMALL)
 PICTURES = ("history.png", "importance.png", "parallel.png")
@@ -326,7 +328,6 @@ def searching(out, *words):
                  cwd=out.parent)  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path):
     out = tmp_path / "out"
     process = searching(out, "--trials", 2, "--epochs", 60)

@@ -1,187 +1,35 @@
-"""Runs that are killed and continued: nothing is lost, repeated or changed."""
+"""A resumed run finds all that it needs, repeats nothing, and refuses to be changed."""
 
 import contextlib
 import json
 import os
-import random
 import shutil
-import signal
-import time
 
 import keras
 import pytest
 from helpers import (
-    DETERMINISTIC,
     TINY,
     At,
     StopAfter,
     arrays,
     assert_same_arrays,
-    deterministic_history,
-    deterministic_run,
     digits,
     flags,
     full_disk,
     hidden_files,
     invoke,
-    killed_at_the_end,
     log_rows,
     refusal,
-    start,
     succeeded,
     train,
     trained,
-    wait_for,
-    without_times,
 )
+from resume_support import check_log
 
 import dtp_tf
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import read_json, write_json
 from dtp_tf.runs.models import load_model, save_model
-
-
-class StateAtTheStart(keras.callbacks.Callback):
-    """Saves the network as it is before the first step."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-
-    def on_train_begin(self, logs=None):
-        self.model.save(self.path)
-
-
-def last_epoch(run):
-    """Return the number of epochs in a run's last checkpoint, 0 without one."""
-    if not (run / "last.keras").exists():
-        return 0
-    return len(load_model(run / "last.keras").about["history"])
-
-
-def kill(run, moment, *words):
-    """Start a training, kill it with SIGKILL, and return the epochs that were saved.
-
-    `moment` is the number of epochs in log.csv to wait for, and seconds after that; or None: the
-    moment in which a checkpoint is written.
-    """
-    process = start("train", *words, "--no-export", cwd=run.parent)
-    with killed_at_the_end(process):
-        if moment is None:
-            wait_for(lambda: any(".last-" in path.name for path in hidden_files(run)), process)
-        else:
-            epochs, seconds = moment
-            wait_for((run / "tensorboard").exists, process)
-            wait_for(lambda: len(log_rows(run)) >= epochs, process)
-            time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL  # it was still at work
-    return last_epoch(run)
-
-
-def check_log(run, epochs):
-    """Check that log.csv has every epoch once, as in the last checkpoint."""
-    rows = log_rows(run)
-    assert [row["epoch"] for row in rows] == [str(i + 1) for i in range(epochs)]
-    history = load_model(run / "last.keras").about["history"]
-    for row, logs in zip(rows, history, strict=True):
-        assert {name: float(row[name]) for name in logs} == logs
-
-
-# -- killed at any moment --------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_deterministic_run_that_was_killed_ends_bit_identical_to_one_that_was_not(tmp_path):
-    chance = random.Random(2015)
-    run = tmp_path / "run"
-    first = ["digits", *flags(DETERMINISTIC), "--run-dir", run]
-    again = ["--resume", run]
-    kill(run, (0, chance.uniform(0, 2)), *first)  # while it is traced, or in the first epoch
-    saved = [kill(run, (chance.randint(2, 3), chance.uniform(0, 0.2)), *again)]
-    saved.append(kill(run, None, *again))
-    assert 0 < saved[0] <= saved[1] < DETERMINISTIC["epochs"]
-    succeeded(invoke("train", "--resume", run, "--no-export"))
-
-    whole = deterministic_run()
-    for name in ("last.keras", "best.keras", "classifier.keras"):
-        assert_same_arrays(arrays(run / name), arrays(whole / name))
-    check_log(run, DETERMINISTIC["epochs"])
-    for ours, theirs in zip(log_rows(run), log_rows(whole), strict=True):
-        assert without_times(ours) == without_times(theirs)
-    ours, theirs = read_json(run / "metrics.json"), read_json(whole / "metrics.json")
-    for name in ("test", "validation", "best_epoch", "epochs", "interrupted"):
-        assert ours[name] == theirs[name]
-    assert not hidden_files(run)
-
-
-@pytest.mark.slow
-def test_a_run_that_was_killed_continues_from_the_very_state_of_its_checkpoint(tmp_path):
-    chance = random.Random(1412)
-    run = tmp_path / "run"
-    settings = {
-        **TINY,
-        "batch_size": 16,
-        "epochs": 8,
-        "schedule": "alternating",
-        "optimizer": "rmsprop-graves",
-        "learning_rate": 0.003,
-        "inverse_optimizer": "rmsprop-graves",
-    }
-    done = kill(
-        run, (1, chance.uniform(0, 0.4)), "digits", *flags(settings), "--run-dir", run
-    )
-    assert 1 <= done < settings["epochs"]
-    done_again = kill(run, (done + 1, chance.uniform(0, 0.4)), "--resume", run)
-    assert done < done_again < settings["epochs"]
-
-    checkpoint = arrays(run / "last.keras")
-    for optimizer in ("optimizer", "inverse_optimizer"):
-        assert checkpoint[f"{optimizer}/vars/0"] == done_again * (1150 // 16)  # its updates
-    before = log_rows(run)
-    _, history = train(
-        None, resume=run, callbacks=[StateAtTheStart(tmp_path / "state.keras")]
-    )
-    assert_same_arrays(arrays(tmp_path / "state.keras"), checkpoint)
-    check_log(run, settings["epochs"])
-    assert log_rows(run)[: len(before)] == before
-    assert history.metrics["epochs"] == settings["epochs"]
-    assert int(load_model(run / "last.keras").model.step) == 2 * 8 * (1150 // 16)
-
-
-def test_two_deterministic_runs_of_one_seed_are_bit_identical():
-    _, history = deterministic_history()
-    for name in ("last.keras", "best.keras", "classifier.keras"):
-        assert_same_arrays(arrays(history.run_dir / name), arrays(deterministic_run() / name))
-    assert log_rows(history.run_dir)[0]["seconds"] != log_rows(deterministic_run())[0]["seconds"]
-
-
-# Rules without inverses, with maps in their place, and with an optimizer of each inverse.
-RULES = {
-    "bp": {},
-    "ddtp_linear": {"noise_decay_epochs": 2.0},
-    "drl": {
-        "inverse_learning_rate": (0.01, 0.02), "inverse_learning_rate_schedule": "cosine",
-        "inverse_steps": (2, 1), "noise": (0.1, 0.2), "noise_decay_epochs": 2.0,
-    },
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_deterministic_run_of_every_kind_of_rule_is_resumed_bit_by_bit(tmp_path, rule):
-    settings = {"rule": rule, "epochs": 3, "deterministic": True, **RULES[rule]}
-    _, whole = train(tmp_path / "whole", **settings)
-    train(tmp_path / "run", callbacks=[StopAfter(1)], **settings)
-    _, resumed = train(None, resume=tmp_path / "run")
-    for name in ("last.keras", "best.keras"):
-        assert_same_arrays(arrays(tmp_path / "run" / name), arrays(tmp_path / "whole" / name))
-    for ours, theirs in zip(
-        log_rows(tmp_path / "run"), log_rows(tmp_path / "whole"), strict=True
-    ):
-        assert without_times(ours) == without_times(theirs)
-    assert resumed.metrics["test"] == whole.metrics["test"]
-
 
 # -- what a resumed run finds ----------------------------------------------------------------------
 
@@ -204,6 +52,7 @@ def files(folder):
     return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_best_so_far_is_remembered(copy):
     """A best checkpoint from before the stop stays the best if nothing better comes."""
     last = load_model(copy / "last.keras")
@@ -217,6 +66,7 @@ def test_the_best_so_far_is_remembered(copy):
     assert (copy / "best.keras").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_early_stopping_counts_the_epochs_before_the_stop(copy):
     config = {**read_json(copy / "config.json"), "early_stopping": 1}
     write_json(copy / "config.json", config)
@@ -243,11 +93,13 @@ def mended(stopped, tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_a_log_that_was_cut_is_made_whole(stopped, mended):
     assert log_rows(mended)[:2] == log_rows(stopped)
     check_log(mended, 3)
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_half_written_is_removed(mended):
     assert not hidden_files(mended)
 
@@ -260,6 +112,7 @@ def test_tensorboard_has_no_gaps_or_repeats_after_a_resume(mended):
     assert [event.step for event in events.Tensors("loss")] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_run_may_be_repeated(mended, tmp_path):
     run = shutil.copytree(mended, tmp_path / "run")
     result = invoke(
@@ -272,6 +125,7 @@ def test_the_settings_of_the_run_may_be_repeated(mended, tmp_path):
     assert "epoch 3/4" not in text
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_reported_again_without_more_training(tmp_path):
     run = shutil.copytree(trained()[0], tmp_path / "run")
     before = arrays(run / "last.keras")
@@ -396,6 +250,7 @@ class FullDiskAtTheStart(keras.callbacks.Callback):
         self.limit.enter_context(full_disk(400))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["tensorboard", "last.keras"])
 def test_a_disk_that_becomes_full_loses_no_checkpoint(copy, what):
     checkpoints = {name: (copy / name).read_bytes() for name in ("last.keras", "best.keras")}
@@ -414,6 +269,7 @@ def test_a_disk_that_becomes_full_loses_no_checkpoint(copy, what):
     assert not hidden_files(copy)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_with_nothing_to_resume_to_starts_from_the_beginning(tmp_path):
     recipe = dtp_tf.recipe("digits", **{**TINY, "epochs": 1})
     (tmp_path / "run").mkdir()
@@ -423,6 +279,7 @@ def test_a_resumed_run_with_nothing_to_resume_to_starts_from_the_beginning(tmp_p
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == found.metrics
 
 
+@pytest.mark.slow
 def test_a_run_without_the_best_checkpoint_says_so(copy):
     last = load_model(copy / "last.keras")
     history = [

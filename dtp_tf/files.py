@@ -26,8 +26,9 @@ def written(path):
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield temporary
-        if temporary.is_file():
-            _to_disk(temporary)
+        for file in [temporary, *temporary.rglob("*")]:
+            if file.is_file():
+                _to_disk(file)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(cannot_write(path, error)) from error
@@ -125,8 +126,13 @@ def write_text(path, text):
 
 
 def write_json(path, content):
-    """Write a JSON file in one step; NaN and infinity are refused, for JSON has neither."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write a JSON file in one step; see `json_text`."""
+    write_text(path, json_text(content))
+
+
+def json_text(content):
+    """Return the text of a JSON file; NaN and infinity are refused, for JSON has neither."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path, schema=ANYTHING):

@@ -1,10 +1,16 @@
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # XLA need not optimize what runs for a fraction of a second: compiling is most of the time.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Where it is noted which files of rules a user has named: none of the tests' are the user's.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)

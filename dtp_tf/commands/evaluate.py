@@ -26,7 +26,7 @@ from dtp_tf.processes.quiet import import_tensorflow
 @dataset_option
 @data_dir_option
 @json_option
-def evaluate(model, split, dataset, data_dir, as_json):
+def evaluate(model, split, rule, dataset, data_dir, as_json):
     """Report accuracy, overall and per class.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
@@ -38,7 +38,7 @@ def evaluate(model, split, dataset, data_dir, as_json):
     from dtp_tf.evaluating.evaluation import evaluate as evaluate_model
     from dtp_tf.sharing.opening import open_model
 
-    saved = open_model(model)
+    saved = open_model(model, rule)
     data = load_recorded_data(saved.recipe(), data_dir, dataset)
     saved.check_fits(data)
     result = evaluate_model(saved.model, getattr(data, split), saved.class_names)

@@ -32,7 +32,7 @@ from dtp_tf.processes.quiet import import_tensorflow
 @dataset_option
 @data_dir_option
 @json_option
-def export(model, name, formats, export_dir, keep, dataset, data_dir, as_json):
+def export(model, name, formats, export_dir, keep, rule, dataset, data_dir, as_json):
     """Export a network as a SavedModel for TensorFlow Serving.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
@@ -46,7 +46,8 @@ def export(model, name, formats, export_dir, keep, dataset, data_dir, as_json):
     from dtp_tf.export.trained_export import export_trained
 
     path = export_trained(
-        model, export_dir, name, data_dir=data_dir, dataset=dataset, formats=formats, keep=keep
+        model, export_dir, name, data_dir=data_dir, dataset=dataset, rule=rule, formats=formats,
+        keep=keep,
     )
     others = {kind: str(file) for kind, file in format_paths(path, formats).items()}
     if as_json:

@@ -6,7 +6,6 @@ import click
 
 from dtp_tf.errors import SettingError
 from dtp_tf.machines.machine import JIT, STRATEGIES
-from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.recipes.recipe import SETTINGS
 
 
@@ -29,24 +28,17 @@ def dataset_option(command):
 
 
 def rule_option(command):
-    """Add `--rule` of a command that opens a model; its file is run before anything is opened."""
+    """Add `--rule` of a command that opens a model."""
 
-    def load(ctx, param, value):
-        if value is None or ctx.resilient_parsing:
-            return None
-        if ".py:" not in value:
+    def check(ctx, param, value):
+        if value is not None and ".py:" not in value:
             raise SettingError(f"`--rule` must be FILE.py:CLASS, got {value!r}.")
-        import_tensorflow()
-        from dtp_tf.rules import find_rule
-
-        find_rule(value)
         return value
 
     return click.option(
         "--rule",
         metavar="FILE.py:CLASS",
-        expose_value=False,
-        callback=load,
+        callback=check,
         help="The rule of your own that the model was trained by. The file is run.",
     )(command)
 

@@ -33,7 +33,7 @@ from dtp_tf.processes.quiet import import_tensorflow
 @rule_option
 @json_option
 @click.pass_context
-def predict(ctx, paths, top, url, batch_size, as_json, **connection):
+def predict(ctx, paths, top, url, batch_size, rule, as_json, **connection):
     """Name the classes of image files, best first, with scores from 0 to 1.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
@@ -55,7 +55,7 @@ def predict(ctx, paths, top, url, batch_size, as_json, **connection):
         from dtp_tf.evaluating.evaluation import answer
         from dtp_tf.sharing.opening import open_model
 
-        answers = answer(open_model(model), images, top)
+        answers = answer(open_model(model, rule), images, top)
     if as_json:
         print_json(answers)
     else:

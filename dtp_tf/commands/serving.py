@@ -77,8 +77,8 @@ PORT = click.IntRange(1, 65535)
     help="Write a Docker Compose file that serves the same elsewhere (- prints it), and end.",
 )  # fmt: skip
 def serve(
-    names, export_dir, labels, docker, config_dir, start_timeout, show_log, print_command, compose,
-    **settings,
+    names, export_dir, rule, labels, docker, config_dir, start_timeout, show_log, print_command,
+    compose, **settings,
 ):  # fmt: skip
     """Serve exported models with TensorFlow Serving until Ctrl-C.
 
@@ -104,7 +104,7 @@ def serve(
 
     if print_command and compose is not None:
         raise click.UsageError("--print-command and --compose exclude each other: drop one.")
-    names = [exported_name(name, export_dir) for name in names]
+    names = [exported_name(name, export_dir, rule) for name in names]
     plan = ServerPlan(find_models(names, export_dir, labels), **settings)
     if compose == "-":
         click.echo(compose_text(plan, "."), nl=False)
@@ -131,7 +131,7 @@ def serve(
         )
 
 
-def exported_name(name, export_dir):
+def exported_name(name, export_dir, rule=None):
     """Return the name of an export; what is no export yet, but a preset or a run, becomes one."""
     from dtp_tf.presets.folder import is_preset
     from dtp_tf.serving.model_server import is_exported
@@ -142,7 +142,7 @@ def exported_name(name, export_dir):
     import_tensorflow()
     from dtp_tf.export.trained_export import export_trained
 
-    path = export_trained(name, export_dir)
+    path = export_trained(name, export_dir, rule=rule)
     click.echo(f"exported   {path}", err=True)
     return str(path.parent)
 
@@ -208,7 +208,7 @@ def server_status(url, version, label, timeout, as_json):
 @server_options
 @json_option
 def load_test(
-    url, images, concurrency, duration, requests, dataset, limit, expect, data_dir, as_json,
+    url, images, concurrency, duration, requests, dataset, limit, expect, rule, data_dir, as_json,
     batch_size, **connection,
 ):  # fmt: skip
     """Measure throughput and latency of a model server, and check every answer.
@@ -240,7 +240,7 @@ def load_test(
         duration=duration,
         requests=requests,
         batch_size=batch_size,
-        expected=None if expect is None else expected_answers(expect, encoded),
+        expected=None if expect is None else expected_answers(expect, encoded, rule),
         **connection,
     )
     if as_json:

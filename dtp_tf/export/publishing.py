@@ -9,10 +9,12 @@ import contextlib
 import os
 import pathlib
 import shutil
+import socket
 import time
 import uuid
 
-from dtp_tf.files import refuse_link_out
+from dtp_tf.files import LOCK, refuse_link_out
+from dtp_tf.processes.locks import locked, try_lock
 
 WRITING, REMOVING = ".writing-", ".removing-"
 ABANDONED = 3600  # seconds without a change; an export takes less than a minute
@@ -21,8 +23,8 @@ ABANDONED = 3600  # seconds without a change; an export takes less than a minute
 def publish(home, write, keep=None):
     """Write a new version, one above the highest, and return its path.
 
-    What killed processes left behind is removed: at once if it was being removed, after an hour if
-    it was being written, for until then a process on another machine may be at it.
+    What killed processes left behind is removed: at once if it was being removed, or written on
+    this machine; otherwise after an hour, for until then a process on another machine may be at it.
 
     Args:
         home: the folder of versions; it is made, and removed again if it stays empty.
@@ -39,10 +41,11 @@ def publish(home, write, keep=None):
     try:
         home.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(home)
-        write(hidden)
-        with _alone(home):
-            path = _give_number(hidden, home)
-            old = [] if keep is None else [_hide(one) for one in _superfluous(home, keep, path)]
+        with _shown(hidden):
+            write(hidden)
+            with _alone(home):
+                path = _give_number(hidden, home)
+                old = [] if keep is None else [_hide(one) for one in _superfluous(home, keep, path)]
         for one in old:
             shutil.rmtree(one, ignore_errors=True)
         return path
@@ -101,9 +104,43 @@ def _alone(home):
             os.close(folder)
 
 
+@contextlib.contextmanager
+def _shown(hidden):
+    """Show other processes of this machine, by a lock beside it, that a folder is being written.
+
+    Where there are no locks, nothing is shown, and what is left behind stays for an hour.
+    """
+    lock = hidden.with_name(hidden.name + LOCK)
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            held.enter_context(locked(lock))
+            lock.write_text(socket.gethostname())
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
+
+
+def _remove_if_dead(lock):
+    """Remove a folder whose lock no process of this machine holds any more."""
+    with contextlib.suppress(OSError):
+        file = try_lock(lock)
+        if file is None:
+            return
+        with file:
+            if file.read(300).decode("utf-8", "replace") in ("", socket.gethostname()):
+                folder = lock.with_name(lock.name.removesuffix(LOCK))
+                if folder.is_dir():
+                    shutil.rmtree(_hide(folder), ignore_errors=True)
+                lock.unlink()
+
+
 def _remove_abandoned(home):
+    for path in home.glob(f"{WRITING}*{LOCK}"):
+        _remove_if_dead(path)
     for path in [*home.glob(f"{REMOVING}*"), *home.glob(f"{WRITING}*")]:
-        if path.is_symlink():  # none of ours
+        if path.is_symlink() or not path.is_dir():  # none of ours
             continue
         if path.name.startswith(REMOVING):
             shutil.rmtree(path, ignore_errors=True)

@@ -16,7 +16,7 @@ import pathlib
 import types
 
 from dtp_tf.errors import UserError
-from dtp_tf.files import read_json
+from dtp_tf.files import read_json, refuse_links_out
 from dtp_tf.presets.facts import PRESET
 from dtp_tf.recipes.settings import did_you_mean
 from dtp_tf.schema import check
@@ -44,12 +44,13 @@ class Preset:
         """Return the preset in a folder, or the shipped one of that name; a folder goes first.
 
         Raises:
-            UserError: there is neither.
+            UserError: there is neither, or a link in the folder leads out of it.
         """
         if pathlib.Path(name_or_folder).exists():
             preset = cls(name_or_folder)
             if not preset.is_there():
                 raise UserError(f"{name_or_folder} is no preset: it has no metadata.json.")
+            refuse_links_out(preset.path)
             return preset
         name, names = str(name_or_folder), shipped_names()
         if name not in names:

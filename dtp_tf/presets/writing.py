@@ -1,5 +1,6 @@
 """Presets from networks. See `dtp_tf.presets.folder` for the files."""
 
+import hashlib
 import io
 import os
 import pathlib
@@ -9,11 +10,11 @@ import keras
 import numpy as np
 
 from dtp_tf.errors import UserError
-from dtp_tf.files import make_folder, remove_half_written, write_json, write_text, written
+from dtp_tf.files import json_text, make_folder, remove_half_written, written
 from dtp_tf.machines.versions import versions
 from dtp_tf.numerics.keras_files import weights_file
 from dtp_tf.presets.cards import hub_card
-from dtp_tf.presets.folder import FORMAT, Preset, file_hash
+from dtp_tf.presets.folder import FORMAT, Preset
 from dtp_tf.processes.locks import alone
 
 
@@ -60,19 +61,22 @@ def _write(network, folder, facts, float16):
         },
         "weights_dtype": "float16" if float16 else "float32",
     }
+    weights = _compact(weights_file(_without_training(network, config)), float16)
+    names = Preset(folder)
+    content = {
+        names.config.name: json_text(config).encode("utf-8"),
+        names.weights.name: weights.getvalue(),
+    }
+    facts["files"] = {
+        name: {"bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+        for name, whole in content.items()
+    }
+    content[names.metadata.name] = json_text(facts).encode("utf-8")
+    content[names.card.name] = hub_card(facts).encode("utf-8")
     with written(folder) as temporary:
         temporary.mkdir()
-        preset = Preset(temporary)
-        write_json(preset.config, config)
-        weights = _compact(weights_file(_without_training(network, config)), float16)
-        with written(preset.weights) as file:
-            file.write_bytes(weights.getbuffer())
-        facts["files"] = {
-            path.name: {"bytes": path.stat().st_size, "sha256": file_hash(path)}
-            for path in (preset.config, preset.weights)
-        }
-        write_json(preset.metadata, facts)
-        write_text(preset.card, hub_card(facts))
+        for name, whole in content.items():
+            (temporary / name).write_bytes(whole)
     return facts
 
 

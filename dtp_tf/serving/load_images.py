@@ -33,8 +33,10 @@ def encoded_images(paths, dataset="digits", limit=100, data_dir=None, lossless=F
     return [encode_pixels(image) for image in data.test.images[:limit]]
 
 
-def expected_answers(model, encoded):
+def expected_answers(model, encoded, rule=None):
     """Return (classes, scores), all classes best first, of a run or model for encoded images.
+
+    `rule` is FILE.py:CLASS that it was trained by, see `dtp_tf.sharing.open_model`.
 
     Raises:
         UserError: a model that cannot be read or takes no images.
@@ -45,7 +47,7 @@ def expected_answers(model, encoded):
     from dtp_tf.data.images import fit_image
     from dtp_tf.sharing.opening import open_model
 
-    saved = open_model(model)
+    saved = open_model(model, rule)
     shape, names = saved.image_shape(), saved.class_names
     answers = []
     for content in encoded:

@@ -45,15 +45,10 @@ def save_run(
         raise UserError(
             f"{path} has no finished training: end it first, with `train --resume {path}`."
         )
-    rule = run.recipe().rule
-    if rule not in RULES:
-        raise UserError(
-            f"{path} was trained by the rule {rule}, without which no one can load a "
-            f"preset; share its {run.classifier.name}, which Keras opens alone, or train by one "
-            f"of {', '.join(RULES)}."
-        )
+    _refuse_own_rule(run, run.recipe().rule)  # before the file of such a rule is asked for
     saved, metrics = run.load_best(), read_json(run.metrics, METRICS)
     recipe, network = saved.recipe(), saved.model
+    _refuse_own_rule(run, recipe.rule)
     if float16:
         data = load_recorded_data(recipe, data_dir, dataset)
         _refuse_another_accuracy(network, data)
@@ -89,6 +84,16 @@ def save_run(
         },
         float16,
     )
+
+
+def _refuse_own_rule(run, rule):
+    """Raise `UserError` if a run's rule is none that comes with dtp_tf."""
+    if rule not in RULES:
+        raise UserError(
+            f"{run.path} was trained by the rule {rule}, without which no one can load a preset; "
+            f"share its {run.classifier.name}, which Keras opens alone, or train by one of "
+            f"{', '.join(RULES)}."
+        )
 
 
 def _refuse_another_accuracy(network, data):

@@ -72,14 +72,20 @@ def _cut_off_half_a_record(path):
     """Cut a journal behind its last whole record; return how many bytes that took away.
 
     Only the last line can be half a record. Damage in others is not of that kind, and stays.
+
+    Raises:
+        UserError: the last line is no record, nor the half of one.
     """
     with open(path, "r+b") as file:
         end = file.seek(0, os.SEEK_END)
         start = _start_of_last_line(file, end)
         file.seek(start)
         line = file.read()
-        if not _is_half(line):
+        if not line or _is_record(line):
             return 0
+        begun = line.rstrip(b"\0\n")  # a power cut leaves zeros where a block was not yet written
+        if not (begun.startswith(BEGINNING) or BEGINNING.startswith(begun)):
+            raise damaged(path, f"its last line is no record ({len(line)} bytes)")
         file.truncate(start)
         return end - start
 
@@ -97,15 +103,15 @@ def _start_of_last_line(file, end):
     return 0
 
 
-def _is_half(line):
-    """Whether a journal's last line is the beginning of a record, and no whole one."""
-    if not line:
-        return False
-    begun = line.rstrip(b"\0")  # what a power cut leaves of blocks that were not yet written
-    if not (begun.startswith(BEGINNING) or BEGINNING.startswith(begun)):
-        return False
+def _is_record(line):
     try:
-        json.loads(line)
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
     except ValueError:
-        return True
-    return not line.endswith(b"\n")
+        return False
+
+
+def damaged(path, reason):
+    """Return the error for a journal that cannot be read."""
+    return UserError(
+        f"{path} is damaged: {reason}; take its damaged line out, or choose another --out."
+    )

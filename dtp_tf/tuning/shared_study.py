@@ -27,7 +27,7 @@ from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import make_folder, read_json, refuse_links_out, write_json
 from dtp_tf.processes.locks import locked, try_lock
 from dtp_tf.recipes.recipe import Recipe, shown
-from dtp_tf.tuning.journal import Journal
+from dtp_tf.tuning.journal import Journal, damaged
 from dtp_tf.tuning.search_space import SearchSpace
 from dtp_tf.tuning.study_schema import STUDY, check_trials
 
@@ -261,10 +261,8 @@ def _open_journal(folder, epochs):
         )
     except UserError:
         raise
-    except Exception as error:  # Optuna checks nothing of what it reads
-        raise UserError(
-            f"{path} is damaged: {error}; take its damaged line out, or choose another --out."
-        ) from None
+    except Exception as error:  # Optuna takes for granted what stands in the lines
+        raise damaged(path, " ".join(str(error).split()) or type(error).__name__) from None
 
 
 def _refuse_other_folder(folder):

@@ -87,15 +87,15 @@ def train_trial(trial, data, console, stop, machine):
             )
         start = {"resume": run.path}
     else:
-        start = {"recipe": trial.recipe, "run_dir": run.path}
+        start = {"run_dir": run.path}
     searched = {name: getattr(trial.recipe, name) for name in trial.study.space.entries}
     values = ", ".join(f"{name} {_short(value)}" for name, value in searched.items())
     console.print(f"trial {trial.number:<4} {values}", markup=False)
     result = {"data": fingerprint(data), "versions": {**versions(), **machine.facts()}}
     try:
         _, history = train(
-            **start, **dataclasses.asdict(machine), data=data, export_dir=None, callbacks=[watch],
-            console=make_console(quiet=True),
+            recipe=trial.recipe, **start, **dataclasses.asdict(machine), data=data,
+            export_dir=None, callbacks=[watch], console=make_console(quiet=True),
         )  # fmt: skip
     except DivergedError as error:
         trial.prune({**result, "diverged": str(error), **_numbers(read_log(run.log))})

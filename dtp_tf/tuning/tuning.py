@@ -16,7 +16,9 @@ import time
 
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.files import remove_half_written
 from dtp_tf.machines.machine import Machine
+from dtp_tf.processes.locks import locked
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules import find_rule
 from dtp_tf.tuning.search_space import make_search
@@ -99,7 +101,9 @@ def tune(
     limit = None if timeout is None else time.monotonic() + timeout
     with _stop() as stop:
         run_workers(study, job, workers, limit, stop, console)
-    content = write_report(study, trials, console)
+    with locked(study.folder / "locks" / "report"):
+        remove_half_written(study.folder)
+        content = write_report(study, trials, console)
     if not content["complete"]:
         done = f"{content['done']} of {trials} trials are done"
         elsewhere = sum(row["status"] == "running" for row in content["trials"])

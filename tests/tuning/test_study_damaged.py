@@ -103,3 +103,9 @@ def test_a_parameter_that_is_not_searched_is_named(folder):
     study["search"] = {"target_step": {"low": 0.1, "high": 0.5}}
     (folder / "study.json").write_text(json.dumps(study))
     assert "'noise' is a parameter that is not searched" in refused(folder)
+
+
+def test_a_last_record_that_is_nested_without_end_is_refused(folder):
+    path = folder / "journal.log"
+    path.write_text(path.read_text() + '{"x":' * 100_000 + "1" + "}" * 100_000 + "\n")
+    assert "journal.log is damaged" in refused(folder)

@@ -96,7 +96,8 @@ class SavedModel:
         """Return how many classes the model tells apart, None if it does not."""
         model = self.model
         if isinstance(model, DTPNetwork):
-            return model.classes if model.built else None
+            whole = model.built and all(pair.built for pair in model.layers_up)
+            return model.classes if whole else None
         if not isinstance(model, keras.Model) or not model.built:
             return None
         ends = (getattr(model, name, None) for name in ("input_shape", "output_shape"))

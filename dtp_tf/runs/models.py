@@ -96,7 +96,8 @@ class SavedModel:
         """Return how many classes the model tells apart, None if it does not."""
         model = self.model
         if isinstance(model, DTPNetwork):
-            whole = model.built and all(pair.built for pair in model.layers_up)
+            # Keras marks layers as built of which a damaged file does not say the shapes.
+            whole = model.built and all(hasattr(pair, "below") for pair in model.layers_up)
             return model.classes if whole else None
         if not isinstance(model, keras.Model) or not model.built:
             return None

@@ -336,6 +336,8 @@ def run_input(home, seed, number, out):
 def judge(result):
     """Return "ok" with the exit code, or what is wrong with how a command ended."""
     error = result.exception
+    if isinstance(error, RuntimeError) and "KeyboardInterrupt" in str(error):
+        return "ok stopped"  # inside of TensorFlow
     if error is not None and not isinstance(error, SystemExit):
         frames = traceback.extract_tb(error.__traceback__)
         ours = [one for one in frames if "dtp_tf/" in one.filename] or frames

@@ -30,10 +30,10 @@ def test_damaged_files_and_odd_flags_are_one_sentence(home, tmp_path):
 def test_every_command_takes_the_file_that_nobody_changed(home, tmp_path, monkeypatch, target):
     monkeypatch.setattr(fuzz, "TARGETS", {target: fuzz.TARGETS[target]})
     monkeypatch.setattr(fuzz, "changed", lambda path, draw: None)
+    monkeypatch.setattr(fuzz, "STOP", 100)  # the machine may be busy
     outcome = fuzz.run_input(home, "unchanged", 0, tmp_path)["outcome"]
     refused = ("flag", "layers", "rules yaml", "rules json", "own evaluate", "own export")
-    # On a busy machine a training is stopped before its end.
-    assert outcome in (("ok 1", "ok 2") if target in refused else ("ok 0", "ok stopped"))
+    assert outcome in (("ok 1", "ok 2") if target in refused else ("ok 0", "slow"))
 
 
 def test_an_input_is_the_same_each_time():

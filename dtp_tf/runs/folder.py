@@ -55,7 +55,11 @@ METRICS = mapping(
     }
 )
 # A row of log.csv; what is not measured in every epoch is None in the others.
-ROW = {**mapping({"val_accuracy": NUMBER}), "additionalProperties": maybe(NUMBER)}
+ROW = {
+    **mapping({"val_accuracy": NUMBER}),
+    "additionalProperties": maybe(NUMBER),
+    "propertyNames": {"minLength": 1, "description": "a name for every value"},
+}
 
 
 class Run:

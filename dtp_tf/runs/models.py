@@ -96,7 +96,9 @@ class SavedModel:
         """Return how many classes the model tells apart, None if it does not."""
         model = self.model
         if isinstance(model, DTPNetwork):
-            return model.classes if model.built else None
+            # Keras marks layers as built of which a damaged file does not say the shapes.
+            whole = model.built and all(hasattr(pair, "below") for pair in model.layers_up)
+            return model.classes if whole else None
         if not isinstance(model, keras.Model) or not model.built:
             return None
         ends = (getattr(model, name, None) for name in ("input_shape", "output_shape"))

@@ -106,7 +106,7 @@ def _start_of_last_line(file, end):
 def _is_record(line):
     try:
         return line.endswith(b"\n") and isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of very deep nesting
         return False
 
 

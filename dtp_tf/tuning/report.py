@@ -98,7 +98,7 @@ def _row(study, number, entry):
     recipe = study.recipe(entry.params) if known else None
     settings = {name: getattr(recipe, name, None) for name in study.space.entries}
     data, about = result.get("data", {}), result.get("versions", {})
-    accuracies = list(entry.intermediate_values.values())
+    accuracies = [*entry.intermediate_values.values(), *(entry.values or ())]
     sizes = data and f"{data['training_images']}/{data['validation_images']}"
     return {
         "trial": number,
@@ -106,7 +106,7 @@ def _row(study, number, entry):
         "validation_accuracy": result.get("validation_accuracy", max(accuracies, default=None)),
         "validation_loss": result.get("validation_loss"),
         "best_epoch": result.get("best_epoch"),
-        "epochs": result.get("epochs", len(accuracies)),
+        "epochs": result.get("epochs", len(entry.intermediate_values)),
         "epochs_asked": study.base.epochs,
         "seconds": result.get("seconds"),
         "is_recipe": entry.params == study.space.params_of(study.base),
@@ -133,7 +133,7 @@ def show_trials(console, rows, searched):
         pruned = " pruned" if row["status"] == "pruned" else ""
         table.add_row(
             f"{row['trial']}{mark}",
-            f"{100 * row['validation_accuracy']:.2f}",
+            _percent(row["validation_accuracy"]),
             f"{row['epochs']}{pruned}",
             *(cell(_short(row[name])) for name in searched),
         )
@@ -142,6 +142,10 @@ def show_trials(console, rows, searched):
     for row in rows:
         counts[row["status"]] = counts.get(row["status"], 0) + 1
     console.print("trials     " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+
+
+def _percent(accuracy):
+    return "-" if accuracy is None else f"{100 * accuracy:.2f}"
 
 
 def _short(value):

@@ -21,8 +21,10 @@ from dtp_tf.schema import (
 
 STUDY = mapping({"recipe": MAPPING, "search": MAPPING})
 RESULT = mapping(
-    {"data": DATA, "versions": VERSIONS},
+    {},
     {
+        "data": DATA,
+        "versions": VERSIONS,
         "validation_accuracy": maybe(SHARE),
         "validation_loss": maybe(NUMBER),
         "best_epoch": maybe(WHOLE),
@@ -36,7 +38,7 @@ _ATTEMPT = {"number": {**POSITIVE, "maximum": 10**9}, "attempt": POSITIVE}
 ENTRY = mapping({}, {**_ATTEMPT, "result": RESULT})
 # By Optuna's names of states.
 ENTRIES = {
-    "COMPLETE": mapping({**_ATTEMPT, "result": {**RESULT, "required": ["validation_accuracy"]}}),
+    "COMPLETE": mapping({**_ATTEMPT, "result": RESULT}),
     "PRUNED": mapping({**_ATTEMPT, "result": RESULT}),
 }
 

@@ -17,7 +17,6 @@ from dtp_tf.runs.models import load_model, save_model
 FOREIGN = [
     "kubric:movi", "huggingface:mnist", "huggingface:mnist/mnist", "kaggle:x/y", "mnist",
     "mnist:3.0.1", "mnist/a=1,b=2", "no_such_set", "gs://bucket/mnist", "http://host/mnist", "../a",
-    "a\nb",
 ]  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def test_without_batching_a_batch_size_changes_nothing(export_dir):
 def test_serve_takes_the_option_that_missing_data_advise(monkeypatch, tmp_path):
     seen = {}
 
-    def exported(name, export_dir, data_dir=None):
+    def exported(name, export_dir, data_dir=None, *others):
         seen["data_dir"] = data_dir
         return name
 

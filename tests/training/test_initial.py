@@ -134,7 +134,8 @@ def test_another_activation_or_transmission_is_named_with_the_remedy():
 
 
 def test_layers_of_another_kind_and_missing_biases_are_named(tmp_path):
-    layers = [keras.Input((8, 8, 1)), keras.layers.DepthwiseConv2D(3, name="conv")]
+    layers = [keras.Input((8, 8, 1)), keras.layers.DepthwiseConv2D(3, name="conv"),
+              keras.layers.Flatten()]  # fmt: skip
     keras.Sequential(layers).save(tmp_path / "m.keras")
     assert "its layer 'conv' is DepthwiseConv2D" in refused(tmp_path / "m.keras")
     layers = [keras.Input((64,)), *(keras.layers.Dense(n, use_bias=False) for n in (16, 12, 10))]

@@ -94,6 +94,7 @@ def test_nan_is_let_through_where_it_is_asked_for():
     assert parse_json("[Infinity]", "x", {}, nan=True) == [float("inf")]
 
 
+@pytest.mark.slow
 def test_aliases_that_multiply_are_counted():
     content = [0] * 10
     for _ in range(10):

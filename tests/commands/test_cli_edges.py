@@ -29,6 +29,7 @@ def test_a_number_beyond_all_use_is_refused(words, said):
     assert said in refusal(invoke(*words), 2)
 
 
+@pytest.mark.slow
 def test_more_classes_than_there_are_may_be_asked_for(tmp_path):
     from helpers import digits
     from PIL import Image

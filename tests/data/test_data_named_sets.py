@@ -208,6 +208,7 @@ def test_the_supervised_keys_choose_among_several_labels(data_dir):
     np.testing.assert_array_equal(data.test.labels, np.array(values(data.test)) % 2)
 
 
+@pytest.mark.slow
 def test_the_image_and_the_label_are_found_without_supervised_keys(data_dir):
     data = blocks("tiny_blocks_without_keys", data_dir)
     assert data.class_names == ("circle", "square")
@@ -330,6 +331,7 @@ def test_a_prepared_set_is_not_downloaded_again(data_dir, monkeypatch):
     assert values(blocks("tiny_blocks", data_dir).test) == values(first.test)
 
 
+@pytest.mark.slow
 def test_a_set_too_large_for_the_memory_is_refused(data_dir, monkeypatch):
     blocks("tiny_blocks", data_dir)
     needed = 50 * 6 * 5 * 3 * 2

@@ -139,6 +139,7 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zTXt", "iCCP"])
 def test_a_png_with_a_huge_packed_text_is_refused(tmp_path, kind):
     data = b"x\0\0" + zlib.compress(bytes(200_000_000), 9)

@@ -61,6 +61,7 @@ def test_a_set_that_is_not_on_this_disk_must_be_named_by_the_call(name, tmp_path
         assert "only a set that the call itself names is downloaded: add --dataset " in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["evaluate", "export"])
 def test_commands_ask_nobody_for_what_a_model_names(command, foreign, tmp_path):
     for name in ("kubric:movi", "huggingface:mnist", "mnist"):
@@ -68,6 +69,7 @@ def test_commands_ask_nobody_for_what_a_model_names(command, foreign, tmp_path):
         assert f"add --dataset {name}" in refusal(invoke(*words), 1)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_data_from_the_network(tmp_path):
     train(tmp_path / "run", callbacks=[StopAfter(1)], **TINY)
     config = tmp_path / "run" / "config.json"
@@ -76,6 +78,7 @@ def test_a_run_is_not_resumed_with_data_from_the_network(tmp_path):
     assert "add --dataset kubric:movi" in text
 
 
+@pytest.mark.slow
 def test_a_preset_in_half_the_bytes_is_not_measured_on_data_from_the_network(tmp_path):
     train(tmp_path / "run", **TINY)
     saved = load_model(tmp_path / "run" / "best.keras")

@@ -133,6 +133,7 @@ def test_matched_inverses_with_transposed_weights_have_the_transposed_jacobian()
         assert found[f"angle_bp_{i}"] < 1
 
 
+@pytest.mark.slow
 def test_with_negative_transposed_weights_the_update_points_the_other_way():
     model = network(BY_NAME["ldrl"](target_step=0.5), units=(5,), activation="linear")
     output = model.output_pair

@@ -111,6 +111,7 @@ def test_the_files_differ_where_a_decoder_could_go_wrong(tmp_path):
     assert {pixels.shape[-1] for pixels in read_back.values()} == {1, 3}
 
 
+@pytest.mark.slow
 def test_files_of_all_kinds_and_sizes_may_come_together(tmp_path):
     shape = (32, 32, 3)
     together = decoded(list(FILES.values()), shape)
@@ -119,10 +120,12 @@ def test_files_of_all_kinds_and_sizes_may_come_together(tmp_path):
     np.testing.assert_array_equal(together, expected)
 
 
+@pytest.mark.slow
 def test_an_empty_batch_gives_no_images():
     assert decoded([], (8, 8, 1)).shape == (0, 8, 8, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a palette of few colours", "rows from the top down"])
 def test_rarer_bitmaps_are_read_too(tmp_path, name):
     if name == "a palette of few colours":
@@ -168,12 +171,14 @@ def damaged():
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", damaged())
 def test_a_damaged_file_is_an_error(name):
     with pytest.raises(tf.errors.InvalidArgumentError):
         decoded([damaged()[name]], (8, 8, 3))
 
 
+@pytest.mark.slow
 def test_the_graph_works_after_an_error():
     with pytest.raises(tf.errors.InvalidArgumentError):
         decoded([b"Dear reader"], (20, 20, 3))

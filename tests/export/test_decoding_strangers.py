@@ -70,6 +70,7 @@ TOO_LARGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_an_image_of_too_many_pixels_is_refused_by_its_header(marking, name):
     with pytest.raises(tf.errors.InvalidArgumentError, match="it has more than 100,000,000 pixels"):

@@ -68,6 +68,7 @@ def test_the_export_gives_the_classifiers_scores(serve, classifier, images):
     np.testing.assert_allclose(probabilities, classifier(images), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_classes_are_names_best_first_with_their_scores(serve, classifier, images):
     served = serve(images)
     probabilities = np.asarray(classifier(images))

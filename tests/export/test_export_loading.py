@@ -133,6 +133,7 @@ def test_a_signature_has_its_method_names_types_and_a_free_batch_size(program, n
     assert found == SIGNATURES[name]
 
 
+@pytest.mark.slow
 def test_there_are_no_other_signatures_and_no_other_tags(program):
     (graph,) = program.meta_graphs
     assert list(graph.meta_info_def.tags) == ["serve"]
@@ -148,6 +149,7 @@ def test_a_loader_that_asks_for_another_tag_is_refused(path):
 # answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3, 12])
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_every_signature_answers_as_the_classifier_does(
@@ -199,6 +201,7 @@ def examples(*features):
     return np.array([one.SerializeToString() for one in made], object)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
@@ -212,6 +215,7 @@ def test_an_example_without_an_image_is_an_error(path, request_, reason):
     assert caught.value.code == INVALID_ARGUMENT
 
 
+@pytest.mark.slow
 def test_images_of_another_shape_are_an_error(path):
     with pytest.raises(Failure) as caught:
         Session(path)("serving_default", images=np.zeros((1, 4, 4, 1), np.uint8))
@@ -227,6 +231,7 @@ def warm_up(path):
     return list(tf.data.TFRecordDataset(str(file)).as_numpy_iterator())
 
 
+@pytest.mark.slow
 def test_the_warm_up_asks_every_signature_for_one_image_and_for_a_batch(path, images):
     server = Session(path)
     logs = [PredictionLog.FromString(record) for record in warm_up(path)]

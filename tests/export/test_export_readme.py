@@ -84,6 +84,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_requests_on_the_page_are_answered(folder, monkeypatch, capsys):
     image = digits().test.images[0]
     (folder / "seven.png").write_bytes(encode_pixels(image))

@@ -59,6 +59,7 @@ def test_only_workers_that_train_are_launched():
     assert len(set(free_ports(5))) == 5
 
 
+@pytest.mark.slow
 def test_what_train_refuses_is_said_once_with_its_exit_code(tmp_path):
     process = start("launch", "--workers", 2, "train", "digits", "--unitz", "3", cwd=tmp_path)
     with killed_at_the_end(process):

@@ -83,6 +83,7 @@ def all_optimizers(network):
     return [network.optimizer, *(inverse if isinstance(inverse, list) else [inverse])]
 
 
+@pytest.mark.slow
 @every_rule
 def test_the_saved_classifier_predicts_the_same(tmp_path, rule):
     network, (x, y) = build(rule), examples()

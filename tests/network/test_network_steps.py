@@ -106,6 +106,7 @@ def test_a_single_hidden_layer_learns_without_inverses():
     assert all(moved(forward))
 
 
+@pytest.mark.slow
 def test_noise_differs_between_steps_but_not_between_runs():
     def inverse_updates():
         network = build(optimizer=keras.optimizers.SGD(0.0))
@@ -126,6 +127,7 @@ def test_the_seed_chooses_the_noise():
 # -- batches, weights, labels ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_batch_moves_the_weights_by_the_mean_of_its_parts(monkeypatch):
     x, y = examples()
     updates = []

@@ -84,6 +84,7 @@ def test_the_same_step_draws_the_same_directions_again():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_compiled_step_of_an_unknown_batch_size_draws_the_same():
     model = network()
 

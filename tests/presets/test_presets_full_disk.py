@@ -22,6 +22,7 @@ def network():
     return load_preset(SHIPPED / "digits_mlp_dtp").model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 500, 2000, 3000, 5000, 50_000, 100_000])
 @pytest.mark.parametrize("float16", [False, True])
 def test_a_full_disk_at_any_byte_is_one_sentence_and_leaves_nothing(

@@ -187,6 +187,7 @@ def test_fixed_feedback_is_there_and_does_not_learn(rule):
     assert all(np.any(weight != 0) for weight in arrays(fixed_weights(network))[:1])
 
 
+@pytest.mark.slow
 @every_rule
 def test_examples_of_weight_zero_have_no_influence(monkeypatch, rule):
     def normal(like, seed, step, layer, k, draw):  # every example keeps its own

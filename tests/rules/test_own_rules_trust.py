@@ -31,6 +31,8 @@ from dtp_tf.runs.models import load_model, save_model
 from dtp_tf.sharing.opening import open_model
 from dtp_tf.training.building import build_network
 
+pytestmark = pytest.mark.slow  # they train and open runs by files of rules
+
 PROGRAM = """
 import pathlib
 
@@ -311,7 +313,6 @@ def test_a_home_that_cannot_be_written_costs_only_naming_the_file_again(
     assert "have not named in a call before" in refusal(resumed(tmp_path / "run"), 2)
 
 
-@pytest.mark.slow
 def test_a_comparison_of_the_users_own_rule_goes_on_and_a_strangers_is_not_begun(
     tmp_path, program, monkeypatch
 ):
@@ -329,7 +330,6 @@ def test_a_comparison_of_the_users_own_rule_goes_on_and_a_strangers_is_not_begun
     assert runs() > before
 
 
-@pytest.mark.slow
 def test_in_a_process_of_its_own_nothing_of_a_stranger_is_run(foreign, program, tmp_path):
     code = (
         "import sys, dtp_tf\nfrom dtp_tf.sharing.opening import open_model\n"

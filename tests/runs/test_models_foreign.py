@@ -48,6 +48,7 @@ def test_a_network_that_keras_saved_predicts_as_the_run_does(own, image):
     assert theirs[0]["scores"] == pytest.approx(ours[0]["scores"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_network_that_keras_saved(own, tmp_path):
     words = ("train", "digits", "--units", "16,12", "--epochs", "1", "--init", own, "--no-export")
     said = succeeded(invoke(*words, "--run-dir", tmp_path / "run"))

@@ -31,6 +31,8 @@ from dtp_tf.runs import models
 from dtp_tf.runs.folder import Run
 from dtp_tf.runs.models import load_model, save_model
 
+pytestmark = pytest.mark.slow  # they train, some in two processes
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -102,7 +104,6 @@ def test_a_comparison_has_one_process_and_waits_for_the_run_of_a_dead_one(tmp_pa
             compare(settings, ["dtp"], 1, out=folder, console=make_console(quiet=True))
 
 
-@pytest.mark.slow
 def test_of_two_processes_that_resume_a_run_one_goes_on_and_one_is_refused(tmp_path):
     settings = flags({**DETERMINISTIC, "epochs": 40})
     run = tmp_path / "run"

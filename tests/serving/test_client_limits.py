@@ -212,6 +212,7 @@ def metadata(shape=(), dtype="DT_UINT8", spec="1"):
     return {"model_spec": {"version": spec}, "metadata": {"signature_def": signatures}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

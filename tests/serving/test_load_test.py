@@ -105,6 +105,7 @@ def test_workers_work_at_the_same_time(server, images):
     assert four["seconds"] < 0.8 * one["seconds"]
 
 
+@pytest.mark.slow
 def test_files_are_sent_where_they_are_named(server, tmp_path):
     for i in range(2):
         Image.fromarray(digits().test.images[i, ..., 0]).save(tmp_path / f"{i}.png")

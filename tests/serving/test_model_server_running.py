@@ -306,6 +306,7 @@ def test_every_model_must_answer(export_dir, double, stand_in, tmp_path):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("show", [False, True])
 def test_of_the_servers_log_errors_are_shown_and_the_rest_if_asked(
     export_dir, stand_in, tmp_path, show

@@ -35,6 +35,7 @@ def test_a_server_answers_as_the_local_command_does(server, home, pictures, sche
     assert len({one["classes"][0] for one in remote}) > 1  # the images do differ
 
 
+@pytest.mark.slow
 def test_a_jpeg_is_sent_as_it_is(server, home, tmp_path):
     path = tmp_path / "a.jpg"
     Image.fromarray(np.kron(digits().test.images[7, ..., 0], np.ones((8, 8), np.uint8))).save(path)
@@ -63,6 +64,7 @@ def test_an_export_without_image_bytes_gets_fitted_pixels(server, home, pictures
         assert np.shape(request["inputs"]["images"]) == (len(pictures), 8, 8, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
     ("words", "version"),
@@ -102,6 +104,7 @@ def test_more_classes_than_the_server_names_are_refused(server, pictures, scheme
     assert server.failures == []
 
 
+@pytest.mark.slow
 def test_the_client_in_python_is_as_in_its_docstring(server, pictures):
     with connect(server.url()) as client:
         (one,) = answer(client, [pictures[0]], top=3)

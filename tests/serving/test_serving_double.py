@@ -41,6 +41,7 @@ def png(number):
     return {"b64": base64.b64encode(content).decode()}
 
 
+@pytest.mark.slow
 def test_row_and_columnar_requests_by_pixels_and_by_bytes_have_one_answer(server):
     images = digits().test.images[:3].tolist()
     encoded = [png(i) for i in range(3)]

@@ -102,6 +102,7 @@ def test_a_wrong_shape_is_a_sentence_with_the_servers_reason(server, scheme):
     assert caught.value.kind in ("400", "INVALID_ARGUMENT")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_corrupt_image_is_an_error_of_its_request(server, scheme):
     with connect(url(server, scheme)) as client:

@@ -10,6 +10,7 @@ from dtp_tf.serving.client import describe
 from dtp_tf.serving.connecting import connect
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_status_tells_versions_and_signatures(server, scheme):
     found = json.loads(succeeded(invoke("server-status", url(server, scheme), "--json")))

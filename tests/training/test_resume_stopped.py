@@ -104,6 +104,7 @@ def test_what_a_kill_left_half_written_is_removed(mended):
     assert not hidden_files(mended)
 
 
+@pytest.mark.slow
 def test_tensorboard_has_no_gaps_or_repeats_after_a_resume(mended):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -196,6 +197,7 @@ def test_a_run_folder_and_a_run_to_resume_exclude_each_other(stopped, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_other_data_are_refused_and_change_nothing(copy, monkeypatch):
     data = digits()
     fewer = data.train.take(list(range(100)))

@@ -99,6 +99,7 @@ def test_trials_that_are_trained_at_the_same_time_differ(tmp_path):
     assert one.done() == other.done() == 6
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_share_the_trials_of_one_study(tmp_path):
     code = (
         "import sys\n"

@@ -99,6 +99,7 @@ def test_the_test_split_is_never_read(trained):
         assert "test" not in entry.user_attrs["result"]
 
 
+@pytest.mark.slow
 def test_a_trial_leaves_its_settings_and_log_and_no_weights(trained):
     study, _, _ = trained
     for number, entry in study.entries().items():

@@ -128,8 +128,8 @@ def _shown(hidden):
     lock = hidden.with_name(hidden.name + LOCK)
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
-            held.enter_context(locked(lock))
-            lock.write_text(socket.gethostname())
+            # It says whose it is only once it is held: until then nobody takes it for a dead one's.
+            held.enter_context(locked(lock)).write(socket.gethostname().encode())
         try:
             yield
         finally:
@@ -140,11 +140,11 @@ def _shown(hidden):
 def _remove_if_dead(lock):
     """Remove a folder whose lock no process of this machine holds any more."""
     with contextlib.suppress(OSError):
-        file = try_lock(lock)
+        file = try_lock(lock, make=False)
         if file is None:
             return
         with file:
-            if file.read(300).decode("utf-8", "replace") in ("", socket.gethostname()):
+            if file.read(300).decode("utf-8", "replace") == socket.gethostname():
                 folder = lock.with_name(lock.name.removesuffix(LOCK))
                 if folder.is_dir():
                     shutil.rmtree(_hide(folder), ignore_errors=True)
@@ -155,9 +155,13 @@ def _remove_abandoned(home):
     for path in home.glob(f"{WRITING}*{LOCK}"):
         _remove_if_dead(path)
     for path in [*home.glob(f"{REMOVING}*"), *home.glob(f"{WRITING}*")]:
-        if path.is_symlink() or not path.is_dir():  # none of ours
+        if path.is_symlink():  # none of ours
             continue
-        if path.name.startswith(REMOVING):
+        if path.is_file():  # the lock of a process that was killed before it was held
+            with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
+        elif path.name.startswith(REMOVING):
             shutil.rmtree(path, ignore_errors=True)
         elif time.time() - _last_change(path) > ABANDONED:
             shutil.rmtree(_hide(path), ignore_errors=True)

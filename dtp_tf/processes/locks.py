@@ -77,15 +77,22 @@ def _is_still(file, path):
 
 @contextlib.contextmanager
 def locked(path):
-    """Hold the lock of a file, which is made if it is missing; wait for it if need be."""
+    """Hold the lock of a file, which is made if it is missing; wait for it if need be.
+
+    Yields the open file, for bytes: by its path another process may have put another one there.
+    """
     with _open(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file
 
 
-def try_lock(path):
-    """Return the open file that holds a lock until it is closed, or None if another has it."""
-    file = _open(path)
+def try_lock(path, make=True):
+    """Return the open file that holds a lock until it is closed, or None if another has it.
+
+    Raises:
+        FileNotFoundError: there is no such file, and with `make=False` none is made.
+    """
+    file = _open(path, make)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -94,7 +101,7 @@ def try_lock(path):
     return file
 
 
-def _open(path):
+def _open(path, make=True):
     """Open the file of a lock, and never that which a link in its place leads to."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if make else 0)
     return os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)

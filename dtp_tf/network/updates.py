@@ -83,15 +83,21 @@ def finalize(optimizers):
 
 
 @contextlib.contextmanager
-def finalized(optimizers):
+def finalized(optimizer, every):
     """Let Keras's `fit` end all optimizers, each with its own variables.
 
-    It ends the first of them with all trainable variables of the network, of which that one's are
-    a part: the averages would go to other layers' weights.
+    It ends `optimizer` with all trainable variables of the network, of which that one's are a part:
+    the averages would go to other layers' weights.
+
+    Args:
+        optimizer: that of the forward layers.
+        every: a function that returns all optimizers, which may be built in between.
     """
-    first = optimizers[0]
-    first.finalize_variable_values = lambda every: finalize(optimizers)
+    if optimizer is None:
+        yield
+        return
+    optimizer.finalize_variable_values = lambda variables: finalize(every())
     try:
         yield
     finally:
-        del first.finalize_variable_values
+        del optimizer.finalize_variable_values

@@ -26,6 +26,15 @@ def network(rule=None, preprocessing=None, **compiled):
     return made
 
 
+def unbuilt(**compiled):
+    """The same, not yet built."""
+    keras.utils.set_random_seed(0)
+    made = dtp_tf.DTPNetwork([dtp_tf.DensePair(6), dtp_tf.DensePair(4)], CLASSES)
+    given = {"optimizer": keras.optimizers.SGD(0.5), "inverse_optimizer": keras.optimizers.SGD(0.1)}
+    made.compile(**{**given, "run_eagerly": True, **compiled})
+    return made
+
+
 def twins(optimizer, preprocessing=None, **compiled):
     """A network that learns by backpropagation, and a stock model that does.
 
@@ -61,6 +70,16 @@ def twins(optimizer, preprocessing=None, **compiled):
 def fit(model, epochs=2, **settings):
     given = {"batch_size": 8, "epochs": epochs, "verbose": 0, "shuffle": False}
     return model.fit(*examples(), **{**given, **settings}).history
+
+
+class Batches(keras.utils.PyDataset):
+    """The examples in two batches."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, number):
+        return tuple(part[8 * number : 8 * number + 8] for part in examples())
 
 
 def arrays(variables):

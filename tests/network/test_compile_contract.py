@@ -7,18 +7,22 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract_support import INPUTS, arrays, examples, fit, moved, network, same, twins
+from contract_support import (
+    INPUTS,
+    Batches,
+    arrays,
+    examples,
+    fit,
+    moved,
+    network,
+    same,
+    twins,
+    unbuilt,
+)
 from keras.optimizers import SGD
 
 import dtp_tf
 from dtp_tf.errors import SettingError
-
-
-def unbuilt(**compiled):
-    keras.utils.set_random_seed(0)
-    made = dtp_tf.DTPNetwork([dtp_tf.DensePair(6), dtp_tf.DensePair(4)], 3)
-    made.compile(SGD(0.5), SGD(0.1), run_eagerly=True, **compiled)
-    return made
 
 
 # -- before and without `fit` ---------------------------------------------------------------------
@@ -62,15 +66,6 @@ def test_several_steps_in_one_execution_train_as_one_by_one():
     same(arrays(several.trainable_variables), arrays(plain.trainable_variables))
 
 
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, number):
-        x, y = examples()
-        return x[8 * number : 8 * number + 8], y[8 * number : 8 * number + 8]
-
-
 def test_data_may_come_in_every_way_that_keras_takes():
     x, y = examples()
     ways = {
@@ -102,7 +97,7 @@ def test_data_may_come_in_every_way_that_keras_takes():
     ],
 )
 def test_metrics_may_be_one_or_many(metrics, tmp_path):
-    made = unbuilt(metrics=metrics, weighted_metrics=metrics and "accuracy")
+    made = unbuilt(metrics=metrics, weighted_metrics="accuracy")
     logs = made.evaluate(*examples(), verbose=0, return_dict=True)
     assert {"loss", "accuracy", "weighted_accuracy"} <= set(logs)
     made.save(tmp_path / "it.keras")

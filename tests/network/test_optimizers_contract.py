@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from contract_support import arrays, fit, moved, network, same, twins
+from contract_support import Batches, arrays, fit, moved, network, same, twins, unbuilt
 from keras.optimizers import SGD, Adam, AdamW, LossScaleOptimizer, MultiOptimizer
 
 from dtp_tf.errors import SettingError
@@ -102,6 +102,12 @@ def test_training_ends_with_the_average_of_each_weights_own_course(many):
     inverse = [averaging(0.1)] if many else averaging(0.1)
     made, averages = network(optimizer=averaging(0.5), inverse_optimizer=inverse), Averages()
     fit(made, callbacks=averages)
+    same(arrays(made.trainable_variables), averages.means)
+
+
+def test_a_network_that_training_builds_ends_with_its_averages_too():
+    made, averages = unbuilt(optimizer=averaging(0.5), inverse_optimizer=averaging(0.1)), Averages()
+    made.fit(Batches(), shuffle=False, verbose=0, callbacks=averages)
     same(arrays(made.trainable_variables), averages.means)
 
 

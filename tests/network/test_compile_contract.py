@@ -24,7 +24,6 @@ from keras.optimizers import SGD
 import dtp_tf
 from dtp_tf.errors import SettingError
 
-
 # -- before and without `fit` ---------------------------------------------------------------------
 
 

@@ -53,6 +53,20 @@ class Commands(click.Group):
             if isinstance(error, BrokenPipeError):
                 raise
             raise click.ClickException(_system_error(error)) from None
+        except Exception as error:
+            if _was_stopped(error):
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _was_stopped(error):
+    """Whether an error is a Ctrl-C in other clothes: TensorFlow, in the middle of whose work it
+    came, may hand it on as a RuntimeError that names it."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _system_error(error):

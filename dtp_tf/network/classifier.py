@@ -17,7 +17,12 @@ def stock_classifier(network, dtype="float32", name="classifier"):
             units = pair.forward_layer.kernel.shape[0]
             layers += stock_sampling(units, i, network.seed, repeat=i == first)
         layers += pair.stock_layers()
-    layers.append(keras.layers.Softmax(name="probabilities"))
+        if pair.dropout:
+            layers.append(keras.layers.Dropout(pair.dropout, name=f"{pair.name}_dropout"))
+    if network.output_activation == "softmax":
+        layers.append(keras.layers.Softmax(name="probabilities"))
+    elif network.output_activation == "sigmoid":
+        layers.append(keras.layers.Activation("sigmoid", name="probabilities"))
     if first is not None:
         layers.append(keras.layers.GlobalAveragePooling1D(name="mean_over_passes"))
     inputs = outputs = keras.Input(network.example_shape, dtype=dtype, name="inputs")

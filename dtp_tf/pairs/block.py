@@ -28,7 +28,7 @@ class BlockPair(LayerPair):
             default it is f mirrored, if f is a Sequential or functional model of common layers; see
             `dtp_tf.pairs.derived`. It must have no running statistics.
         inverse: whether there is a g at all.
-        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
+        **kwargs: see `LayerPair`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.

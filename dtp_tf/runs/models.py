@@ -90,7 +90,23 @@ class SavedModel:
             raise UserError(
                 f"model {path} has {classes} classes, but {len(names)} names of classes."
             )
+        if isinstance(self.model, DTPNetwork):
+            self._try(path, classes)
         return self
+
+    def _try(self, path, classes):
+        """Answer for one example, for the layers of a damaged network may each be sound and not
+        fit each other."""
+        try:
+            answer = self.model(keras.ops.zeros((1, *self.model.example_shape)))
+            fits = tuple(answer.shape) == (1, classes)
+        except Exception:  # Keras's and TensorFlow's, of every kind
+            fits = False
+        if not fits:
+            raise UserError(
+                f"model {path} is damaged: its layers do not lead from examples of shape "
+                f"{tuple(self.model.example_shape)} to {classes} classes."
+            )
 
     def _classes(self):
         """Return how many classes the model tells apart, None if it does not."""
@@ -98,7 +114,7 @@ class SavedModel:
         if isinstance(model, DTPNetwork):
             # Keras marks layers as built of which a damaged file does not say the shapes.
             whole = model.built and all(hasattr(pair, "below") for pair in model.layers_up)
-            return model.classes if whole else None
+            return model.units if whole else None
         if not isinstance(model, keras.Model) or not model.built:
             return None
         ends = (getattr(model, name, None) for name in ("input_shape", "output_shape"))

@@ -18,6 +18,7 @@ from dtp_tf.files import read_json, write_json
 from dtp_tf.presets.folder import SHIPPED, Preset, file_hash
 from dtp_tf.presets.reading import read_preset
 from dtp_tf.runs.models import load_model
+from dtp_tf.sharing import open_model
 
 
 def test_keras_is_one_that_refuses_these():
@@ -192,3 +193,17 @@ def test_nothing_in_the_package_reads_pickles_or_turns_safety_off():
         text = path.read_text(encoding="utf-8")
         for word in ("allow_pickle", "pickle.load", "safe_mode=False", "unsafe", *loaders):
             assert word not in text, f"{path} has {word}"
+
+
+def test_a_network_whose_layers_do_not_fit_each_other_is_refused_when_it_is_opened(tmp_path):
+    folder = shutil.copytree(SHIPPED / "digits_mlp_dtp", tmp_path / "preset")
+    config = read_json(folder / "config.json")
+    first = config["config"]["preprocessing"]["config"]["layers"][0]
+    first["config"]["batch_shape"] = [None, 8, 8, 1, None, 8, 8, 1]
+    write_json(folder / "config.json", config)
+    facts = read_json(folder / "metadata.json")
+    path = folder / "config.json"
+    facts["files"]["config.json"] = {"bytes": path.stat().st_size, "sha256": file_hash(path)}
+    write_json(folder / "metadata.json", facts)
+    with pytest.raises(UserError, match="do not lead from examples of shape .* to 10 classes"):
+        open_model(folder)

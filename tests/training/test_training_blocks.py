@@ -1,12 +1,10 @@
 """Normalised, residual, locally connected and dropped layers through everything around them."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import StopAfter, arrays, digits, invoke, refusal, succeeded, train
+from helpers import digits, invoke, refusal, succeeded, train
 
 import dtp_tf
 from dtp_tf.console.console import show_network
@@ -106,28 +104,6 @@ def test_the_classifier_and_a_preset_give_the_answers_of_the_network(run, tmp_pa
     again = dtp_tf.DTPNetwork.from_preset(tmp_path / "preset")
     np.testing.assert_array_equal(again(images), expected)
     assert "residual 6 /2" in (tmp_path / "preset" / "README.md").read_text()
-
-
-@pytest.mark.slow
-def test_an_export_gives_the_answers_of_the_network(run, tmp_path):
-    path, network = run
-    words = ("export", path, "--name", "blocks", "--export-dir", tmp_path, "--json")
-    version = json.loads(succeeded(invoke(*words)))["export"]
-    served = tf.saved_model.load(version).signatures["serving_default"]
-    images = digits().test.images[:5]
-    found = served(images=tf.constant(images))["probabilities"]
-    np.testing.assert_allclose(found, network(images), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.slow
-def test_a_resumed_run_ends_where_the_uninterrupted_one_does(tmp_path, run):
-    parts = tmp_path / "parts"
-    train(parts, **SETTINGS, callbacks=[StopAfter(1)])
-    dtp_tf.train(resume=parts, export_dir=None, console=make_console(quiet=True))
-    whole, again = (arrays(path / "last.keras") for path in (run[0], parts))
-    assert whole.keys() == again.keys()
-    for name in whole:
-        np.testing.assert_allclose(again[name], whole[name], rtol=1e-3, atol=1e-3, err_msg=name)
 
 
 @pytest.mark.slow

@@ -125,6 +125,7 @@ def train(
         refuse_changes(settled, settings)
         if settled.rule not in RULES:
             find_rule(settled.rule) if "rule" in settings else load_rule_of(run, settled.rule)
+    settled.check()
     machine.check_fits(settled)
     callbacks = find_callbacks(callbacks, settled)
     if export_dir is not None:

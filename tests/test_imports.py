@@ -14,11 +14,13 @@ PACKAGE = REPO / "dtp_tf"
 STUBS = sorted(PACKAGE.rglob("__init__.pyi"))
 
 # Imports each module as the first of an interpreter: a fork of one in which TensorFlow and Keras
-# are forgotten, but their parts are not, so that their import takes no time. As in a fresh one,
-# TensorFlow imports Keras, and what waits for Keras comes then.
+# are forgotten, but their parts and other packages are not, so that their import takes no time. As
+# in a fresh one, TensorFlow imports Keras, and what waits for Keras comes then.
 FIRST_IMPORTS = """
-import importlib, json, os, sys, traceback
-import tensorflow
+import gc, importlib, json, os, sys, traceback
+import click, grpc, h5py, jsonschema, matplotlib.figure, optuna, rich.console, sklearn.metrics
+import tensorflow, tensorflow_datasets, tensorflow_serving.apis.predict_pb2
+gc.freeze()
 
 class TensorFlowImportsKeras:
     def find_spec(name, path=None, target=None):

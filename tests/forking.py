@@ -31,8 +31,8 @@ FRESH = (sys.executable, "-u")
 TEMPLATE = "template"  # of such a process, in lists of processes
 # These are read before a process does anything, unless it does so later: these may differ.
 EARLY = ("PYTHON", "LC_", "LANG", "TF_", "XLA_", "KERAS", "OMP_", "MPL", "CUDA", "LD_", "TFDS_")
-LATE = {"PYTHONPATH", "PYTHONUNBUFFERED", "TF_CONFIG", "TF_NUM_INTRAOP_THREADS"}
-LATE |= {"TF_CPP_MIN_LOG_LEVEL"}  # the commands set it themselves
+LATE = {"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONIOENCODING"}
+LATE |= {"TF_CONFIG", "TF_NUM_INTRAOP_THREADS", "TF_CPP_MIN_LOG_LEVEL"}
 STARTERS = {"compare", "launch", "tune"}  # the commands that start processes
 SET_NAME, SET_SUBREAPER = 15, 36  # of prctl(2)
 
@@ -188,12 +188,13 @@ def become(job, streams):
     for number, one in enumerate(streams):
         os.dup2(one, number)
         os.close(one)
-    sys.stdin = open(0, encoding=sys.__stdin__.encoding, closefd=False)
     lines = "PYTHONUNBUFFERED" in job["env"]
-    sys.stdout, sys.stderr = (
-        open(number, "w", encoding=now.encoding, errors=now.errors, closefd=False,
-             buffering=1 if lines or number == 2 else -1)
-        for number, now in ((1, sys.__stdout__), (2, sys.__stderr__))
+    encoding = job["env"].get("PYTHONIOENCODING")
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, "w" if number else "r", encoding=encoding or now.encoding, closefd=False,
+             errors="strict" if encoding and number < 2 else now.errors,
+             buffering=1 if lines and number or number == 2 else -1)
+        for number, now in enumerate((sys.__stdin__, sys.__stdout__, sys.__stderr__))
     )  # fmt: skip
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     random.seed()

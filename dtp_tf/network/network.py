@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
+from dtp_tf.network.inputs import build_preprocessing, check_shape, check_single
+from dtp_tf.network.outputs import ACTIVATIONS, check_output
+from dtp_tf.network.saved import Saved
 from dtp_tf.network.trainer import LocalTrainer
 from dtp_tf.numerics.noise import uniform
 from dtp_tf.numerics.precision import is_mixed
@@ -25,8 +28,8 @@ class _Presets:
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DTPNetwork(LocalTrainer, keras.Model):
-    """A classifier whose hidden layers learn from local targets instead of backpropagation.
+class DTPNetwork(LocalTrainer, Saved, keras.Model):
+    """A network whose hidden layers learn from local targets instead of backpropagation.
 
     With h_0 the preprocessed input, h_i = f_i(h_{i-1}) the activations of the pairs i = 1 .. M-1
     and C the loss of the output layer f_M, the learning rule gives every hidden layer a target t_i,
@@ -40,13 +43,16 @@ class DTPNetwork(LocalTrainer, keras.Model):
 
     Args:
         pairs: the hidden layers, from the input on: a list of `dtp_tf.DensePair`.
-        classes: number of classes, at least 2.
+        units: width of the output: the number of classes with softmax, then at least 2.
         rule: a `dtp_tf.rules.Rule`; difference target propagation by default.
         preprocessing: a Keras layer that is applied to the input first and does not learn.
         output_initializer: of the output layer's weights.
         output_transmission: what the top hidden layer sends to the output layer: "continuous", or
             "sample"; see `DensePair`.
         seed: of the noise and the samples; 0 .. 2^31 - 1.
+        output_activation: "softmax" for classes that exclude each other; "sigmoid" for two classes
+            (one unit) or several labels at once; "linear" for any numbers, or logits.
+        classes: another name of `units`.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
     Attributes:
@@ -59,10 +65,11 @@ class DTPNetwork(LocalTrainer, keras.Model):
         What `preprocessing` takes; without it `(batch, features)`.
 
     Output shape:
-        `(batch, classes)`: class probabilities (softmax).
+        `(batch, units)`: class probabilities with softmax, the probability of each unit's label
+        with sigmoid, and what the output layer computes with linear.
 
     Raises:
-        SettingError: no pairs, `classes` below 2, or a rule that is none.
+        SettingError: no pairs, an output that cannot be, or a rule that is none.
 
     Example:
 
@@ -80,12 +87,14 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def __init__(
         self,
         pairs,
-        classes,
+        units=None,
         rule=None,
         preprocessing=None,
         output_initializer="orthogonal",
         output_transmission="continuous",
         seed=0,
+        output_activation="softmax",
+        classes=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -98,15 +107,21 @@ class DTPNetwork(LocalTrainer, keras.Model):
         pairs = list(pairs)
         if not pairs:
             raise SettingError("`pairs` needs at least one layer pair, got an empty list.")
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-            raise SettingError(f"`classes` must be a whole number of at least 2, got {classes!r}.")
+        if units is not None and classes is not None:
+            raise SettingError(
+                f"`units` and `classes` both say how wide the output is, got {units!r} and "
+                f"{classes!r}: give one of them."
+            )
+        units = classes if units is None else units
+        check_output(units, output_activation)
         rule = DTP() if rule is None else rule
         if not isinstance(rule, Rule):
             raise SettingError(
                 f"`rule` must be a dtp_tf.rules.Rule such as dtp_tf.rules.DTP(), got {rule!r}."
             )
         self.pairs = pairs
-        self.classes = classes
+        self.units = units
+        self.output_activation = output_activation
         self.rule = rule
         self.preprocessing = preprocessing
         self.output_initializer = keras.initializers.get(output_initializer)
@@ -115,7 +130,7 @@ class DTPNetwork(LocalTrainer, keras.Model):
         # An activation that comes first in g answers to that of f, and the logits have none.
         first = pairs[-1].inverse_first
         self.output_pair = DensePair(
-            classes,
+            units,
             activation="linear",
             inverse_activation="linear" if first else pairs[-1].inverse_activation,
             inverse_first=first,
@@ -141,12 +156,9 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def build(self, input_shape):
         if self.built:
             return
-        shape = tuple(input_shape)
-        self.example_shape = shape[1:]
-        if self.preprocessing is not None:
-            if not self.preprocessing.built:
-                self.preprocessing.build(shape)
-            shape = self.preprocessing.compute_output_shape(shape)
+        check_shape(input_shape)
+        self.example_shape = tuple(input_shape)[1:]
+        shape = build_preprocessing(self.preprocessing, tuple(input_shape))
         for pair in self.pairs:
             if not pair.built:
                 pair.build(shape)
@@ -175,7 +187,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         self.feedback_layers = list(feedback.values())
         self.feedback = dict(zip(feedback, self.feedback_layers, strict=True))
         for i in self.inverted:
-            self.layers_up[i].inverse_layer.trainable = rule.trains_feedback
+            pair = self.layers_up[i]
+            pair.inverse_layer.trainable = rule.trains_feedback and pair.trainable
         own = sorted({*self.inverted, *feedback}) if rule.trains_feedback else []
         self.trained_feedback = own
         if own:
@@ -187,22 +200,29 @@ class DTPNetwork(LocalTrainer, keras.Model):
             keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in self.inverted
         ]
 
-    def call(self, inputs):
-        return self.answer(self.activations(inputs))
+    def call(self, inputs, training=False):
+        return self.answer(self.activations(inputs, training))
 
-    def activations(self, inputs):
+    def preprocessed(self, inputs, training=False):
+        """Return h_0, what the first layer gets, as in training or not."""
+        check_single(inputs)
+        if self.preprocessing is None:
+            return inputs
+        return self.preprocessing(inputs, training=training)
+
+    def activations(self, inputs, training=False):
         """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.
 
         Layers that send samples in training send the probabilities themselves here.
         """
-        h = [inputs if self.preprocessing is None else self.preprocessing(inputs)]
+        h = [self.preprocessed(inputs, training)]
         for layer in self.layers_up:
             h.append(layer(h[-1]))
         return h
 
     def _forward(self, inputs):
         """Return `activations(inputs)`, and the layers' auxiliaries where they have inverses."""
-        h, aux = [inputs if self.preprocessing is None else self.preprocessing(inputs)], []
+        h, aux = [self.preprocessed(inputs)], []
         for i, layer in enumerate(self.layers_up):
             above, of_layer = (layer(h[-1]), None) if i not in self.inverted else layer.tell(h[-1])
             h.append(above)
@@ -210,17 +230,16 @@ class DTPNetwork(LocalTrainer, keras.Model):
         return h, aux
 
     def answer(self, h):
-        """Return the class probabilities for activations: a mean over passes if layers sample."""
+        """Return the answers for activations: a mean over passes if layers sample."""
         first = first_sampled(self.layers_up)
         if first is None:
-            return self.probabilities(h[-1])
+            return self.activate_output(h[-1])
         logits = sampled_passes(h[first], self.layers_up, first, self.seed)
-        return tf.reduce_mean(self.probabilities(logits), axis=1)
+        return tf.reduce_mean(self.activate_output(logits), axis=1)
 
-    @staticmethod
-    def probabilities(logits):
-        """Return softmax(logits), the answer."""
-        return keras.activations.softmax(logits)
+    def activate_output(self, logits):
+        """Return the output activation of logits, the answers: `(batch, units)`."""
+        return ACTIVATIONS[self.output_activation](logits)
 
     def sent(self, layer, h):
         """Return what layer `layer` (0 .. M-1) gets for the activations below it in this step."""
@@ -260,6 +279,11 @@ class DTPNetwork(LocalTrainer, keras.Model):
     # -- views ------------------------------------------------------------------------------------
 
     @property
+    def classes(self):
+        """The number of classes of a network that classifies (softmax); None for another."""
+        return self.units if self.output_activation == "softmax" else None
+
+    @property
     def layers_up(self):
         """The layers f_1 .. f_M: the pairs and the output layer."""
         return [*self.pairs, self.output_pair]
@@ -289,7 +313,7 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def classifier(self, dtype="float32", name="classifier"):
         """Return the forward network alone as a Keras functional model of stock layers.
 
-        It gives the same class probabilities (in float32, whatever the pairs' dtype), has its own
+        It gives the same answers (in float32, whatever the pairs' dtype), has its own
         copy of the weights, and loads without `dtp_tf`. Preprocessing is inside.
 
         Args:
@@ -312,7 +336,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         return {
             **super().get_config(),
             "pairs": [serialize(pair) for pair in self.pairs],
-            "classes": self.classes,
+            "units": self.units,
+            "output_activation": self.output_activation,
             "rule": serialize(self.rule),
             "preprocessing": serialize(self.preprocessing),
             "output_initializer": serialize(self.output_initializer),

@@ -1,5 +1,6 @@
 """`DTPNetwork`: a stack of layer pairs, an output layer and a learning rule."""
 
+import functools
 import itertools
 
 import keras
@@ -7,9 +8,10 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
+from dtp_tf.network.conversion import convert
 from dtp_tf.network.outputs import ACTIVATIONS, check_output
 from dtp_tf.network.trainer import LocalTrainer
-from dtp_tf.numerics.noise import uniform
+from dtp_tf.numerics.noise import step_seed, uniform
 from dtp_tf.numerics.precision import is_mixed
 from dtp_tf.numerics.sampling import bernoulli, first_sampled, sampled_passes
 from dtp_tf.pairs.dense import DensePair
@@ -51,6 +53,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         output_activation: "softmax" for classes that exclude each other; "sigmoid" for two classes
             (one unit) or several labels at once; "linear" for any numbers, or logits.
         classes: another name of `units`.
+        output_settings: other arguments of `keras.layers.Dense` for the output layer, a dict.
+        layer_names: other names of layers in `classifier()`, a dict; as of a converted model.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
     Attributes:
@@ -93,6 +97,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         seed=0,
         output_activation="softmax",
         classes=None,
+        output_settings=None,
+        layer_names=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -124,6 +130,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         self.preprocessing = preprocessing
         self.output_initializer = keras.initializers.get(output_initializer)
         self.output_transmission = output_transmission
+        self.output_settings = output_settings
+        self.layer_names = layer_names
         self.seed = seed
         # An activation that comes first in g answers to that of f, and the logits have none.
         first = pairs[-1].inverse_first
@@ -135,6 +143,7 @@ class DTPNetwork(LocalTrainer, keras.Model):
             kernel_initializer=self.output_initializer,
             inverse_kernel_initializer=pairs[-1].inverse_kernel_initializer,
             transmission=output_transmission,
+            settings=output_settings,
             dtype=pairs[-1].dtype_policy,
             name="output",
         )
@@ -177,6 +186,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
             trainable=False,
             aggregation="only_first_replica",
         )
+        for number, layer in enumerate(self.layers_up):
+            layer.randomness = functools.partial(step_seed, self.seed, self.step, number)
         self.built = True
         self._build_optimizers()
 
@@ -269,6 +280,46 @@ class DTPNetwork(LocalTrainer, keras.Model):
 
         return read_preset(name_or_folder, load_weights)[0]
 
+    # -- Keras models -----------------------------------------------------------------------------
+
+    @classmethod
+    def from_keras(cls, model, rule=None, cuts=None, inverse_blocks=None, **kwargs):
+        """Return a network with the forward function of a Keras model and a copy of its weights.
+
+        Each part of the model with weights becomes a pair: a dense or convolutional layer with its
+        activation, pooling, normalisation and dropout, or, where there are branches, all from
+        where they leave to where they meet. Parts are `DensePair` or `Conv2DPair` where these
+        express the same function, otherwise `BlockPair`. The last Dense layer with its activation
+        becomes the output layer; what comes before the first weights that learn, `preprocessing`.
+        The model itself stays as it is. How it was compiled is not taken over.
+
+        Args:
+            model: a built Sequential or functional model with one input, one output, and a Dense
+                layer last; models inside it are taken apart.
+            rule: see `DTPNetwork`.
+            cuts: names of layers after which pairs end, for fewer and larger pairs; by default
+                wherever all paths meet after weights.
+            inverse_blocks: {name of a pair: a Keras model or layer as its inverse}, where none can
+                be derived or another one is wanted; see `BlockPair`. A pair has the name of its
+                only layer that learns, otherwise of its last layer.
+            **kwargs: `seed`, `name` and other arguments of `DTPNetwork`.
+
+        Raises:
+            SettingError: a model or layer that cannot be converted, by its name, or `cuts` or
+                `inverse_blocks` that do not fit.
+
+        Example:
+
+        >>> import keras, dtp_tf
+        >>> model = keras.Sequential([
+        ...     keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, activation="relu"),
+        ...     keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
+        >>> network = dtp_tf.DTPNetwork.from_keras(model, rule=dtp_tf.rules.LDRL())
+        >>> [type(pair).__name__ for pair in network.pairs]
+        ['Conv2DPair']
+        """
+        return convert(cls, model, rule, cuts, inverse_blocks, **kwargs)
+
     # -- views ------------------------------------------------------------------------------------
 
     @property
@@ -336,6 +387,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
             "output_initializer": serialize(self.output_initializer),
             "output_transmission": self.output_transmission,
             "seed": self.seed,
+            "output_settings": serialize(self.output_settings),
+            "layer_names": self.layer_names,
         }
 
     @classmethod

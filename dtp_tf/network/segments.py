@@ -154,10 +154,11 @@ def _without_output(chain, graph):
                 f"{layer.activation.__name__}; it must be {', '.join(ACTIVATIONS)}."
             )
         activation = layer.activation.__name__
-    if len(graph.shape(last.after)) != 2:
+    shape = graph.shape(last.after)
+    if len(shape) != 2:
         raise SettingError(
-            f"the output layer {layer.name!r} gives {graph.shape(last.after)}, not (batch, units); put "
-            "a Flatten or global pooling before it."
+            f"the output layer {layer.name!r} gives {shape}, not (batch, units); put a Flatten or "
+            "global pooling before it."
         )
     if not layer.trainable:
         raise SettingError(

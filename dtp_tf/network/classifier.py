@@ -13,8 +13,7 @@ def stock_classifier(network, dtype="float32", name="classifier"):
     """Return a network's forward layers as a Keras model; see `DTPNetwork.classifier`."""
     if not network.built:
         raise ValueError("build the network first: call it, or `fit` it, on some data.")
-    layers = [] if network.preprocessing is None else _preprocessing_layers(network.preprocessing)
-    first = first_sampled(network.layers_up)
+    layers, first = [], first_sampled(network.layers_up)
     for i, pair in enumerate(network.layers_up):
         if pair.transmission == "sample":
             units = pair.forward_layer.kernel.shape[0]
@@ -29,7 +28,12 @@ def stock_classifier(network, dtype="float32", name="classifier"):
     if first is not None:
         layers.append(keras.layers.GlobalAveragePooling1D(name="mean_over_passes"))
     inputs = outputs = keras.Input(network.example_shape, dtype=dtype, name="inputs")
-    for call in _taken_apart(layers):
+    before = _preprocessing_layers(network.preprocessing)
+    calls = _taken_apart([*before, *layers])
+    for call in calls[: len(before)]:
+        # Said here, for augmentation takes a call that does not say for one in training.
+        outputs = call(outputs, training=False)
+    for call in calls[len(before) :]:
         outputs = call(outputs)
     shared = keras.Model(inputs, outputs, name=name)
     names = network.layer_names or {}
@@ -43,6 +47,8 @@ def stock_classifier(network, dtype="float32", name="classifier"):
 
 
 def _preprocessing_layers(preprocessing):
+    if preprocessing is None:
+        return []
     if isinstance(preprocessing, keras.Sequential):
         return list(preprocessing.layers)
     return [preprocessing]
@@ -66,4 +72,12 @@ def _taken_apart(layers):
 
 
 def _running(graph):
-    return lambda value: graph.run(value)[graph.output]
+    def run(value, **said):
+        def call(step, args, kwargs):
+            return step.layer(
+                *args, **kwargs, **(said if isinstance(step.layer, keras.Layer) else {})
+            )
+
+        return graph.run(value, call)[graph.output]
+
+    return run

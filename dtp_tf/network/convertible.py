@@ -58,10 +58,11 @@ def _reason_against(layer, uses):
     if uses > 1 and layer.weights:
         return f"is shared: it is called {uses} times; give every call a layer of its own."
     policy = layer.dtype_policy
-    if {policy.compute_dtype, policy.variable_dtype} != {"float32"} or layer.quantization_mode:
+    number = keras.config.floatx()
+    if {policy.compute_dtype, policy.variable_dtype} != {number} or layer.quantization_mode:
         return (
-            f"has the dtype policy {policy.name!r}, and targets need float32; make the model with "
-            'dtype "float32".'
+            f"has the dtype policy {policy.name!r}, and a network is {number} throughout; make the "
+            f"model with dtype {number!r}."
         )
     if getattr(layer, "data_format", None) == "channels_first":
         return 'has data_format "channels_first"; make the model with "channels_last".'

@@ -8,27 +8,21 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
-from dtp_tf.network.conversion import convert
+from dtp_tf.network.inputs import build_preprocessing, check_shape, check_single
 from dtp_tf.network.outputs import ACTIVATIONS, check_output
+from dtp_tf.network.saved import Saved
+from dtp_tf.network.sources import Sources
 from dtp_tf.network.trainer import LocalTrainer
 from dtp_tf.numerics.noise import step_seed, uniform
 from dtp_tf.numerics.precision import is_mixed
 from dtp_tf.numerics.sampling import bernoulli, first_sampled, sampled_passes
 from dtp_tf.pairs.dense import DensePair
-from dtp_tf.presets.folder import shipped_presets
 from dtp_tf.rules.base import Rule, TargetRule
 from dtp_tf.rules.dtp import DTP
 
 
-class _Presets:
-    """Reads the table of shipped presets when it is looked at."""
-
-    def __get__(self, instance, owner):
-        return shipped_presets()
-
-
 @keras.saving.register_keras_serializable("dtp_tf")
-class DTPNetwork(LocalTrainer, keras.Model):
+class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
     """A network whose hidden layers learn from local targets instead of backpropagation.
 
     With h_0 the preprocessed input, h_i = f_i(h_{i-1}) the activations of the pairs i = 1 .. M-1
@@ -83,8 +77,6 @@ class DTPNetwork(LocalTrainer, keras.Model):
     >>> model.predict(x, verbose=0).shape
     (20, 3)
     """
-
-    presets = _Presets()
 
     def __init__(
         self,
@@ -163,12 +155,9 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def build(self, input_shape):
         if self.built:
             return
-        shape = tuple(input_shape)
-        self.example_shape = shape[1:]
-        if self.preprocessing is not None:
-            if not self.preprocessing.built:
-                self.preprocessing.build(shape)
-            shape = self.preprocessing.compute_output_shape(shape)
+        check_shape(input_shape)
+        self.example_shape = tuple(input_shape)[1:]
+        shape = build_preprocessing(self.preprocessing, tuple(input_shape))
         for pair in self.pairs:
             if not pair.built:
                 pair.build(shape)
@@ -199,7 +188,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         self.feedback_layers = list(feedback.values())
         self.feedback = dict(zip(feedback, self.feedback_layers, strict=True))
         for i in self.inverted:
-            self.layers_up[i].inverse_layer.trainable = rule.trains_feedback
+            pair = self.layers_up[i]
+            pair.inverse_layer.trainable = rule.trains_feedback and pair.trainable
         own = sorted({*self.inverted, *feedback}) if rule.trains_feedback else []
         self.trained_feedback = own
         if own:
@@ -211,22 +201,29 @@ class DTPNetwork(LocalTrainer, keras.Model):
             keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in self.inverted
         ]
 
-    def call(self, inputs):
-        return self.answer(self.activations(inputs))
+    def call(self, inputs, training=False):
+        return self.answer(self.activations(inputs, training))
 
-    def activations(self, inputs):
+    def preprocessed(self, inputs, training=False):
+        """Return h_0, what the first layer gets, as in training or not."""
+        check_single(inputs)
+        if self.preprocessing is None:
+            return inputs
+        return self.preprocessing(inputs, training=training)
+
+    def activations(self, inputs, training=False):
         """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.
 
         Layers that send samples in training send the probabilities themselves here.
         """
-        h = [inputs if self.preprocessing is None else self.preprocessing(inputs)]
+        h = [self.preprocessed(inputs, training)]
         for layer in self.layers_up:
             h.append(layer(h[-1]))
         return h
 
     def _forward(self, inputs):
         """Return `activations(inputs)`, and the layers' auxiliaries where they have inverses."""
-        h, aux = [inputs if self.preprocessing is None else self.preprocessing(inputs)], []
+        h, aux = [self.preprocessed(inputs)], []
         for i, layer in enumerate(self.layers_up):
             above, of_layer = (layer(h[-1]), None) if i not in self.inverted else layer.tell(h[-1])
             h.append(above)
@@ -250,75 +247,6 @@ class DTPNetwork(LocalTrainer, keras.Model):
         if self.layers_up[layer].transmission != "sample":
             return h
         return bernoulli(h, uniform(h, self.seed, self.step, layer))
-
-    # -- presets ----------------------------------------------------------------------------------
-
-    @classmethod
-    def from_preset(cls, name_or_folder, load_weights=True):
-        """Return a network with published weights.
-
-        It is compiled with the optimizers of its recipe, which have not begun: `fit` goes on from
-        its weights, and `compile` may come before.
-
-        Args:
-            name_or_folder: one of `DTPNetwork.presets`, or the folder of a preset.
-            load_weights: whether to load its weights; otherwise the same network with weights
-                drawn afresh.
-
-        Raises:
-            UserError: there is no such preset, or it is damaged, foreign or of a newer version.
-
-        Example:
-
-        >>> import dtp_tf
-        >>> network = dtp_tf.DTPNetwork.from_preset("digits_mlp_dtp")
-        >>> network.example_shape
-        (8, 8, 1)
-        """
-        # Here, for reading needs Keras, which imports this module as soon as it is there.
-        from dtp_tf.presets.reading import read_preset
-
-        return read_preset(name_or_folder, load_weights)[0]
-
-    # -- Keras models -----------------------------------------------------------------------------
-
-    @classmethod
-    def from_keras(cls, model, rule=None, cuts=None, inverse_blocks=None, **kwargs):
-        """Return a network with the forward function of a Keras model and a copy of its weights.
-
-        Each part of the model with weights becomes a pair: a dense or convolutional layer with its
-        activation, pooling, normalisation and dropout, or, where there are branches, all from
-        where they leave to where they meet. Parts are `DensePair` or `Conv2DPair` where these
-        express the same function, otherwise `BlockPair`. The last Dense layer with its activation
-        becomes the output layer; what comes before the first weights that learn, `preprocessing`.
-        The model itself stays as it is. How it was compiled is not taken over.
-
-        Args:
-            model: a built Sequential or functional model with one input, one output, and a Dense
-                layer last; models inside it are taken apart.
-            rule: see `DTPNetwork`.
-            cuts: names of layers after which pairs end, for fewer and larger pairs; by default
-                wherever all paths meet after weights.
-            inverse_blocks: {name of a pair: a Keras model or layer as its inverse}, where none can
-                be derived or another one is wanted; see `BlockPair`. A pair has the name of its
-                only layer that learns, otherwise of its last layer.
-            **kwargs: `seed`, `name` and other arguments of `DTPNetwork`.
-
-        Raises:
-            SettingError: a model or layer that cannot be converted, by its name, or `cuts` or
-                `inverse_blocks` that do not fit.
-
-        Example:
-
-        >>> import keras, dtp_tf
-        >>> model = keras.Sequential([
-        ...     keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3, activation="relu"),
-        ...     keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")])
-        >>> network = dtp_tf.DTPNetwork.from_keras(model, rule=dtp_tf.rules.LDRL())
-        >>> [type(pair).__name__ for pair in network.pairs]
-        ['Conv2DPair']
-        """
-        return convert(cls, model, rule, cuts, inverse_blocks, **kwargs)
 
     # -- views ------------------------------------------------------------------------------------
 

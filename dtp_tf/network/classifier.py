@@ -74,9 +74,8 @@ def _taken_apart(layers):
 def _running(graph):
     def run(value, **said):
         def call(step, args, kwargs):
-            return step.layer(
-                *args, **kwargs, **(said if isinstance(step.layer, keras.Layer) else {})
-            )
+            extra = said if isinstance(step.layer, keras.Layer) else {}
+            return step.layer(*args, **{**kwargs, **extra})
 
         return graph.run(value, call)[graph.output]
 

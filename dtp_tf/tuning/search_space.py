@@ -82,7 +82,8 @@ class Choices:
         return trial.suggest_categorical(name, [as_parameter(value) for value in self.values])
 
     def has(self, value):
-        return value in self.values
+        """Return whether a trial may have this value, or this text for it."""
+        return value in self.values or value in [as_parameter(one) for one in self.values]
 
     def extremes(self):
         return self.values

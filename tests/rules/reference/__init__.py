@@ -7,7 +7,7 @@ Layers are numbered as in the papers: x = h_0, hidden layers 1 .. M-1, logits h_
 matrix with one example a row; losses are sums over a layer's units, then means over the batch.
 """
 
-from reference.feedback import FEEDBACK, feedback_gradients, feedback_losses
+from reference.feedback import FEEDBACK, MAPS, feedback_gradients, feedback_losses
 from reference.net import (
     ACTIVATIONS,
     Net,
@@ -20,13 +20,15 @@ from reference.net import (
     q,
     top_gradient,
 )
-from reference.signals import SIGNALS
+from reference.signals import ERRORS, SIGNALS
 from reference.steps import SCHEDULES, forward_gradients, forward_step, local_losses
 from reference.targets import TARGETS
 
 __all__ = [
     "ACTIVATIONS",
+    "ERRORS",
     "FEEDBACK",
+    "MAPS",
     "Net",
     "SCHEDULES",
     "SIGNALS",

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import TargetRule, at_least_zero, shaped_as
 
 
@@ -35,7 +36,7 @@ class GNT(TargetRule):
             output.
 
     Raises:
-        SettingError: a value out of its range.
+        SettingError: a value out of its range, or a layer that gets signs only.
 
     References:
         Meulemans, Carzaniga, Suykens, Sacramento, Grewe, "A Theoretical Framework for Target
@@ -45,6 +46,14 @@ class GNT(TargetRule):
     def __init__(self, target_step=0.1, damping=0.1):
         super().__init__(target_step)
         self.damping = at_least_zero("damping", damping)
+
+    def check(self, layers):
+        for number, layer in enumerate(layers, start=1):
+            if layer.transmission == "sign":
+                raise SettingError(
+                    f"Gauss-Newton targets need gradients, and layer {number} gets nothing but "
+                    'signs, which have none; use a rule such as dtp, or transmission "continuous".'
+                )
 
     def targets(self, network, batch):
         error, rows = batch.output_gradient(), self._rows(network, batch)

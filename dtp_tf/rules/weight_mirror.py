@@ -20,7 +20,8 @@ class WeightMirror(LearnedFeedback, FA):
 
     The first term is the paper's correlation of the noise with the layer's answer to it; where it
     and the decay are in balance, B_i = W_i^T / (2 lambda). In a convolution the correlation is
-    divided by the number of places that share the kernel.
+    divided by the number of places that share the kernel; where padding hides a part of the kernel
+    from some of them, that part comes out smaller.
 
     Args:
         noise: sigma, above 0; it cancels but for rounding.

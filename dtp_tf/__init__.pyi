@@ -10,6 +10,7 @@ from .network.network import DTPNetwork as DTPNetwork
 from .pairs.block import BlockPair as BlockPair
 from .pairs.conv import Conv2DPair as Conv2DPair
 from .pairs.dense import DensePair as DensePair
+from .pairs.local import LocallyConnected2DPair as LocallyConnected2DPair
 from .presets.folder import preset_info as preset_info
 from .recipes.recipe import Recipe as Recipe
 from .recipes.recipe import recipe as recipe

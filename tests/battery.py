@@ -47,6 +47,13 @@ PAIRS = {
         lambda: [dtp_tf.Conv2DPair(3, pool="average"), dtp_tf.Conv2DPair(4, pool="average")],
         [(3, 3, 3), (1, 1, 4)],
     ),
+    "local": (
+        lambda: [
+            dtp_tf.LocallyConnected2DPair(3, 3, 2, dropout=0.2),
+            dtp_tf.LocallyConnected2DPair(4, 2, padding="valid", inverse_first=True),
+        ],
+        [(4, 3, 3), (3, 2, 4)],
+    ),
     "block": (
         lambda: [dtp_tf.BlockPair(block(3)), dtp_tf.BlockPair(block(4))],
         [(4, 3, 3), (2, 2, 4)],

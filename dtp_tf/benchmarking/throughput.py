@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from dtp_tf.benchmarking.profiling import profile_step
 from dtp_tf.console.tables import make_console
-from dtp_tf.data.sets import ImageData, Split, TrainingBatches
+from dtp_tf.data.batches import TrainingBatches
+from dtp_tf.data.splits import ImageData, Split
 from dtp_tf.machines.devices import device_name
 from dtp_tf.machines.versions import versions
 from dtp_tf.recipes.recipe import recipe as find_recipe

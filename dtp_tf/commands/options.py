@@ -31,6 +31,12 @@ def dataset_option(command):
     return click.option("--dataset", help=text)(command)
 
 
+def anyway_option(command):
+    """Add `--anyway`."""
+    text = "Go on although the data are not those of the training; what differs is said."
+    return click.option("--anyway", is_flag=True, help=text)(command)
+
+
 def rule_option(command):
     """Add `--rule` of a command that opens a model."""
 

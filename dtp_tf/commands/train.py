@@ -7,6 +7,7 @@ import shlex
 import click
 
 from dtp_tf.commands.options import (
+    anyway_option,
     data_dir_option,
     export_dir_option,
     json_option,
@@ -28,6 +29,7 @@ from dtp_tf.recipes.recipe import recipe as find_recipe
 @click.option("--config", type=click.Path(), help="JSON or YAML file of settings, below the flags.")
 @click.option("--resume", type=click.Path(), metavar="RUN", help="Continue the run in this folder.")
 @click.option("--run-dir", type=click.Path(), help="The run's folder. [default: runs/TIME-RECIPE]")
+@anyway_option
 @data_dir_option
 @export_dir_option
 @keep_option
@@ -40,6 +42,7 @@ def train(
     config,
     resume,
     run_dir,
+    anyway,
     data_dir,
     export_dir,
     keep,
@@ -66,6 +69,8 @@ def train(
             # The file's settings of another rule mean nothing to this one.
             from_file = {k: v for k, v in from_file.items() if k not in RULE_SETTINGS}
         settings = {**from_file, **settings}
+    if anyway and resume is None:
+        raise click.UsageError("--anyway needs --resume, a run whose data may have changed.")
     if resume is not None:
         if run_dir is not None:
             raise click.UsageError("--run-dir and --resume exclude each other: drop one.")
@@ -89,6 +94,7 @@ def train(
         run_dir=run_dir,
         export_dir=None if no_export else export_dir,
         keep=keep,
+        anyway=anyway,
         console=make_console(stderr=as_json),
         **dataclasses.asdict(machine),
         **(settings if resume is not None else {}),

@@ -1,16 +1,22 @@
 """What a person sees while training: the network, a progress bar, a line per epoch, the report."""
 
+import os
+
 import keras
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dtp_tf.console.plain import printable
 from dtp_tf.console.tables import cell
 from dtp_tf.console.tables import make_console as make_console
 from dtp_tf.console.tables import show_answers as show_answers
 
+MOST_COUNTS = 20  # classes whose images are counted one by one
+
 
 def show_data(console, data):
-    """Print the set, its splits and its classes."""
+    """Print the set, its splits and classes; of a folder, what is left out and what is double."""
     height, width, channels = data.image_shape
     test = "test split not read"
     if data.test is not None:
@@ -21,6 +27,44 @@ def show_data(console, data):
         f"{len(data.validation):,} validation, {test}",
         markup=False,
     )
+    console.print(f"classes    {_counts(data)} (training images)", markup=False)
+    if data.folder is not None:
+        for line in folder_lines(data.folder):
+            console.print(line, markup=False)
+
+
+def _counts(data):
+    """Return how many training images there are of each class; of many classes, the range."""
+    counts = np.bincount(data.train.labels, minlength=len(data.class_names))
+    if len(counts) <= MOST_COUNTS:
+        return ", ".join(f"{name} {n:,}" for name, n in zip(data.class_names, counts, strict=True))
+    return f"{len(counts):,} classes of {counts.min():,} to {counts.max():,}"
+
+
+def folder_lines(folder):
+    """Return a line for each reason why files of a folder are left out, and one on copies."""
+    lines = [
+        f"left out   {len(paths):,} {reason}: {_examples(folder.path, paths)}"
+        for reason, paths in sorted(folder.left_out.items())
+    ]
+    groups = folder.copies()
+    if groups:
+        files = sum(map(len, groups))
+        line = f"identical  {files:,} files are {len(groups):,} images; each is in one split"
+        across = [group for group in groups if len({file.label for file in group}) > 1]
+        if across:
+            paths = [file.path for file in across[0]]
+            line += (
+                f"; {len(across):,} of them are in several classes: "
+                f"{_examples(folder.path, paths)}"
+            )
+        lines.append(line)
+    return lines
+
+
+def _examples(folder, paths):
+    shown = [os.path.relpath(path, folder) for path in paths[:3]]
+    return printable(", ".join(shown), lines=False) + (", ..." if len(paths) > 3 else "")
 
 
 def show_network(console, network, recipe):

@@ -1,10 +1,10 @@
+from .batches import TrainingBatches as TrainingBatches
 from .image_files import encode_image as encode_image
 from .image_files import encode_pixels as encode_pixels
 from .image_files import read_image as read_image
 from .images import fit_image as fit_image
 from .preprocessing import preprocessing_layer as preprocessing_layer
-from .sets import ImageData as ImageData
-from .sets import Split as Split
-from .sets import TrainingBatches as TrainingBatches
 from .sets import load_data as load_data
 from .sets import load_recorded_data as load_recorded_data
+from .splits import ImageData as ImageData
+from .splits import Split as Split

@@ -5,6 +5,8 @@ format is tried but those of `FORMATS`, for Pillow has some that start other pro
 """
 
 import contextlib
+import functools
+import hashlib
 import io
 import re
 import threading
@@ -16,13 +18,28 @@ from PIL import Image
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_bytes
 
-#: What is read, by Pillow's names; its PPM has PBM, PGM and PNM with it.
+#: What is read everywhere, by Pillow's names; its PPM has PBM, PGM and PNM with it. See also
+#: `known_formats`.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 #: The largest image, in pixels, and the largest file, in bytes.
 MAX_PIXELS, MAX_BYTES = 100_000_000, 500_000_000
 _STRIP = 4_000_000  # pixels that are converted at a time
 _TILE_SIDES = 322, 323  # the tags of a TIFF for the width and height of its tiles
 _pillow = threading.Lock()  # held while Pillow's limit, which is global, is ours
+
+
+@functools.cache
+def known_formats():
+    """Return `FORMATS`, and those of HEIF and AVIF for which a decoder is installed.
+
+    Pillow has that of AVIF from 11.3 on, the package `pillow-heif` that of HEIC and other HEIF.
+    """
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return (*FORMATS, *(kind for kind in ("AVIF", "HEIF") if kind in Image.OPEN))
 
 
 def read_image(path):
@@ -44,7 +61,21 @@ def image_shape(path):
     Raises:
         UserError: see `read_image`; damage below the header is not seen.
     """
-    with _opened(_content(path), path) as image:
+    return _shape(_content(path), path)
+
+
+def file_facts(path):
+    """Return a file's size in bytes, the SHA-256 of its content, and its `image_shape`.
+
+    Raises:
+        UserError: see `image_shape`.
+    """
+    content = _content(path)
+    return len(content), hashlib.sha256(content).hexdigest(), _shape(content, path)
+
+
+def _shape(content, path):
+    with _opened(content, path) as image:
         return image.height, image.width, 1 if _is_grey(image) else 3
 
 
@@ -100,7 +131,7 @@ def _opened(content, path):
             warnings.simplefilter("ignore")
             before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2
             try:
-                with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+                with Image.open(io.BytesIO(content), formats=known_formats()) as image:
                     _check_tiles(image)
                     yield image
             finally:
@@ -112,6 +143,11 @@ def _opened(content, path):
             f"{MAX_PIXELS:,}; make it smaller."
         ) from None
     except Image.UnidentifiedImageError:
+        if _is_heif(content):
+            raise UserError(
+                f"image {path} is HEIC or AVIF, for which a decoder is missing: install it with "
+                "pip install pillow-heif (AVIF: pillow>=11.3), or replace the image by a JPEG."
+            ) from None
         raise UserError(
             f"image {path} cannot be read: it is damaged or no image of a known kind "
             f"({', '.join(FORMATS)}); remove or replace it."
@@ -123,6 +159,12 @@ def _opened(content, path):
         raise UserError(
             f"image {path} cannot be read: it is damaged ({reason}); remove or replace it."
         ) from None
+
+
+def _is_heif(content):
+    """Whether a file says that it is HEIC or AVIF, and no decoder for that kind is here."""
+    kind = {b"avi": "AVIF", b"hei": "HEIF", b"hev": "HEIF", b"mif": "HEIF"}.get(content[8:11])
+    return content[4:8] == b"ftyp" and kind is not None and kind not in known_formats()
 
 
 def _check_tiles(image):

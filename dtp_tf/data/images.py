@@ -1,19 +1,16 @@
 """Image files and image shapes: decoding, and fitting any picture to a network's input."""
 
+import dataclasses
 import math
-import os
 import pathlib
 
 import numpy as np
 import psutil
 import tensorflow as tf
-from PIL import Image
 
-from dtp_tf.data.class_names import check_class_names
-from dtp_tf.data.image_files import FORMATS, image_shape, read_image, strips
+from dtp_tf.data.folders import find_images
+from dtp_tf.data.image_files import file_facts, read_image, strips
 from dtp_tf.errors import UserError
-
-_KINDS = (*FORMATS, "MPO")  # by Pillow's name for the JPEG of some cameras
 
 
 def fit_image(image, shape):
@@ -44,47 +41,53 @@ def _to_grey(image):
     return grey
 
 
-def read_folder(folder, size=None):
-    """Read a folder with one subfolder of images per class.
+@dataclasses.dataclass(frozen=True)
+class ImageFile:
+    """An image in a folder.
 
-    Args:
-        folder: its path. Hidden files and files that are no images by their names are left out.
-        size: (height, width) to resize to; by default the size that all images have.
+    Attributes:
+        path: of the file.
+        label: the number of its class.
+        split: "train", "validation" or "test"; None as long as it is not known.
+        bytes, sha256: the size and the hash of its content.
+        shape: (height, width, channels), from its header.
+    """
 
-    Returns:
-        images, uint8 `(n, H, W, C)`; labels, int32 `(n,)`; the class names, sorted.
+    path: pathlib.Path
+    label: int
+    split: str | None
+    bytes: int
+    sha256: str
+    shape: tuple
+
+
+def image_files(found):
+    """Return the `ImageFile`s of a `FoundFolder`; each is read once, and none is unpacked.
 
     Raises:
-        UserError: no such folder, one that cannot be read, fewer than two classes, a class without
-            images or with a name that cannot be used, a damaged image, images of several sizes
-            where `size` is not given, or more of them than fit into memory.
+        UserError: see `dtp_tf.data.image_files.file_facts`.
     """
-    folder = pathlib.Path(folder)
-    try:
-        classes = {path: _images(path) for path in _entries(folder) if path.is_dir()}
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"image folder {folder} is not a folder; give one with a subfolder for each class."
-        ) from None
-    except OSError as error:
-        raise UserError(f"folder {error.filename} cannot be read: {error.strerror}.") from None
-    if len(classes) < 2:
-        raise UserError(
-            f"image folder {folder} has {len(classes)} subfolder(s); it needs one for each of at "
-            "least two classes."
-        )
-    names = [path.name for path in classes]
-    check_class_names(names, f"image folder {folder}")
-    files, labels = [], []
-    for label, (path, found) in enumerate(classes.items()):
-        if not found:
-            raise UserError(f"class folder {path} has no images; add some or remove it.")
-        files += found
-        labels += [label] * len(found)
-    # From the headers: nothing is unpacked before all is known to fit.
-    shapes = [image_shape(path) for path in files]
+    return [
+        ImageFile(path, label, split, *file_facts(path))
+        for split, images in found.images.items()
+        for path, label in images
+    ]
+
+
+def folder_shape(folder, files, size=None):
+    """Return the (height, width, channels) that the images of a folder are read in.
+
+    Args:
+        folder: where the files lie.
+        files: `ImageFile`s.
+        size: (height, width) to resize to; by default the size that all images have.
+
+    Raises:
+        UserError: images of several sizes where `size` is not given, or more of them than fit into
+            memory.
+    """
     if size is None:
-        sizes = {shape[:2] for shape in shapes}
+        sizes = {file.shape[:2] for file in files}
         if len(sizes) > 1:
             (a, b), (c, d) = sorted(sizes)[0], sorted(sizes)[-1]
             raise UserError(
@@ -92,12 +95,36 @@ def read_folder(folder, size=None):
                 "give `image_size` (--image-size HEIGHT,WIDTH)."
             )
         size = sizes.pop()
-    shape = (*size, max(one[-1] for one in shapes))
+    shape = (*size, max(file.shape[-1] for file in files))
     check_memory(f"image folder {folder}", len(files), shape)
+    return shape
+
+
+def read_images(files, shape):
+    """Return the images of `ImageFile`s, uint8 `(n, *shape)`; each is resized as it is read."""
     images = np.empty((len(files), *shape), np.uint8)
-    for image, path in zip(images, files, strict=True):
-        image[...] = fit_image(read_image(path), shape)
-    return images, np.array(labels, np.int32), names
+    for image, file in zip(images, files, strict=True):
+        image[...] = fit_image(read_image(file.path), shape)
+    return images
+
+
+def read_folder(folder, size=None):
+    """Read all images of a folder, whatever splits it has.
+
+    Args:
+        folder: its path, see `dtp_tf.data.folders.find_images`.
+        size: (height, width) to resize to; by default the size that all images have.
+
+    Returns:
+        images, uint8 `(n, H, W, C)`; labels, int32 `(n,)`; the class names, sorted.
+
+    Raises:
+        UserError: see `find_images`; a damaged image; or see `folder_shape`.
+    """
+    found = find_images(folder)
+    files = image_files(found)
+    images = read_images(files, folder_shape(folder, files, size))
+    return images, np.array([file.label for file in files], np.int32), found.class_names
 
 
 def check_memory(name, count, shape):
@@ -109,26 +136,3 @@ def check_memory(name, count, shape):
             f"{free / 1e9:.1f} GB are free; choose a smaller `image_size` "
             "(--image-size HEIGHT,WIDTH)."
         )
-
-
-def _entries(folder):
-    """Return the paths in a folder that are not hidden, sorted."""
-    return sorted(folder / name for name in os.listdir(folder) if not name.startswith("."))
-
-
-def _images(folder):
-    """Return the paths below a folder that are images by their names, sorted."""
-    kinds = {end: kind for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    found = []
-    for path in _entries(folder):
-        kind = kinds.get(path.suffix.lower())
-        if path.is_dir():
-            found += [] if path.is_symlink() else _images(path)  # a link may lead in circles
-        elif kind in _KINDS:
-            found.append(path)
-        elif kind is not None:
-            raise UserError(
-                f"image {path} is of a kind that is not read, {kind}; make it one of "
-                f"{', '.join(FORMATS)}, or remove it."
-            )
-    return sorted(found)

@@ -1,91 +1,29 @@
-"""Image sets by name or folder -> splits in memory -> batches."""
+"""Image sets by name or folder -> splits in memory."""
 
 import concurrent.futures
 import contextlib
 import dataclasses
 import logging
-import os
 import shlex
 import sys
 
 import numpy as np
 import tensorflow as tf
 
-from dtp_tf.data.class_names import check_class_names
-from dtp_tf.data.images import check_memory, fit_image, read_folder
-from dtp_tf.data.preprocessing import augment
+from dtp_tf.data.batches import PARALLEL
+from dtp_tf.data.folder_sets import load_folder
+from dtp_tf.data.images import check_memory, fit_image
+from dtp_tf.data.splits import HELD_OUT_TEST, ImageData, Split, hold_out, untuned
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.numerics.replicas import share
 from dtp_tf.recipes.settings import did_you_mean
-
-HELD_OUT_TEST = 0.2  # of a set that comes without a test split
-PARALLEL = min(8, os.cpu_count() or 1)  # batches that are prepared at the same time
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """Images and labels of one split.
-
-    Attributes:
-        images: uint8 `(n, H, W, C)` in [0, 255].
-        labels: int32 `(n,)`, 0 .. classes - 1.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self):
-        return len(self.labels)
-
-    def take(self, indices):
-        """Return the split of the images with these indices."""
-        return Split(self.images[indices], self.labels[indices])
-
-    def batches(self, size=1000):
-        """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller."""
-        images, labels = self.images, self.labels
-        starts = tf.data.Dataset.range(0, len(labels), size)
-        with tf.device("CPU"):
-            images, labels = tf.constant(images), tf.constant(labels)
-        parts = starts.map(lambda i: (images[i : i + size], labels[i : i + size])).prefetch(1)
-        return parts.with_options(untuned())
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageData:
-    """An image-classification set, split for training.
-
-    Attributes:
-        name: of the set.
-        train, validation, test: `Split`s; `test` is None where it was not read.
-        class_names: one name per label.
-        test_origin: where the test split comes from, in words.
-
-    Raises:
-        UserError: class names that cannot be used.
-    """
-
-    name: str
-    train: Split
-    validation: Split
-    test: Split
-    class_names: tuple
-    test_origin: str
-
-    def __post_init__(self):
-        check_class_names(self.class_names, f"data set {self.name}")
-
-    @property
-    def image_shape(self):
-        """(height, width, channels)."""
-        return self.train.images.shape[1:]
 
 
 def load_data(recipe, data_dir=None, test=True, download=True):
     """Return the `ImageData` that a recipe names.
 
     The test split is the set's own and depends on nothing; the validation split is drawn from the
-    training split with the recipe's seed.
+    training split with the recipe's seed. In a folder of images, each draws its own split, by its
+    content, unless the folder has splits; see `dtp_tf.data.folder_sets`.
 
     Args:
         recipe: a `Recipe`: `dataset`, `image_folder`, `image_size`, `validation_fraction`, `seed`.
@@ -99,11 +37,18 @@ def load_data(recipe, data_dir=None, test=True, download=True):
             or too large.
     """
     if recipe.image_folder is not None:
-        name = str(recipe.image_folder)
-        images, labels, class_names = read_folder(recipe.image_folder, recipe.image_size)
-        train, tested = hold_out(Split(images, labels), HELD_OUT_TEST, seed=0)
-        origin = "20 % of the folder, the same for every seed"
-    elif recipe.dataset == "digits":
+        data = load_folder(recipe, test)
+    else:
+        data = _load_named(recipe, data_dir, test, download)
+    for split, what in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        images = getattr(data, split)
+        if images is not None and not len(images):
+            raise UserError(f"{data.name} is too small: no image is left for the {what} split.")
+    return data if test else dataclasses.replace(data, test_origin="not read")
+
+
+def _load_named(recipe, data_dir, test, download):
+    if recipe.dataset == "digits":
         name = "digits"
         train, tested, class_names = _digits(recipe.image_size)
         origin = "every fifth image"
@@ -111,13 +56,8 @@ def load_data(recipe, data_dir=None, test=True, download=True):
         name = recipe.dataset
         builder = (_prepared_builder if download else _builder_on_disk)(name, data_dir)
         train, tested, class_names, origin = _tfds(builder, name, recipe.image_size, test)
-    if not test:
-        tested, origin = None, "not read"
     train, validation = hold_out(train, recipe.validation_fraction, recipe.seed)
-    for split, what in ((train, "training"), (validation, "validation"), (tested, "test")):
-        if split is not None and not len(split):
-            raise UserError(f"{name} is too small: no image is left for the {what} split.")
-    return ImageData(name, train, validation, tested, tuple(class_names), origin)
+    return ImageData(name, train, validation, tested if test else None, tuple(class_names), origin)
 
 
 def load_recorded_data(recipe, data_dir=None, dataset=None):
@@ -137,84 +77,6 @@ def load_recorded_data(recipe, data_dir=None, dataset=None):
             f"`dataset` is {recipe.dataset} in the model, got {dataset}: give the same, or none."
         )
     return load_data(recipe, data_dir, download=dataset is not None)
-
-
-def untuned():
-    """Return options for a `tf.data.Dataset` without the thread that tunes it.
-
-    That thread waits 10 ms, then twice as long each time, up to a minute. Where the end of an
-    iteration comes in such a wait and the machine is busy, the thread can miss it: then the
-    iterator is gone only when the wait is over, and an epoch takes up to twice as long.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return options
-
-
-def hold_out(split, fraction, seed):
-    """Return (rest, held out) of a random, seeded division; both keep their order."""
-    order = np.random.default_rng(seed).permutation(len(split))
-    count = round(len(split) * fraction)
-    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
-
-
-class TrainingBatches:
-    """Passes over the training images, in a new order each.
-
-    The order and the augmentation depend on (seed, epoch, passage) only, so any pass can be had
-    again. Batches have one size; what does not fill the last one is left out of that pass.
-
-    Args:
-        split: the training `Split`.
-        batch_size: images per batch; a smaller split is one batch.
-        seed: a whole number from 0.
-        flip, crop, pixel_noise: see `augment`.
-        part: (number, parts): which of equal parts of each batch `dataset` gives, from 0.
-
-    Raises:
-        SettingError: `crop` is not below the images' sides.
-
-    Attributes:
-        dataset: a `tf.data.Dataset` of (images, labels): the pass that `select` chose last.
-        steps: batches per pass.
-    """
-
-    def __init__(
-        self, split, batch_size, seed, flip=False, crop=0, pixel_noise=0.0, part=(0, 1)
-    ):
-        side = min(split.images.shape[1:3])
-        if crop >= side:
-            raise SettingError(f"`crop` must be below the images' side of {side}, got {crop}.")
-        self.size = min(batch_size, len(split))
-        self.steps = len(split) // self.size
-        self._count, self._seed = len(split), seed
-        start, stop = share(self.size, part[1], part[0])
-        place = None if part[1] == 1 else (start, self.size)
-        # One pipeline for all passes reads its order from variables: a pipeline a pass would leave
-        # some memory behind each time.
-        with tf.device("CPU"):
-            images, labels = tf.constant(split.images), tf.constant(split.labels)
-            self._order = tf.Variable(tf.zeros((self.steps, self.size), tf.int64))
-            self._keys = tf.Variable(tf.zeros((self.steps, 2), tf.int64))
-
-        @tf.autograph.experimental.do_not_convert  # no tensor decides here, and it takes time
-        def batch(step):
-            indices = self._order[step] if place is None else self._order[step, start:stop]
-            chosen = tf.gather(images, indices)
-            if flip or crop or pixel_noise:
-                chosen = augment(chosen, self._keys[step], flip, crop, pixel_noise, place)
-            return chosen, tf.gather(labels, indices)
-
-        steps = tf.data.Dataset.range(self.steps)
-        batches = steps.map(batch, num_parallel_calls=PARALLEL).prefetch(2)
-        self.dataset = batches.with_options(untuned())
-
-    def select(self, epoch, passage):
-        """Choose the pass: the number of the epoch, and of the pass within it, from 0."""
-        order = np.random.default_rng((self._seed, epoch, passage)).permutation(self._count)
-        self._order.assign(order[: self.steps * self.size].reshape(self.steps, self.size))
-        keys = np.random.default_rng((self._seed, epoch, passage, 1))
-        self._keys.assign(keys.integers(2**31, size=(self.steps, 2)))
 
 
 def _digits(size):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from dtp_tf.numerics.noise import kept
 from dtp_tf.numerics.precision import is_mixed
 
 FEW_CLASSES = 16  # with more, a small batch has hardly more images than classes
@@ -10,7 +11,9 @@ FEW_CLASSES = 16  # with more, a small batch has hardly more images than classes
 class Batch:
     """What a learning rule sees of a batch: activations and the loss at the output.
 
-    All but `outputs` is held constant, so that no loss can move another layer's weights.
+    All but `outputs` is held constant, so that no loss can move another layer's weights. What a
+    layer drops in this step (`LayerPair.dropout`) is 0 in its activations and outputs, and in all
+    that is asked of it at other points by `f`.
 
     Args:
         network: a built `DTPNetwork`.
@@ -32,7 +35,7 @@ class Batch:
 
     def __init__(self, network, x, y, weights=None, update=True):
         self._y, self._inputs, self._pre_activations, self.outputs = y, [], [], []
-        self._layers, self.aux = network.layers_up, []
+        self._layers, self._kept, self.aux = network.layers_up, [], []
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
             h = x if network.preprocessing is None else network.preprocessing(x)
@@ -41,6 +44,9 @@ class Batch:
                 if i > 0:  # nothing is below the first layer
                     self.tape.watch(sent)
                 pre_activation, h, aux = layer.record(sent, update)
+                rate = layer.dropout
+                self._kept.append(kept(h, rate, network.seed, network.step, i) if rate else None)
+                h = self._dropped(i, h)
                 self.aux.append(aux)
                 self._inputs.append(sent)
                 self._pre_activations.append(pre_activation)
@@ -54,7 +60,10 @@ class Batch:
 
     def f(self, layer, h):
         """f of layer `layer` at other activations than this batch's own; no state changes."""
-        return self._layers[layer].perturbed(h)
+        return self._dropped(layer, self._layers[layer].perturbed(h))
+
+    def _dropped(self, layer, h):
+        return h if self._kept[layer] is None else h * self._kept[layer]
 
     @property
     def labels(self):

@@ -17,6 +17,8 @@ def stock_classifier(network, dtype="float32", name="classifier"):
             units = pair.forward_layer.kernel.shape[0]
             layers += stock_sampling(units, i, network.seed, repeat=i == first)
         layers += pair.stock_layers()
+        if pair.dropout:
+            layers.append(keras.layers.Dropout(pair.dropout, name=f"{pair.name}_dropout"))
     layers.append(keras.layers.Softmax(name="probabilities"))
     if first is not None:
         layers.append(keras.layers.GlobalAveragePooling1D(name="mean_over_passes"))

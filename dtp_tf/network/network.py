@@ -1,5 +1,7 @@
 """`DTPNetwork`: a stack of layer pairs, an output layer and a learning rule."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -123,6 +125,7 @@ class DTPNetwork(LocalTrainer, keras.Model):
             dtype=pairs[-1].dtype_policy,
             name="output",
         )
+        _check_dropout(self.layers_up)
         rule.check(self.layers_up)
         self.inverted = [i for i in range(len(pairs) + 1) if rule.uses_inverse(i, len(pairs) + 1)]
         for i, pair in enumerate(self.layers_up):
@@ -320,3 +323,13 @@ class DTPNetwork(LocalTrainer, keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+def _check_dropout(layers):
+    """Raise `SettingError` for dropout below a layer to which 0 is a value like any other."""
+    for number, (layer, above) in enumerate(itertools.pairwise(layers), start=1):
+        if layer.dropout and above.transmission != "continuous":
+            raise SettingError(
+                f"`dropout` of layer {number} would change its signs or probabilities, which "
+                f"transmission {above.transmission!r} sends on; use \"continuous\", or no dropout."
+            )

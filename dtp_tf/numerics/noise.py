@@ -20,6 +20,13 @@ def uniform(like, seed, step, *key):
     return tf.cast(_draw(tf.random.stateless_uniform, tf.shape(like), seed, step, *key), like.dtype)
 
 
+def kept(like, rate, seed, step, layer):
+    """Return 0 for what a layer drops in this step, else 1 / (1 - rate), in the shape of `like`."""
+    # No other numbers have a key of two.
+    above = uniform(like, seed, step, layer, 0) >= rate
+    return tf.where(above, tf.cast(1 / (1 - rate), like.dtype), tf.zeros((), like.dtype))
+
+
 def orthogonal(like, seed, step, updates, layer, k, call):
     """Return the next directions of a layer's frame, each with a random sign, in `like`'s shape.
 

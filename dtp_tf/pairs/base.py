@@ -1,9 +1,12 @@
 """What every layer pair answers to `DTPNetwork` and to the learning rules."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
+
+from dtp_tf.errors import SettingError
 
 
 class LayerPair(keras.layers.Layer):
@@ -17,6 +20,15 @@ class LayerPair(keras.layers.Layer):
     A pair of one's own extends this class: it sets `forward_layer`, `inverse` and, in `build`,
     `below`, `above` and, with an inverse, `inverse_layer`; and defines `call`, `stock_layers` and
     either `pre_activation` and `activate`, or `record`.
+
+    Args:
+        dropout: the share of activations that a network sets to 0 in training, 0 <= `dropout` < 1;
+            the others are divided by 1 - `dropout`. In a step f has one choice of them for all that
+            a rule asks of it: see `dtp_tf.network.batch.Batch`. A pair by itself drops nothing.
+        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
+
+    Raises:
+        SettingError: a share out of its range.
 
     Attributes:
         below, above: the shapes of one example below and above the pair, once it is built.
@@ -34,6 +46,13 @@ class LayerPair(keras.layers.Layer):
     inverse_activation = staticmethod(keras.activations.linear)
     inverse_kernel_initializer = "orthogonal"
     transposable = False
+
+    def __init__(self, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        number = isinstance(dropout, numbers.Real) and not isinstance(dropout, bool)
+        if not (number and 0 <= dropout < 1):
+            raise SettingError(f"`dropout` must be at least 0 and below 1, got {dropout!r}.")
+        self.dropout = dropout
 
     def call(self, inputs, reverse=False, aux=None):
         """Return f(inputs), or with `reverse` g(inputs)."""
@@ -120,6 +139,9 @@ class LayerPair(keras.layers.Layer):
     def inverse_variables(self):
         """The trainable variables of g; empty without an inverse."""
         return self.inverse_layer.trainable_variables if self.inverse else []
+
+    def get_config(self):
+        return {**super().get_config(), "dropout": self.dropout}
 
     def _refuse_without_inverse(self):
         if not self.inverse:

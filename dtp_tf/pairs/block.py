@@ -27,7 +27,7 @@ class BlockPair(LayerPair):
             default it is derived, for `keras.Sequential` blocks of common layers; see
             `dtp_tf.pairs.derived`. It must have no running statistics.
         inverse: whether there is a g at all.
-        **kwargs: `name` and the other arguments of `keras.layers.Layer`.
+        **kwargs: see `LayerPair`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.

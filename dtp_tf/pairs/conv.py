@@ -7,6 +7,7 @@ from keras import ops
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
+from dtp_tf.pairs.images import check_whole, convolved, size_text
 from dtp_tf.pairs.pooling import (
     Window,
     average_pool,
@@ -50,8 +51,7 @@ class Conv2DPair(LayerPair):
         inverse_kernel_initializer: of V.
         inverse: whether there is a g at all.
         inverse_first: whether r comes before the weights of g.
-        **kwargs: `name` and the other arguments of `keras.layers.Layer`; for `dtype` see
-            `DensePair`.
+        **kwargs: see `LayerPair`; for `dtype` see `DensePair`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.
@@ -114,12 +114,12 @@ class Conv2DPair(LayerPair):
             ("pool_size", pool_size),
             ("pool_strides", pool_size if pool_strides is None else pool_strides),
         ):
-            _check_whole(name, value, 1)
+            check_whole(name, value, 1)
         if padding not in ("same", "valid"):
-            _check_whole("padding", padding, 0, '"same", "valid" or ')
+            check_whole("padding", padding, 0, '"same", "valid" or ')
         if pool is not None and pool not in POOLS:
             raise SettingError(f"`pool` must be None, {' or '.join(POOLS)}; got {pool!r}.")
-        _check_whole("pool_padding", pool_padding, 0)
+        check_whole("pool_padding", pool_padding, 0)
         if pool_padding >= pool_size:
             raise SettingError(
                 f"`pool_padding` must be less than `pool_size` {pool_size}, for a window needs a "
@@ -186,7 +186,8 @@ class Conv2DPair(LayerPair):
             if min(convolved) < 1:
                 raise SettingError(
                     f"the pair {self.name!r} pools windows of {self.pool_size}x{self.pool_size} "
-                    f"pixels, more than are left of images of {_size(input_shape[1:])}; pool less."
+                    f"pixels, more than are left of images of {size_text(input_shape[1:])}; "
+                    "pool less."
                 )
         return (input_shape[0], *convolved, self.filters)
 
@@ -196,25 +197,7 @@ class Conv2DPair(LayerPair):
 
     def _convolved(self, input_shape):
         """Height and width after the convolution."""
-        if len(input_shape) != 4 or None in input_shape[1:]:
-            raise SettingError(
-                f"the pair {self.name!r} takes images of shape (batch, height, width, channels), "
-                f"whose sizes are known, got {tuple(input_shape)}; put convolutions below dense "
-                "layers."
-            )
-        if self.padding == "same":
-            return tuple(-(-length // self.strides) for length in input_shape[1:3])
-        around = 0 if self.padding == "valid" else 2 * self.padding
-        sides = tuple(
-            (length + around - self.kernel_size) // self.strides + 1 for length in input_shape[1:3]
-        )
-        if min(sides) < 1:
-            raise SettingError(
-                f"the pair {self.name!r} has kernels of {self.kernel_size}x{self.kernel_size} "
-                f"pixels, more than there are in images of {_size(input_shape[1:])}; use smaller "
-                "kernels, or padding same."
-            )
-        return sides
+        return convolved(self.name, input_shape, self.kernel_size, self.strides, self.padding)
 
     # -- forward ----------------------------------------------------------------------------------
 
@@ -365,14 +348,3 @@ class Conv2DPair(LayerPair):
             "inverse": self.inverse,
             "inverse_first": self.inverse_first,
         }
-
-
-def _check_whole(name, value, low, others=""):
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise SettingError(
-            f"`{name}` must be {others}a whole number of at least {low}, got {value!r}."
-        )
-
-
-def _size(shape):
-    return "x".join(map(str, shape))

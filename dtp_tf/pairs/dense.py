@@ -45,9 +45,8 @@ class DensePair(LayerPair):
         inverse_first: whether r comes before the weights of g, as Ernoult et al. (2022) have it,
             and not after them, as Lee et al. (2015).
         transmission: "continuous", "sign" or "sample": what gets through to f and g.
-        **kwargs: `name` and the other arguments of `keras.layers.Layer`. With `dtype`
-            "mixed_bfloat16" the product of f takes bfloat16 numbers, and all else is float32: see
-            `dtp_tf.numerics.precision`.
+        **kwargs: see `LayerPair`. With `dtype` "mixed_bfloat16" the product of f takes bfloat16
+            numbers, and all else is float32: see `dtp_tf.numerics.precision`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.

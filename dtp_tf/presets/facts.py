@@ -31,7 +31,13 @@ DATA = mapping(
         "validation_images": COUNT,
         "test_images": maybe(COUNT),
     },
-    {"image_shape": SHAPE, "classes": POSITIVE, "test_origin": maybe(TEXT)},
+    {
+        "image_shape": SHAPE,
+        "classes": POSITIVE,
+        "test_origin": maybe(TEXT),
+        **dict.fromkeys(("content_sha256", "names_sha256"), TEXT),
+        "left_out": by_name(COUNT),
+    },
 )
 # What `dtp_tf.evaluate` gives.
 REPORT = mapping(

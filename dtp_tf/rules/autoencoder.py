@@ -93,20 +93,20 @@ class Autoencoder(FeedbackRule):
 
     def targets(self, network, batch):
         targets = []
-        for layer, pair in enumerate(network.pairs):
+        for layer in range(len(network.pairs)):
             noise = network.noise(layer, 0)
             z = self._reconstruction(network, batch, layer, noise, *_decoder(network, layer))
-            targets.append(code_target(batch.h[layer + 1], pair(z)))
+            targets.append(code_target(batch.h[layer + 1], batch.f(layer, z)))
         return targets
 
     def local_losses(self, network, batch, taught):
         losses = []
-        for layer, pair in enumerate(network.pairs):
+        for layer in range(len(network.pairs)):
             # The noise of z is that of `targets` and of the first inverse update: one key, one z.
             noise, x = network.noise(layer, 0), batch.h[layer]
             kernel, bias = _decoder(network, layer)
             z = self._reconstruction(network, batch, layer, noise, kernel, tf.stop_gradient(bias))
-            encoded = pair(x + self.sigma(network, layer) * noise(x))
+            encoded = batch.f(layer, x + self.sigma(network, layer) * noise(x))
             losses.append(squared_error(z, x) + squared_error(encoded, taught[layer]))
         return losses
 

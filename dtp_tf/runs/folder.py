@@ -2,6 +2,7 @@
 
     config.json           the resolved recipe; `train --config` takes it
     versions.json         versions and device
+    images.csv            which images were trained on, see `dtp_tf.runs.image_list`; of a folder
     last.keras            the state after the last finished epoch; `train --resume` continues it
     best.keras            the network with the best validation accuracy
     classifier.keras      its forward layers alone, in stock Keras layers
@@ -73,6 +74,7 @@ class Run:
         self.path = pathlib.Path(path)
         self.config = self.path / "config.json"
         self.versions = self.path / "versions.json"
+        self.images = self.path / "images.csv"
         self.last = self.path / "last.keras"
         self.best = self.path / "best.keras"
         self.classifier = self.path / "classifier.keras"

@@ -1,9 +1,17 @@
 """What a result came from: the data, and what a model card says of it."""
 
+import hashlib
+
+from dtp_tf.runs.image_list import differences, read_images_list, rows
+
 
 def fingerprint(data):
-    """Return what tells one set of data from another."""
-    return {
+    """Return what tells one set of data from another.
+
+    Of a folder of images, "content_sha256" is the hash of what its images are, in which split and
+    class, and "names_sha256" that of how they are called.
+    """
+    facts = {
         "name": data.name,
         "image_shape": list(data.image_shape),
         "classes": len(data.class_names),
@@ -12,6 +20,53 @@ def fingerprint(data):
         "test_images": None if data.test is None else len(data.test),
         "test_origin": data.test_origin,
     }
+    if data.folder is None:
+        return facts
+    found = rows(data)
+    return {
+        **facts,
+        "content_sha256": _hash(found, ("split", "class", "bytes", "sha256")),
+        "names_sha256": _hash(found, ("split", "path")),
+        "left_out": {reason: len(paths) for reason, paths in data.folder.left_out.items()},
+    }
+
+
+def _hash(found, columns):
+    lines = sorted("\t".join(row[name] for name in columns) for row in found)
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def changes(before, data, images=None):
+    """Say in one clause in what data are not those of a training; "" if they are.
+
+    Args:
+        before: the training's `fingerprint`.
+        data: `ImageData`, perhaps without a test split.
+        images: the training's `images.csv`, if there is one.
+
+    Raises:
+        UserError: `images` is damaged.
+    """
+    now = fingerprint(data)
+    if data.folder is not None:
+        if "content_sha256" not in before:
+            return (
+                "its splits were drawn by an older version, by the order of the files, so that "
+                "images that it trained on may be in other splits"
+            )
+        hashes = ("content_sha256", "names_sha256")
+        if images is not None and any(before[name] != now[name] for name in hashes):
+            said = differences(read_images_list(images), rows(data))
+            if said:
+                return said
+        if before["content_sha256"] == now["content_sha256"]:
+            return "files were renamed" if before["names_sha256"] != now["names_sha256"] else ""
+    for name, value in before.items():
+        if name in ("test_origin", "left_out") or value is None or now.get(name) is None:
+            continue
+        if value != now[name]:
+            return f"{name} was {value}, is {now[name]}"
+    return ""
 
 
 def card_facts(about, data, test):

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.console.console import Display
-from dtp_tf.data.sets import TrainingBatches
+from dtp_tf.data.batches import TrainingBatches
 from dtp_tf.errors import DivergedError
 from dtp_tf.evaluating.diagnostics import Diagnostics, rounding_warning
 from dtp_tf.files import write_json

@@ -26,9 +26,10 @@ from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run, best_epoch
+from dtp_tf.runs.image_list import write_images
 from dtp_tf.runs.models import save_model
 from dtp_tf.runs.own_rules import load_rule_of
-from dtp_tf.runs.provenance import card_facts, fingerprint
+from dtp_tf.runs.provenance import card_facts, changes, fingerprint
 from dtp_tf.training.building import build_network
 from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
@@ -64,6 +65,7 @@ def train(
     callbacks=(),
     console=None,
     data=None,
+    anyway=False,
     device="auto",
     jit="auto",
     strategy="none",
@@ -87,6 +89,7 @@ def train(
         data: the `ImageData` of the recipe, where they are loaded already. Without their test split
             the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
             network returned is the last epoch's.
+        anyway: whether to resume a run although its data have changed, which is then only said.
         device, jit, strategy: see `dtp_tf.machines.Machine`; they may differ from those of the run
             to resume.
         **settings: override the recipe's.
@@ -152,12 +155,14 @@ def train(
         elif run is None:
             run = Run.create(settled, run_dir)
             held.enter_context(run.alone())
+            if data.folder is not None:
+                write_images(run.images, data)
         if run is not None:
             console.print(f"run        {run.path}", markup=False)
 
         history = [] if saved is None else saved.about["history"]
         if saved is not None:
-            refuse_other_data(saved.about, data)
+            refuse_other_data(saved.about, data, run, console if anyway else None)
             console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
         show_network(console, network, settled)
         with lost_workers(workers, None if run is None else run.path):
@@ -236,12 +241,22 @@ def refuse_changes(recipe, settings):
             )
 
 
-def refuse_other_data(about, data):
-    """Raise `UserError` if the data are not those that the run was started with."""
-    before, now = about["data"], fingerprint(data)
-    for name in before:
-        if before[name] != now.get(name):
-            raise UserError(
-                f"the data differ from the run's: {name} was {before[name]}, is {now.get(name)}; "
-                "resume with the same data."
-            )
+def refuse_other_data(about, data, run=None, console=None):
+    """Raise `UserError` if the data are not those that the run was started with.
+
+    Args:
+        about: of its checkpoint.
+        data: the `ImageData`.
+        run: the `Run`, if this process has one.
+        console: where to say it, and to go on; None to refuse.
+    """
+    images = None if run is None or not run.images.exists() else run.images
+    said = changes(about["data"], data, images)
+    if not said:
+        return
+    text = f"the data differ from the run's: {said}"
+    if console is None:
+        raise UserError(
+            f"{text}; resume with the same data, or with --anyway where that does not matter."
+        )
+    console.print(f"warning: {text}", markup=False)

@@ -69,7 +69,7 @@ def test_a_set_made_in_python_is_checked_when_it_is_made():
 @pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"\x1b]0;x\x07"])
 def test_a_folder_is_checked_before_an_image_is_read(tmp_path, monkeypatch, name):
     folder_of(tmp_path, b"cat", name)
-    monkeypatch.setattr("dtp_tf.data.images.image_shape", None)
+    monkeypatch.setattr("dtp_tf.data.images.file_facts", None)
     assert f"image folder {tmp_path} has the class name " in refusal(read_folder, tmp_path)
 
 

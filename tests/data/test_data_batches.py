@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from data_support import numbered
 
-from dtp_tf.data.sets import Split, TrainingBatches
+from dtp_tf.data.batches import TrainingBatches
+from dtp_tf.data.sets import Split
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.replicas import shares
 

@@ -1,0 +1,106 @@
+"""A folder of images -> `ImageData`. Which split an image is in, its content alone decides.
+
+Each image draws its split by the hash of its bytes: neither its name nor what else is in the
+folder can move it to another one, and copies of it are in the same.
+"""
+
+import collections
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from dtp_tf.data.folders import LEAK, SPLITS, find_images
+from dtp_tf.data.images import folder_shape, image_files, read_images
+from dtp_tf.data.splits import HELD_OUT_TEST, FolderFacts, ImageData, Split
+from dtp_tf.errors import UserError
+
+MAX_UNASKED = 1_000_000  # pixels of images for which `image_size` need not be given
+
+
+def load_folder(recipe, test=True):
+    """Return the `ImageData` of the folder that a recipe names; see `dtp_tf.data.load_data`."""
+    name = str(recipe.image_folder)
+    found = find_images(recipe.image_folder)
+    files = image_files(found)
+    shape = folder_shape(name, files, recipe.image_size)
+    if recipe.image_size is None and shape[0] * shape[1] > MAX_UNASKED:
+        raise UserError(
+            f"the images in {name} have {shape[0]}x{shape[1]} pixels, each of which would be an "
+            "input; give a smaller `image_size` (--image-size HEIGHT,WIDTH)."
+        )
+    drawn = draw_splits(files, recipe.validation_fraction, recipe.seed)
+    files, leaks = without_leaks(drawn)
+    _check_training(found, files)
+    if leaks:
+        found.left_out[LEAK] = [file.path for file in leaks]
+    splits = {
+        split: _read(files, split, shape) if test or split != "test" else None for split in SPLITS
+    }
+    if "test" in found.images:
+        origin = "the folder's own"
+    else:
+        origin = "20 % of the folder, the same for every seed"
+    facts = FolderFacts(found.path, tuple(files), found.left_out)
+    return ImageData(
+        name, **splits, class_names=tuple(found.class_names), test_origin=origin, folder=facts
+    )
+
+
+def draw_splits(files, validation_fraction, seed):
+    """Return `ImageFile`s with their splits: those of the folder, and drawn for all others.
+
+    What a folder has not set apart is drawn from its training images: the test split is the same
+    for every seed.
+    """
+    given = {file.split for file in files}
+
+    def split(file):
+        if file.split in ("validation", "test"):
+            return file.split
+        if "test" not in given and share(file.sha256, "test") < HELD_OUT_TEST:
+            return "test"
+        drawn = share(file.sha256, f"validation {seed}") < validation_fraction
+        return "validation" if drawn and "validation" not in given else "train"
+
+    return [dataclasses.replace(file, split=split(file)) for file in files]
+
+
+def share(sha256, purpose):
+    """Return a number in [0, 1) that depends on an image's hash and the purpose alone."""
+    digest = hashlib.sha256(f"{purpose} {sha256}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
+
+
+def without_leaks(files):
+    """Return (`ImageFile`s, those left out: in a split that the folder gives, they are identical to
+    images that test, or validate, what is trained)."""
+    splits = collections.defaultdict(set)
+    for file in files:
+        splits[file.sha256].add(file.split)
+
+    def keeps(file):
+        own = splits[file.sha256]
+        return file.split == next(one for one in ("test", "validation", "train") if one in own)
+
+    return [one for one in files if keeps(one)], [one for one in files if not keeps(one)]
+
+
+def _check_training(found, files):
+    """Raise `UserError` for a class of which there is nothing to learn from."""
+    trained = collections.Counter(file.label for file in files if file.split == "train")
+    if not trained:
+        return  # the split is too small, whatever the class
+    for label, name in enumerate(found.class_names):
+        if not trained[label]:
+            count = sum(file.label == label for file in files)
+            raise UserError(
+                f"class {name!r} of {found.path} has {count} image(s), none of them in the "
+                "training split; add more."
+            )
+
+
+def _read(files, split, shape):
+    chosen = [file for file in files if file.split == split]
+    labels = np.array([file.label for file in chosen], np.int32)
+    return Split(read_images(chosen, shape), labels)

@@ -1,0 +1,114 @@
+"""A set of images and labels in memory, and its splits."""
+
+import collections
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from dtp_tf.data.class_names import check_class_names
+
+HELD_OUT_TEST = 0.2  # of a set that comes without a test split
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Images and labels of one split.
+
+    Attributes:
+        images: uint8 `(n, H, W, C)` in [0, 255].
+        labels: int32 `(n,)`, 0 .. classes - 1.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self):
+        return len(self.labels)
+
+    def take(self, indices):
+        """Return the split of the images with these indices."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def batches(self, size=1000):
+        """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller."""
+        images, labels = self.images, self.labels
+        starts = tf.data.Dataset.range(0, len(labels), size)
+        with tf.device("CPU"):
+            images, labels = tf.constant(images), tf.constant(labels)
+        parts = starts.map(lambda i: (images[i : i + size], labels[i : i + size])).prefetch(1)
+        return parts.with_options(untuned())
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderFacts:
+    """Where the images of a folder come from.
+
+    Attributes:
+        path: the folder.
+        files: a `dtp_tf.data.images.ImageFile` for each image, with its split.
+        left_out: {reason: [paths]} of the folder's other files.
+    """
+
+    path: pathlib.Path
+    files: tuple
+    left_out: dict
+
+    def copies(self):
+        """Return the files that are identical to others, a list for each image."""
+        groups = collections.defaultdict(list)
+        for file in self.files:
+            groups[file.sha256].append(file)
+        return [group for group in groups.values() if len(group) > 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageData:
+    """An image-classification set, split for training.
+
+    Attributes:
+        name: of the set.
+        train, validation, test: `Split`s; `test` is None where it was not read.
+        class_names: one name per label.
+        test_origin: where the test split comes from, in words.
+        folder: the `FolderFacts` of images from a folder; None for other sets.
+
+    Raises:
+        UserError: class names that cannot be used.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple
+    test_origin: str
+    folder: FolderFacts | None = None
+
+    def __post_init__(self):
+        check_class_names(self.class_names, f"data set {self.name}")
+
+    @property
+    def image_shape(self):
+        """(height, width, channels)."""
+        return self.train.images.shape[1:]
+
+
+def untuned():
+    """Return options for a `tf.data.Dataset` without the thread that tunes it.
+
+    That thread waits 10 ms, then twice as long each time, up to a minute. Where the end of an
+    iteration comes in such a wait and the machine is busy, the thread can miss it: then the
+    iterator is gone only when the wait is over, and an epoch takes up to twice as long.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
+def hold_out(split, fraction, seed):
+    """Return (rest, held out) of a random, seeded division; both keep their order."""
+    order = np.random.default_rng(seed).permutation(len(split))
+    count = round(len(split) * fraction)
+    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))

@@ -264,6 +264,8 @@ def _parse_range(name, content):
         if key not in content:
             raise SettingError(f"`{name}` needs both low and high, got no {key}.")
     low, high = _one(name, content["low"]), _one(name, content["high"])
+    if low is None or high is None:  # which stands for the rule's own value, where one may be left
+        raise SettingError(f"`{name}`: low and high must be numbers, got {low} and {high}.")
     if low > high:
         raise SettingError(f"`{name}` has low {low} above high {high}; swap them.")
     if low == high:

@@ -96,6 +96,7 @@ def make_rule(rule, schedule=None, **settings):
 
 def build(rule, schedule=None, inverse_first=False, optimizers=None, **settings):
     """A small network with steps large enough to see. Eager, for tracing takes a second."""
+    keras.utils.set_random_seed(0)  # initializers draw their seeds when they are made
     pairs = [dtp_tf.DensePair(units, inverse_first=inverse_first) for units in WIDTHS]
     return finish(pairs, (INPUTS,), make_rule(rule, schedule, **settings), optimizers)
 

@@ -1,15 +1,18 @@
 """Local classifiers (Mostafa et al. 2018, arXiv 1711.06756)."""
 
 import keras
+import tensorflow as tf
 
 from dtp_tf.rules.base import LearnedFeedback
+from dtp_tf.rules.bp import SignalRule
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class LocalError(LearnedFeedback):
+class LocalError(LearnedFeedback, SignalRule):
     """Every hidden layer learns from the error of a linear classifier of its own.
 
-        L_i = - log softmax(h_i Q_i + q_i)[y]     moves f_i, and Q_i and q_i
+        L_i = - log softmax(h_i Q_i + q_i)[y]     moves Q_i and q_i
+        signal_i = dL_i / dh_i                    moves f_i
 
     Nothing comes down from the layers above; a layer's activations are all that they get of it.
 
@@ -40,22 +43,19 @@ class LocalError(LearnedFeedback):
             classifiers[i].build((None, pair.units))
         return classifiers
 
-    def teach(self, network, batch):
-        return [batch.labels for _ in network.pairs]
+    def signals(self, network, batch):
+        return [self._signal(network, batch, layer) for layer in range(len(network.pairs))]
 
-    def local_loss(self, output, taught):
-        raise NotImplementedError("a local loss needs its layer's classifier; see `local_losses`")
-
-    def local_losses(self, network, batch, taught):
-        return [
-            self._loss(network, layer, batch.outputs[layer], labels)
-            for layer, labels in enumerate(taught)
-        ]
+    def _signal(self, network, batch, layer):
+        h = batch.h[layer + 1]
+        with tf.GradientTape() as tape:
+            tape.watch(h)
+            loss = self._loss(network, batch, layer, h)
+        return tape.gradient(loss, h)
 
     def inverse_loss(self, network, batch, layer, noise):
-        return self._loss(network, layer, batch.h[layer + 1], batch.labels)
+        return self._loss(network, batch, layer, batch.h[layer + 1])
 
-    def _loss(self, network, layer, h, labels):
-        flat = keras.ops.reshape(h, (-1, network.pairs[layer].units))
-        scores = network.feedback[layer](flat)
-        return keras.losses.categorical_crossentropy(labels, scores, from_logits=True)
+    def _loss(self, network, batch, layer, h):
+        scores = network.feedback[layer](tf.reshape(h, (-1, network.pairs[layer].units)))
+        return tf.nn.softmax_cross_entropy_with_logits(batch.labels, scores)

@@ -14,7 +14,7 @@ class WeightMirror(LearnedFeedback, FA):
     """Feedback alignment whose B_i learn the transposed weights from noise sent through a layer.
 
         signal_{i-1} = ( signal_i * s'(a_i) ) B_i
-        x = sigma eps,  y = x W_i,  less its mean over the batch
+        x = sigma eps,  y = x W_i
 
         - < x, y B_i > / sigma^2 + lambda || B_i ||^2     moves B_i
 
@@ -52,8 +52,8 @@ class WeightMirror(LearnedFeedback, FA):
     def inverse_loss(self, network, batch, layer, noise):
         pair, sigma = network.layers_up[layer], self.sigma(network, layer)
         x = sigma * noise(batch.h[layer])
-        y = tf.stop_gradient(pair.pre_activation(x))
-        y -= tf.reduce_mean(y, axis=0, keepdims=True)
+        # The paper takes the mean over time away, which is what the bias adds.
+        y = tf.stop_gradient(pair.pre_activation(x) - pair.pre_activation(tf.zeros_like(x)))
         mirror = network.feedback[layer]
         places = tf.size(y[0, ..., 0], out_type=tf.int32)
         correlation = inner_product(x, tf.reshape(mirror(y), tf.shape(x)))

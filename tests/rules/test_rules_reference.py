@@ -29,7 +29,7 @@ from rule_networks import (
 )
 
 # The autoencoder has losses of another kind: see test_rules_autoencoder.
-REFERENCED = (*reference.TARGETS, *reference.SIGNALS, *reference.ERRORS)
+REFERENCED = (*reference.TARGETS, *reference.SIGNALS)
 # The activations of the layers and of their inverses, and whether the latter come first.
 SHAPES = (("tanh", "tanh", False), ("sigmoid", "linear", False), ("elu", "elu", True))
 

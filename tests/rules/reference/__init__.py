@@ -20,13 +20,12 @@ from reference.net import (
     q,
     top_gradient,
 )
-from reference.signals import ERRORS, SIGNALS
+from reference.signals import SIGNALS
 from reference.steps import SCHEDULES, forward_gradients, forward_step, local_losses
 from reference.targets import TARGETS
 
 __all__ = [
     "ACTIVATIONS",
-    "ERRORS",
     "FEEDBACK",
     "MAPS",
     "Net",

@@ -20,7 +20,6 @@ from reference.net import (
     slope,
 )
 from reference.signals import fa
-from reference.signals import local_error as local_errors
 from reference.targets import backward
 
 
@@ -121,17 +120,17 @@ def kp(net, h, y, i, sigma, eps):
 
 
 def weight_mirror(net, h, y, i, sigma, eps):
-    """- < x, y B_i > / sigma^2, x = sigma eps, y = x W_i less its mean"""
+    """- < x, y B_i > / sigma^2, x = sigma eps, y = x W_i"""
     x = sigma * eps[0]
     seen = x @ net.f[i][0]
-    seen = seen - seen.mean(axis=0)
     return -(x * q(net, i, seen)).sum(axis=1) / sigma**2, [(seen, -x / sigma**2)]
 
 
 def local_error(net, h, y, i, sigma, eps):
     """- log softmax(h_i Q_i + q_i)[y]"""
     p = probabilities(q(net, i, h[i]))
-    return local_errors(net, h, y)[i][0], [(h[i], p - np.eye(p.shape[1])[y])]
+    loss = -np.log(p[np.arange(len(y)), y])
+    return loss, [(h[i], p - np.eye(p.shape[1])[y])]
 
 
 def squared(a):

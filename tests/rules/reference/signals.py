@@ -39,6 +39,14 @@ def sign_symmetry(net, h, y):
     return signals
 
 
+def local_error(net, h, y):
+    """(p_i - onehot) Q_i^T, by the probabilities p_i of a linear classifier on each layer."""
+    return {
+        i: (probabilities(q(net, i, h[i])) - one_hot(h, y)) @ net.q[i][0].T
+        for i in range(1, net.last)
+    }
+
+
 SIGNALS = {
     "bp": bp,
     "fa": fa,
@@ -47,18 +55,5 @@ SIGNALS = {
     "sign_symmetry": sign_symmetry,
     "kp": fa,
     "weight_mirror": fa,
+    "local_error": local_error,
 }
-
-
-def local_error(net, h, y):
-    """{i: (L_i of each example, its gradient by h_i)} of a linear classifier on each layer."""
-    found = {}
-    for i in range(1, net.last):
-        p = probabilities(q(net, i, h[i]))
-        loss = -np.log(p[np.arange(len(y)), y])
-        found[i] = loss, (p - one_hot(h, y)) @ net.q[i][0].T
-    return found
-
-
-# Rules with losses of their own.
-ERRORS = {"local_error": local_error}

@@ -4,14 +4,12 @@ import dataclasses
 
 from reference.feedback import MAPS, feedback_gradients
 from reference.net import activations, dense_gradients, logits_gradient, slope
-from reference.signals import ERRORS, SIGNALS
+from reference.signals import SIGNALS
 from reference.targets import TARGETS
 
 
 def local_losses(rule, net, h, y, eta):
     """{i: || h_i - t_i ||^2, or < signal_i, h_i >, of each example}"""
-    if rule in ERRORS:
-        return {i: loss for i, (loss, _) in ERRORS[rule](net, h, y).items()}
     if rule in SIGNALS:
         signals = SIGNALS[rule](net, h, y)
         return {i: (signals[i] * h[i]).sum(axis=1) for i in signals}
@@ -21,9 +19,7 @@ def local_losses(rule, net, h, y, eta):
 
 def forward_gradients(rule, net, h, y, eta):
     """{i: (dL_i/dW_i, dL_i/db_i)} of the means of `local_losses`; for i = M those of C."""
-    if rule in ERRORS:
-        by_h = {i: gradient for i, (_, gradient) in ERRORS[rule](net, h, y).items()}
-    elif rule in SIGNALS:
+    if rule in SIGNALS:
         by_h = SIGNALS[rule](net, h, y)
     else:
         t = TARGETS[rule](net, h, y, eta)

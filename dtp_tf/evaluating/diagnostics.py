@@ -96,17 +96,17 @@ class Diagnostics:
         return [[next(gradients) for _ in pair.forward_variables] for pair in self.network.pairs]
 
     def _jacobian_above(self, i, batch):
-        """d logits / d h of each example, `(batch, classes, units)`, `h` after hidden layer `i`."""
+        """d logits / d h of each example, `(batch, outputs, units)`, `h` after hidden layer `i`."""
         h = batch.h[i + 1]
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(h)
             logits = h
             for above in range(i + 1, len(self.network.layers_up)):
                 logits = batch.f(above, logits)
-            each_class = tf.unstack(logits, axis=1)
+            each_output = tf.unstack(logits, axis=1)
         if len(h.shape) == 2:
             return tape.batch_jacobian(logits, h, unconnected_gradients="zero")
-        rows = [tape.gradient(one, h, unconnected_gradients="zero") for one in each_class]
+        rows = [tape.gradient(one, h, unconnected_gradients="zero") for one in each_output]
         return tf.stack([tf.reshape(row, (tf.shape(row)[0], -1)) for row in rows], axis=1)
 
     def _jacobians(self, i, batch):
@@ -123,7 +123,7 @@ class Diagnostics:
             tape.watch(below)
             above = pair(below)
             if pair is network.output_pair and network.rule.inverts_probabilities:
-                above = tf.nn.softmax(above)
+                above = network.activate_output(above)
         of_f = tape.batch_jacobian(above, below, unconnected_gradients="zero")
         above = tf.stop_gradient(above)
         with tf.GradientTape() as tape:
@@ -142,7 +142,7 @@ class Diagnostics:
                 outer.watch(h)
                 above = batch.f(i, h)
                 if pair is network.output_pair and network.rule.inverts_probabilities:
-                    above = tf.nn.softmax(above)
+                    above = network.activate_output(above)
                 held = tf.stop_gradient(above)
                 zero = tf.zeros_like(h)
                 outer.watch(zero)
@@ -180,8 +180,8 @@ def gauss_newton_step(jacobian, gradient, damping=DAMPING):
     """Return - J^T (J J^T + lambda I)^{-1} e of each example, in float64.
 
     Args:
-        jacobian: J, d logits / d h: `(batch, classes, units)`.
-        gradient: e, dC / d logits: `(batch, classes)`.
+        jacobian: J, d logits / d h: `(batch, outputs, units)`.
+        gradient: e, dC / d logits: `(batch, outputs)`.
         damping: lambda / (the mean eigenvalue of J J^T).
 
     Returns:
@@ -193,9 +193,9 @@ def gauss_newton_step(jacobian, gradient, damping=DAMPING):
     """
     jacobian, gradient = np.asarray(jacobian, "float64"), np.asarray(gradient, "float64")
     square = jacobian @ np.swapaxes(jacobian, 1, 2)
-    classes = square.shape[-1]
-    size = np.trace(square, axis1=1, axis2=2)[:, None, None] / classes
-    square = square + np.maximum(damping * size, np.finfo("float64").tiny) * np.eye(classes)
+    outputs = square.shape[-1]
+    size = np.trace(square, axis1=1, axis2=2)[:, None, None] / outputs
+    square = square + np.maximum(damping * size, np.finfo("float64").tiny) * np.eye(outputs)
     solved = np.linalg.solve(square, gradient[..., None])
     return -(np.swapaxes(jacobian, 1, 2) @ solved)[..., 0]
 

@@ -2,10 +2,12 @@
 
 import tensorflow as tf
 
+from dtp_tf.network.loss_checks import check_has_lowest
+from dtp_tf.network.losses import lowest_answers
 from dtp_tf.numerics.noise import kept
 from dtp_tf.numerics.precision import is_mixed
 
-FEW_CLASSES = 16  # with more, a small batch has hardly more images than classes
+FEW_OUTPUTS = 16  # with more, a small batch has hardly more examples than outputs
 
 
 class Batch:
@@ -26,16 +28,17 @@ class Batch:
         aux: [a_1, .., a_M]: what each layer's inverse needs to know of the forward pass beside
             `h`, None where that is nothing; see `dtp_tf.pairs.LayerPair`.
         outputs: [h_1, .., h_M], each as a function of its own layer's weights.
-        labels: the one-hot labels, `(batch, classes)`.
-        probabilities: softmax of the logits, `(batch, classes)`.
+        labels: the answers that make each example's own loss smallest, `(batch, units)`: one-hot
+            labels, smoothed where the loss smooths them; the vectors of labels; y itself.
+        answers: what the network answers, `(batch, units)`: with softmax, class probabilities.
         tape: has recorded all of this, and goes on with `with batch.tape:`.
-        scores, loss: the probabilities and C (a mean over the global batch), as functions of the
-            output layer's weights.
+        scores, loss: the answers and C (a mean over the global batch), as functions of the output
+            layer's weights.
     """
 
     def __init__(self, network, x, y, weights=None, update=True):
-        self._y, self._inputs, self._pre_activations, self.outputs = y, [], [], []
-        self._layers, self._kept, self.aux = network.layers_up, [], []
+        self._network, self._y, self._inputs, self._pre_activations = network, y, [], []
+        self._layers, self._kept, self.aux, self.outputs = network.layers_up, [], [], []
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
             h = x if network.preprocessing is None else network.preprocessing(x)
@@ -51,12 +54,12 @@ class Batch:
                 self._inputs.append(sent)
                 self._pre_activations.append(pre_activation)
                 self.outputs.append(h)
-            self.scores = network.probabilities(h)
+            self.scores = network.activate_output(h)
             self.loss = network.compute_loss(x, y, self.scores, weights)
             # Targets do not depend on the examples' weights.
             self._mean = self.loss if weights is None else network.compute_loss(x, y, self.scores)
         self.h = [tf.stop_gradient(tensor) for tensor in [self._inputs[0], *self.outputs]]
-        self.probabilities = tf.stop_gradient(self.scores)
+        self.answers = tf.stop_gradient(self.scores)
 
     def f(self, layer, h):
         """f of layer `layer` at other activations than this batch's own; no state changes."""
@@ -66,16 +69,18 @@ class Batch:
         return h if self._kept[layer] is None else h * self._kept[layer]
 
     @property
+    def probabilities(self):
+        """`answers`, where these are probabilities."""
+        return self.answers
+
+    @property
     def labels(self):
-        classes = self.probabilities.shape[-1]
-        if len(self._y.shape) == 2 and self._y.shape[-1] == classes:
-            return tf.cast(self._y, self.probabilities.dtype)
-        return tf.one_hot(
-            tf.cast(tf.reshape(self._y, (-1,)), tf.int32), classes, dtype=self.probabilities.dtype
-        )
+        network, activation = self._network, self._network.output_activation
+        check_has_lowest(network.loss, activation, network.units, network.rule)
+        return lowest_answers(network.loss, self._y, self.answers, activation)
 
     def output_gradient(self):
-        """dC/dh_M, the logits' gradient of each example's own loss: `(batch, classes)`."""
+        """dC/dh_M, the logits' gradient of each example's own loss: `(batch, units)`."""
         return self._loss_gradient(self.outputs[-1])
 
     def top_gradient(self):
@@ -84,12 +89,12 @@ class Batch:
         return self._loss_gradient(self._inputs[-1])
 
     def top_gradient_factors(self):
-        """`top_gradient` as a product: dC/dh_M `(batch, classes)` and the output layer's weights
-        transposed, `(classes, units)`; None where it is no such product or one that saves nothing.
+        """`top_gradient` as a product: dC/dh_M `(batch, outputs)` and the output layer's weights
+        transposed, `(outputs, units)`; None where it is no such product or one that saves nothing.
         """
         output = self._layers[-1]
         exact = output.transmission != "sign" and not is_mixed(output.dtype_policy)
-        if not exact or output.above[0] > FEW_CLASSES:
+        if not exact or output.above[0] > FEW_OUTPUTS:
             return None
         return self.output_gradient(), tf.transpose(output.forward_layer.kernel)
 

@@ -19,7 +19,10 @@ def stock_classifier(network, dtype="float32", name="classifier"):
         layers += pair.stock_layers()
         if pair.dropout:
             layers.append(keras.layers.Dropout(pair.dropout, name=f"{pair.name}_dropout"))
-    layers.append(keras.layers.Softmax(name="probabilities"))
+    if network.output_activation == "softmax":
+        layers.append(keras.layers.Softmax(name="probabilities"))
+    elif network.output_activation == "sigmoid":
+        layers.append(keras.layers.Activation("sigmoid", name="probabilities"))
     if first is not None:
         layers.append(keras.layers.GlobalAveragePooling1D(name="mean_over_passes"))
     inputs = outputs = keras.Input(network.example_shape, dtype=dtype, name="inputs")

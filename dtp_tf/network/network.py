@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
+from dtp_tf.network.outputs import ACTIVATIONS, check_output
 from dtp_tf.network.trainer import LocalTrainer
 from dtp_tf.numerics.noise import uniform
 from dtp_tf.numerics.precision import is_mixed
@@ -26,7 +27,7 @@ class _Presets:
 
 @keras.saving.register_keras_serializable("dtp_tf")
 class DTPNetwork(LocalTrainer, keras.Model):
-    """A classifier whose hidden layers learn from local targets instead of backpropagation.
+    """A network whose hidden layers learn from local targets instead of backpropagation.
 
     With h_0 the preprocessed input, h_i = f_i(h_{i-1}) the activations of the pairs i = 1 .. M-1
     and C the loss of the output layer f_M, the learning rule gives every hidden layer a target t_i,
@@ -40,13 +41,16 @@ class DTPNetwork(LocalTrainer, keras.Model):
 
     Args:
         pairs: the hidden layers, from the input on: a list of `dtp_tf.DensePair`.
-        classes: number of classes, at least 2.
+        units: width of the output: the number of classes with softmax, then at least 2.
         rule: a `dtp_tf.rules.Rule`; difference target propagation by default.
         preprocessing: a Keras layer that is applied to the input first and does not learn.
         output_initializer: of the output layer's weights.
         output_transmission: what the top hidden layer sends to the output layer: "continuous", or
             "sample"; see `DensePair`.
         seed: of the noise and the samples; 0 .. 2^31 - 1.
+        output_activation: "softmax" for classes that exclude each other; "sigmoid" for two classes
+            (one unit) or several labels at once; "linear" for any numbers, or logits.
+        classes: another name of `units`.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
     Attributes:
@@ -59,10 +63,11 @@ class DTPNetwork(LocalTrainer, keras.Model):
         What `preprocessing` takes; without it `(batch, features)`.
 
     Output shape:
-        `(batch, classes)`: class probabilities (softmax).
+        `(batch, units)`: class probabilities with softmax, the probability of each unit's label
+        with sigmoid, and what the output layer computes with linear.
 
     Raises:
-        SettingError: no pairs, `classes` below 2, or a rule that is none.
+        SettingError: no pairs, an output that cannot be, or a rule that is none.
 
     Example:
 
@@ -80,12 +85,14 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def __init__(
         self,
         pairs,
-        classes,
+        units=None,
         rule=None,
         preprocessing=None,
         output_initializer="orthogonal",
         output_transmission="continuous",
         seed=0,
+        output_activation="softmax",
+        classes=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -98,15 +105,21 @@ class DTPNetwork(LocalTrainer, keras.Model):
         pairs = list(pairs)
         if not pairs:
             raise SettingError("`pairs` needs at least one layer pair, got an empty list.")
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
-            raise SettingError(f"`classes` must be a whole number of at least 2, got {classes!r}.")
+        if units is not None and classes is not None:
+            raise SettingError(
+                f"`units` and `classes` both say how wide the output is, got {units!r} and "
+                f"{classes!r}: give one of them."
+            )
+        units = classes if units is None else units
+        check_output(units, output_activation)
         rule = DTP() if rule is None else rule
         if not isinstance(rule, Rule):
             raise SettingError(
                 f"`rule` must be a dtp_tf.rules.Rule such as dtp_tf.rules.DTP(), got {rule!r}."
             )
         self.pairs = pairs
-        self.classes = classes
+        self.units = units
+        self.output_activation = output_activation
         self.rule = rule
         self.preprocessing = preprocessing
         self.output_initializer = keras.initializers.get(output_initializer)
@@ -115,7 +128,7 @@ class DTPNetwork(LocalTrainer, keras.Model):
         # An activation that comes first in g answers to that of f, and the logits have none.
         first = pairs[-1].inverse_first
         self.output_pair = DensePair(
-            classes,
+            units,
             activation="linear",
             inverse_activation="linear" if first else pairs[-1].inverse_activation,
             inverse_first=first,
@@ -210,17 +223,16 @@ class DTPNetwork(LocalTrainer, keras.Model):
         return h, aux
 
     def answer(self, h):
-        """Return the class probabilities for activations: a mean over passes if layers sample."""
+        """Return the answers for activations: a mean over passes if layers sample."""
         first = first_sampled(self.layers_up)
         if first is None:
-            return self.probabilities(h[-1])
+            return self.activate_output(h[-1])
         logits = sampled_passes(h[first], self.layers_up, first, self.seed)
-        return tf.reduce_mean(self.probabilities(logits), axis=1)
+        return tf.reduce_mean(self.activate_output(logits), axis=1)
 
-    @staticmethod
-    def probabilities(logits):
-        """Return softmax(logits), the answer."""
-        return keras.activations.softmax(logits)
+    def activate_output(self, logits):
+        """Return the output activation of logits, the answers: `(batch, units)`."""
+        return ACTIVATIONS[self.output_activation](logits)
 
     def sent(self, layer, h):
         """Return what layer `layer` (0 .. M-1) gets for the activations below it in this step."""
@@ -260,6 +272,11 @@ class DTPNetwork(LocalTrainer, keras.Model):
     # -- views ------------------------------------------------------------------------------------
 
     @property
+    def classes(self):
+        """The number of classes of a network that classifies (softmax); None for another."""
+        return self.units if self.output_activation == "softmax" else None
+
+    @property
     def layers_up(self):
         """The layers f_1 .. f_M: the pairs and the output layer."""
         return [*self.pairs, self.output_pair]
@@ -289,7 +306,7 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def classifier(self, dtype="float32", name="classifier"):
         """Return the forward network alone as a Keras functional model of stock layers.
 
-        It gives the same class probabilities (in float32, whatever the pairs' dtype), has its own
+        It gives the same answers (in float32, whatever the pairs' dtype), has its own
         copy of the weights, and loads without `dtp_tf`. Preprocessing is inside.
 
         Args:
@@ -312,7 +329,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         return {
             **super().get_config(),
             "pairs": [serialize(pair) for pair in self.pairs],
-            "classes": self.classes,
+            "units": self.units,
+            "output_activation": self.output_activation,
             "rule": serialize(self.rule),
             "preprocessing": serialize(self.preprocessing),
             "output_initializer": serialize(self.output_initializer),

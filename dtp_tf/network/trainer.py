@@ -7,6 +7,14 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.batch import Batch, global_batch_size
+from dtp_tf.network.loss_checks import (
+    check_fits,
+    check_has_lowest,
+    check_labels,
+    check_mean,
+    one_loss,
+)
+from dtp_tf.network.outputs import LOSSES, default_metrics
 from dtp_tf.network.updates import Updates
 from dtp_tf.numerics.noise import gaussian, orthogonal
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
@@ -33,8 +41,8 @@ class LocalTrainer:
         self,
         optimizer="adam",
         inverse_optimizer="adam",
-        loss="sparse_categorical_crossentropy",
-        metrics=("accuracy",),
+        loss=None,
+        metrics="default",
         jit_compile=False,
         **kwargs,
     ):
@@ -44,16 +52,20 @@ class LocalTrainer:
             optimizer: of the forward layers: a Keras optimizer or its name.
             inverse_optimizer: of the inverses or other feedback weights; one of its own, or a list
                 with one for each trained feedback layer, from the input on.
-            loss: C, of the class probabilities.
-            metrics: as in `keras.Model.compile`.
+            loss: C, of the answers: any loss of Keras's or of your own that is a mean over the
+                batch. By default sparse categorical cross-entropy with softmax, binary
+                cross-entropy with sigmoid, and squared error with linear output.
+            metrics: as in `keras.Model.compile`; by default accuracy, each unit's with sigmoid,
+                and the mean absolute error of a linear output.
             jit_compile: whether XLA compiles the whole step. By default it compiles the optimizer
                 updates only: on a CPU its matrix products are slower than TensorFlow's.
             **kwargs: the other arguments of `keras.Model.compile`.
 
         Raises:
             SettingError: one optimizer object used twice, a list that has not one for each trained
-                feedback layer, or a loss that is no mean over the batch: the targets move along
-                the gradient of each example's own loss.
+                feedback layer, a loss that is no mean over the batch (the targets move along the
+                gradient of each example's own loss), that does not fit the output, or of which
+                the rule needs to know more than is known.
         """
         many = isinstance(inverse_optimizer, (list, tuple))
         if many:
@@ -67,11 +79,13 @@ class LocalTrainer:
             raise SettingError(
                 "`optimizer` and `inverse_optimizer` must be different objects, got one twice."
             )
-        if getattr(loss, "reduction", "mean") in ("sum", "none", None):
-            raise SettingError(
-                f"`loss` must be a mean over the batch, got reduction {loss.reduction!r}; use "
-                'reduction="sum_over_batch_size".'
-            )
+        output = self.output_activation, self.units
+        loss = one_loss(LOSSES[self.output_activation] if loss is None else loss)
+        check_fits(loss, *output)
+        if self.rule.uses_labels:
+            check_has_lowest(loss, *output, self.rule)
+        if isinstance(metrics, str) and metrics == "default":
+            metrics = default_metrics(loss, *output)
         super().compile(
             optimizer=optimizer,
             loss=loss,
@@ -80,6 +94,7 @@ class LocalTrainer:
             **kwargs,
         )
         self.inverse_optimizer = inverse_optimizer
+        self._loss_unknown = True  # until it has seen the types of labels and answers
         self._updates = Updates()
         self._build_optimizers()
 
@@ -103,6 +118,15 @@ class LocalTrainer:
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """As `keras.Model.compute_loss`, for labels of the shape that the loss takes."""
+        if self.compiled:
+            check_labels(self.loss, y, y_pred, self.output_activation)
+        if self.compiled and self._loss_unknown:
+            check_mean(self.loss, y, y_pred)
+            self._loss_unknown = False
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def train_step(self, data):
         """One update on a batch: activations, targets, local losses, gradients, updates.
@@ -197,7 +221,7 @@ class LocalTrainer:
         auxiliary is `aux`."""
         above = h[layer + 1]
         if layer == len(self.pairs) and self.rule.inverts_probabilities:
-            above = self.probabilities(above)
+            above = self.activate_output(above)
         error = squared_error(self.layers_up[layer](above, reverse=True, aux=aux), h[layer])
         return error / (inner_product(h[layer], h[layer]) + 1e-12)
 

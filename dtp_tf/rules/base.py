@@ -41,7 +41,7 @@ class Rule(abc.ABC):
 
     The network numbers its layers 0 .. M-1 from the input on: `network.layers_up[i]` maps the
     activations `batch.h[i]` to `batch.h[i + 1]`. The last one is the output layer, whose
-    `batch.h[M]` are the logits, and which always learns from the classification loss itself. See
+    `batch.h[M]` are the logits, and which always learns from the network's loss itself. See
     `dtp_tf.network.batch.Batch` for what else a rule can read; everything in it is held constant.
 
     A rule that teaches by targets extends `TargetRule`; one that also trains inverses or other
@@ -58,8 +58,11 @@ class Rule(abc.ABC):
 
     #: Whether the feedback weights learn.
     trains_feedback = False
-    #: Whether the output layer's inverse takes class probabilities, not logits.
+    #: Whether the output layer's inverse takes answers such as class probabilities, not logits.
     inverts_probabilities = False
+    #: Whether the rule takes `batch.labels`, the answers with the smallest loss: losses for which
+    #: these are not known are then refused.
+    uses_labels = False
 
     def uses_inverse(self, layer, layers):
         """Whether the rule uses the inverse of layer `layer` (0 .. layers - 1)."""

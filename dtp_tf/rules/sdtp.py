@@ -17,6 +17,9 @@ class SDTP(FeedbackRule):
         t_{M-1} = h_{M-1} - g_M(p) + g_M(y)
         t_{i-1} = h_{i-1} - g_i(h_i) + g_i(t_i)
 
+    With another output and loss, p are the answers and y those of the smallest loss: the labels of
+    each unit, or the numbers that a regression is to give.
+
     The inverses learn to take away the noise, h~ = h_{i-1} + sigma eps:
 
         || g_i(f_i(h~)) - h_{i-1} ||^2
@@ -26,7 +29,8 @@ class SDTP(FeedbackRule):
         schedule, inverse_steps: see `FeedbackRule`.
 
     Raises:
-        SettingError: a value out of its range.
+        SettingError: a value out of its range; at `compile`, a loss whose smallest answers are not
+            known in closed form.
 
     References:
         Bartunov, Santoro, Richards, Marris, Hinton, Lillicrap, "Assessing the Scalability of
@@ -35,6 +39,7 @@ class SDTP(FeedbackRule):
     """
 
     inverts_probabilities = True
+    uses_labels = True
 
     def __init__(self, noise=NOISE, schedule="alternating", inverse_steps=1):
         super().__init__(None, noise, schedule, inverse_steps)
@@ -46,11 +51,11 @@ class SDTP(FeedbackRule):
         pair, h = network.layers_up[layer], batch.h[layer]
         above = batch.f(layer, h + self.sigma(network, layer) * noise(h))
         if layer == len(network.layers_up) - 1:
-            above = tf.nn.softmax(above)
+            above = network.activate_output(above)
         back = pair(tf.stop_gradient(above), reverse=True, aux=batch.aux[layer])
         return squared_error(back, h)
 
     def targets(self, network, batch):
         output = network.layers_up[-1]
-        top = below_target(output, batch.h[-2], batch.probabilities, batch.labels)
+        top = below_target(output, batch.h[-2], batch.answers, batch.labels)
         return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)

@@ -114,7 +114,7 @@ class SavedModel:
         if isinstance(model, DTPNetwork):
             # Keras marks layers as built of which a damaged file does not say the shapes.
             whole = model.built and all(hasattr(pair, "below") for pair in model.layers_up)
-            return model.classes if whole else None
+            return model.units if whole else None
         if not isinstance(model, keras.Model) or not model.built:
             return None
         ends = (getattr(model, name, None) for name in ("input_shape", "output_shape"))

@@ -30,6 +30,7 @@ class CCL(FeedbackRule):
 
     takes_noise = False
     inverts_probabilities = True
+    uses_labels = True
 
     def __init__(self, schedule="parallel", inverse_steps=1):
         super().__init__(None, None, schedule, inverse_steps)

@@ -21,6 +21,8 @@ class DRTP(DFA):
         1909.01311, section 2.
     """
 
+    uses_labels = True
+
     def signals(self, network, batch):
         h = batch.h[1:-1]
         return [shaped_as(one, network.feedback[i](batch.labels)) for i, one in enumerate(h)]

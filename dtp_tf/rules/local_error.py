@@ -3,8 +3,14 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import LearnedFeedback
+from dtp_tf.rules.base import LearnedFeedback, squared_error
 from dtp_tf.rules.bp import SignalRule
+
+_LOSSES = {  # of labels and scores, both `(batch, units)`
+    "softmax": tf.nn.softmax_cross_entropy_with_logits,
+    "sigmoid": lambda y, a: tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(y, a), axis=1),
+    "linear": squared_error,
+}
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -13,6 +19,9 @@ class LocalError(LearnedFeedback, SignalRule):
 
         L_i = - log softmax(h_i Q_i + q_i)[y]     moves Q_i and q_i
         signal_i = dL_i / dh_i                    moves f_i
+
+    With other outputs L_i is binary cross-entropy, or squared error, to the answers of the smallest
+    loss.
 
     Nothing comes down from the layers above; a layer's activations are all that they get of it.
 
@@ -28,6 +37,7 @@ class LocalError(LearnedFeedback, SignalRule):
     """
 
     takes_noise = False
+    uses_labels = True
 
     def __init__(self, schedule="parallel", inverse_steps=1):
         super().__init__(None, schedule, inverse_steps)
@@ -58,4 +68,4 @@ class LocalError(LearnedFeedback, SignalRule):
 
     def _loss(self, network, batch, layer, h):
         scores = network.feedback[layer](tf.reshape(h, (-1, network.pairs[layer].units)))
-        return tf.nn.softmax_cross_entropy_with_logits(batch.labels, scores)
+        return _LOSSES[network.output_activation](batch.labels, scores)

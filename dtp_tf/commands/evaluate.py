@@ -36,12 +36,14 @@ def evaluate(model, split, rule, dataset, data_dir, as_json):
     from dtp_tf.console.tables import make_console
     from dtp_tf.data.sets import load_recorded_data
     from dtp_tf.evaluating.evaluation import evaluate as evaluate_model
+    from dtp_tf.network.objectives import recipe_loss
     from dtp_tf.sharing.opening import open_model
 
     saved = open_model(model, rule)
     data = load_recorded_data(saved.recipe(), data_dir, dataset)
     saved.check_fits(data)
-    result = evaluate_model(saved.model, getattr(data, split), saved.class_names)
+    loss, images = recipe_loss(saved.recipe()), getattr(data, split)
+    result = evaluate_model(saved.model, images, saved.class_names, loss=loss)
     if as_json:
         print_json(result)
     else:

@@ -3,6 +3,7 @@
 from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.evaluating.evaluation import evaluate
 from dtp_tf.export.saved_model import export
+from dtp_tf.network.objectives import recipe_loss
 from dtp_tf.presets.folder import preset_info, probe_images
 from dtp_tf.runs.provenance import card_facts
 from dtp_tf.sharing.opening import open_model
@@ -34,7 +35,7 @@ def export_trained(
         data = load_recorded_data(recipe, data_dir, dataset)
         saved.check_fits(data)
         default_name, images = recipe.recipe, data.test.images[:100]
-        test = evaluate(saved.model, data.test, saved.class_names)
+        test = evaluate(saved.model, data.test, saved.class_names, loss=recipe_loss(recipe))
         facts = card_facts(saved.about, data, test)
     else:
         default_name, images = saved.preset, probe_images(saved.image_shape())
@@ -45,6 +46,7 @@ def export_trained(
         export_dir,
         name or default_name,
         images,
+        probabilities=saved.gives_probabilities,
         facts=facts,
         formats=formats,
         keep=keep,

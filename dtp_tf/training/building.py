@@ -10,6 +10,7 @@ import psutil
 from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.network.objectives import recipe_loss
 from dtp_tf.numerics.activations import matched
 from dtp_tf.numerics.precision import dtype_policy
 from dtp_tf.pairs import Conv2DPair, DensePair
@@ -29,6 +30,7 @@ def build_network(recipe, data):
         build_pairs(recipe),
         len(data.class_names),
         rule=rule,
+        output_activation=recipe.output_activation,
         preprocessing=preprocessing,
         output_initializer=initializer(recipe.initializer),
         # What is sent as signs are the hidden layers' messages to each other.
@@ -98,14 +100,15 @@ def build_pairs(recipe):
 
 
 def compile_network(network, recipe, data):
-    """Give a built network its optimizers."""
+    """Give a built network its loss and its optimizers."""
+    objective = {"loss": recipe_loss(recipe), "metrics": ["accuracy"]}
     updates = recipe.epochs * (len(data.train) // min(recipe.batch_size, len(data.train)))
     optimizer = make_optimizer(
         recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
     )
     trained = len(network.trained_feedback)
     if not trained:
-        network.compile(optimizer)
+        network.compile(optimizer, **objective)
         return
     before, after = recipe.inverse_epochs_before or 0, recipe.inverse_epochs_after or 0
     extra = (before + after * recipe.epochs) * (updates // recipe.epochs)
@@ -125,9 +128,10 @@ def compile_network(network, recipe, data):
         )
 
     if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):
-        network.compile(optimizer, [inverse_optimizer(i) for i in range(trained)])
+        optimizers = [inverse_optimizer(i) for i in range(trained)]
     else:
-        network.compile(optimizer, inverse_optimizer(0))
+        optimizers = inverse_optimizer(0)
+    network.compile(optimizer, optimizers, **objective)
 
 
 def build_rule(recipe, steps):

@@ -80,7 +80,8 @@ def train(
     else:
         settled = find_recipe(recipe or "digits", **settings)
     machine = Machine(device, jit, strategy)
-    if resume is None:
+    if resume is None:  # before TensorFlow is imported
+        settled.check()
         machine.check_fits(settled)
 
     import_tensorflow()

@@ -69,6 +69,8 @@ def make_plan(
     # A rule in the file that is not compared here is checked all the same.
     bases = {rule: _base(recipe, rule, settings, own.get(rule, {})) for rule in (*chosen, *own)}
     recipes = [bases[rule].replace(seed=seed) for seed in range(seeds) for rule in chosen]
+    for one in recipes[: len(chosen)]:
+        one.check()
     if machine is not None:
         _check_machine(machine, recipes)
     return Plan(tuple(recipes), chosen)

@@ -78,12 +78,14 @@ def show_network(console, network, recipe):
         is_output = pair is network.output_pair
         below, above = shape_text(pair.below), shape_text(pair.above)
         activation = network.output_activation if is_output else activation_text(pair)
-        shape = f"{below} -> {above} {pair.kind} {activation}".replace("  ", " ").rstrip()
+        dropout = f"dropout {pair.dropout:g}" if pair.dropout else ""
+        words = (below, "->", above, pair.kind, activation, dropout)
+        shape = " ".join(word for word in words if word)
         back = "-"
         if pair.inverse:
             linear = pair.inverse_activation is keras.activations.linear
             name = "linear" if linear else recipe.inverse_activation
-            back = f"{above} -> {below} {name}"
+            back = f"{above} -> {below} {name if activation else ''}".rstrip()
         elif i in network.feedback:
             kernel = getattr(network.feedback[i], "kernel", None)
             back = "own" if kernel is None else " -> ".join(map(str, _ends(kernel, pair)))

@@ -15,6 +15,7 @@ import warnings
 import numpy as np
 from PIL import Image
 
+from dtp_tf.data.orientation import EXCHANGED, orientation, upright
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_bytes
 
@@ -44,6 +45,8 @@ def known_formats():
 
 def read_image(path):
     """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).
+
+    It is turned as its EXIF says.
 
     Args:
         path: of the file, or an open binary file.
@@ -76,14 +79,17 @@ def file_facts(path):
 
 def _shape(content, path):
     with _opened(content, path) as image:
-        return image.height, image.width, 1 if _is_grey(image) else 3
+        exchanged = orientation(image) in EXCHANGED
+        sides = (image.width, image.height) if exchanged else (image.height, image.width)
+        return *sides, 1 if _is_grey(image) else 3
 
 
 def encode_image(path):
     """Return an image file as bytes that TensorFlow decodes to the pixels of `read_image`.
 
-    A PNG or JPEG of plain grey or colour comes back as it is; anything else (other formats,
-    palettes, transparency, more than 8 bits) becomes a PNG of those pixels.
+    A PNG or JPEG of plain grey or colour comes back as it is, for an export turns it as its EXIF
+    says; anything else (other formats, palettes, transparency, more than 8 bits) becomes a PNG of
+    those pixels.
 
     Raises:
         UserError: see `read_image`.
@@ -185,6 +191,7 @@ def _is_grey(image):
 def decode_pixels(content, path):
     """Return what `read_image` returns of a file's bytes; `path` is its name in errors."""
     with _opened(content, path) as image:
+        turned = orientation(image)
         mode = "L" if _is_grey(image) else "RGB"
         pixels = np.empty((image.height, image.width, len(mode)), np.uint8)
         top = _top(image) if _is_deep(image) else None
@@ -197,7 +204,7 @@ def decode_pixels(content, path):
                 part = np.asarray(strip, dtype=np.float64) / top * 255
                 part = np.clip(part, 0, 255).round()
             pixels[rows] = part.reshape(pixels[rows].shape)
-        return pixels
+        return np.ascontiguousarray(upright(pixels, turned))
 
 
 def _top(image):

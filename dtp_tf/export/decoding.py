@@ -20,6 +20,7 @@ from dtp_tf.export.file_headers import (
     prepared,
 )
 from dtp_tf.export.healthy import healthy
+from dtp_tf.export.orientations import orientations, upright
 
 DAMAGED = f"it is damaged or has more than {MAX_PIXELS:,} pixels"
 BLANK = encode_pixels(np.zeros((1, 1, 1), np.uint8))
@@ -71,12 +72,13 @@ def _decode(files, pixels, shape):
     )
     with tf.control_dependencies([_check(tf.reduce_all(pixels <= MAX_PIXELS), SIZE)]):
         files = tf.identity(files)
-    rare = is_bmp(files) | is_deep_grey(files) | (pixels > STRIP)
+    turned = orientations(files)
+    rare = is_bmp(files) | is_deep_grey(files) | (pixels > STRIP) | (turned > 1)
 
     def loop(decode, convert, together):
         return tf.map_fn(
-            lambda file: _fitted(decode(file), shape, convert),
-            files,
+            lambda one: _fitted(decode(*one), shape, convert),
+            (files, turned),
             fn_output_signature=tf.TensorSpec(shape, tf.uint8),
             parallel_iterations=together,
         )
@@ -90,7 +92,8 @@ def _decode(files, pixels, shape):
     return tf.ensure_shape(images, (None, *shape))
 
 
-def _usual(content):
+def _usual(content, turned=None):
+    """Decode a file that is one of many; `_any` are the others, and those that are to be turned."""
     return tf.cond(
         is_jpeg(content),
         lambda: _jpeg(content),
@@ -98,14 +101,15 @@ def _usual(content):
     )
 
 
-def _any(content):
-    return tf.case(
+def _any(content, turned):
+    pixels = tf.case(
         [
             (is_bmp(content), lambda: _bmp(content)),
             (is_deep_grey(content), lambda: _deep_grey(content)),
         ],
         default=lambda: _usual(content),
     )
+    return upright(pixels, turned)
 
 
 def _fitted(pixels, shape, convert):

@@ -23,9 +23,14 @@ def is_bmp(contents):
     return _starts(contents, b"BM")
 
 
+def is_png(contents):
+    """Return which files begin as a PNG."""
+    return _starts(contents, b"\x89PNG\r\n\x1a\n")
+
+
 def is_deep_grey(contents):
     """Return which files are grey PNGs of 16 bits a pixel."""
-    return _is_png(contents) & (tf.strings.substr(beginning(contents), 24, 2) == DEEP_GREY)
+    return is_png(contents) & (tf.strings.substr(beginning(contents), 24, 2) == DEEP_GREY)
 
 
 def beginning(contents):
@@ -55,7 +60,7 @@ def prepared(contents):
         float64 `(n,)`: 0 for a JPEG, see `jpeg_pixels`.
     """
     starts = beginning(contents)
-    png, gif, bmp = _is_png(contents), _is_gif(contents), is_bmp(contents)
+    png, gif, bmp = is_png(contents), _is_gif(contents), is_bmp(contents)
     troubles = tf.where(png | gif | bmp | is_jpeg(contents), "", KINDS)
     pixels = _header_pixels(contents, starts)
     troubles = tf.where(pixels > MAX_PIXELS, SIZE, troubles)
@@ -100,10 +105,6 @@ def _starts(contents, signature):
     return tf.strings.substr(contents, 0, len(signature)) == signature
 
 
-def _is_png(contents):
-    return _starts(contents, b"\x89PNG\r\n\x1a\n")
-
-
 def _is_gif(contents):
     return _starts(contents, b"GIF87a") | _starts(contents, b"GIF89a")
 
@@ -117,7 +118,7 @@ def _header_pixels(contents, starts):
 
     bmp = tf.where(is_bmp(contents), product((18, 22), tf.int32), 0)
     gif = tf.where(_is_gif(contents), product((6, 8), tf.uint16), bmp)
-    return tf.where(_is_png(contents), product((16, 20), tf.int32, False), gif)
+    return tf.where(is_png(contents), product((16, 20), tf.int32, False), gif)
 
 
 def _is_plain_bmp(contents, starts):

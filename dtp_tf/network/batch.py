@@ -20,7 +20,8 @@ class Batch:
     Args:
         network: a built `DTPNetwork`.
         x, y, weights: examples, labels, and the examples' weights or None.
-        update: whether running statistics in the layers take this batch in.
+        update: whether this is a step of training: running statistics in the layers take the batch
+            in, and the preprocessing is what it is in training.
 
     Attributes:
         h: [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits; each
@@ -41,7 +42,7 @@ class Batch:
         self._layers, self._kept, self.aux, self.outputs = network.layers_up, [], [], []
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
-            h = x if network.preprocessing is None else network.preprocessing(x)
+            h = network.preprocessed(x, training=update)
             for i, layer in enumerate(network.layers_up):
                 sent = network.sent(i, tf.stop_gradient(h))
                 if i > 0:  # nothing is below the first layer

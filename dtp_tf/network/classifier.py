@@ -10,8 +10,7 @@ def stock_classifier(network, dtype="float32", name="classifier"):
     """Return a network's forward layers as a Keras model; see `DTPNetwork.classifier`."""
     if not network.built:
         raise ValueError("build the network first: call it, or `fit` it, on some data.")
-    layers = [] if network.preprocessing is None else _preprocessing_layers(network.preprocessing)
-    first = first_sampled(network.layers_up)
+    layers, first = [], first_sampled(network.layers_up)
     for i, pair in enumerate(network.layers_up):
         if pair.transmission == "sample":
             units = pair.forward_layer.kernel.shape[0]
@@ -26,6 +25,9 @@ def stock_classifier(network, dtype="float32", name="classifier"):
     if first is not None:
         layers.append(keras.layers.GlobalAveragePooling1D(name="mean_over_passes"))
     inputs = outputs = keras.Input(network.example_shape, dtype=dtype, name="inputs")
+    for layer in _preprocessing_layers(network.preprocessing):
+        # Said here, for augmentation takes a call that does not say for one in training.
+        outputs = layer(outputs, training=False)
     for layer in layers:
         outputs = layer(outputs)
     shared = keras.Model(inputs, outputs, name=name)
@@ -35,6 +37,8 @@ def stock_classifier(network, dtype="float32", name="classifier"):
 
 
 def _preprocessing_layers(preprocessing):
+    if preprocessing is None:
+        return []
     if isinstance(preprocessing, keras.Sequential):
         return list(preprocessing.layers)
     return [preprocessing]

@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
+from dtp_tf.network.inputs import build_preprocessing, check_shape, check_single
 from dtp_tf.network.outputs import ACTIVATIONS, check_output
+from dtp_tf.network.saved import Saved
 from dtp_tf.network.trainer import LocalTrainer
 from dtp_tf.numerics.noise import uniform
 from dtp_tf.numerics.precision import is_mixed
@@ -26,7 +28,7 @@ class _Presets:
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DTPNetwork(LocalTrainer, keras.Model):
+class DTPNetwork(LocalTrainer, Saved, keras.Model):
     """A network whose hidden layers learn from local targets instead of backpropagation.
 
     With h_0 the preprocessed input, h_i = f_i(h_{i-1}) the activations of the pairs i = 1 .. M-1
@@ -154,12 +156,9 @@ class DTPNetwork(LocalTrainer, keras.Model):
     def build(self, input_shape):
         if self.built:
             return
-        shape = tuple(input_shape)
-        self.example_shape = shape[1:]
-        if self.preprocessing is not None:
-            if not self.preprocessing.built:
-                self.preprocessing.build(shape)
-            shape = self.preprocessing.compute_output_shape(shape)
+        check_shape(input_shape)
+        self.example_shape = tuple(input_shape)[1:]
+        shape = build_preprocessing(self.preprocessing, tuple(input_shape))
         for pair in self.pairs:
             if not pair.built:
                 pair.build(shape)
@@ -188,7 +187,8 @@ class DTPNetwork(LocalTrainer, keras.Model):
         self.feedback_layers = list(feedback.values())
         self.feedback = dict(zip(feedback, self.feedback_layers, strict=True))
         for i in self.inverted:
-            self.layers_up[i].inverse_layer.trainable = rule.trains_feedback
+            pair = self.layers_up[i]
+            pair.inverse_layer.trainable = rule.trains_feedback and pair.trainable
         own = sorted({*self.inverted, *feedback}) if rule.trains_feedback else []
         self.trained_feedback = own
         if own:
@@ -200,22 +200,29 @@ class DTPNetwork(LocalTrainer, keras.Model):
             keras.metrics.Mean(name=f"reconstruction_error_{i + 1}") for i in self.inverted
         ]
 
-    def call(self, inputs):
-        return self.answer(self.activations(inputs))
+    def call(self, inputs, training=False):
+        return self.answer(self.activations(inputs, training))
 
-    def activations(self, inputs):
+    def preprocessed(self, inputs, training=False):
+        """Return h_0, what the first layer gets, as in training or not."""
+        check_single(inputs)
+        if self.preprocessing is None:
+            return inputs
+        return self.preprocessing(inputs, training=training)
+
+    def activations(self, inputs, training=False):
         """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.
 
         Layers that send samples in training send the probabilities themselves here.
         """
-        h = [inputs if self.preprocessing is None else self.preprocessing(inputs)]
+        h = [self.preprocessed(inputs, training)]
         for layer in self.layers_up:
             h.append(layer(h[-1]))
         return h
 
     def _forward(self, inputs):
         """Return `activations(inputs)`, and the layers' auxiliaries where they have inverses."""
-        h, aux = [inputs if self.preprocessing is None else self.preprocessing(inputs)], []
+        h, aux = [self.preprocessed(inputs)], []
         for i, layer in enumerate(self.layers_up):
             above, of_layer = (layer(h[-1]), None) if i not in self.inverted else layer.tell(h[-1])
             h.append(above)

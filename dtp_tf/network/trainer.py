@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.batch import Batch, global_batch_size
+from dtp_tf.network.callbacks import accompanied
 from dtp_tf.network.loss_checks import (
     check_fits,
     check_has_lowest,
@@ -14,28 +15,20 @@ from dtp_tf.network.loss_checks import (
     check_mean,
     one_loss,
 )
+from dtp_tf.network.optimizers import OwnOptimizers, find_optimizers
 from dtp_tf.network.outputs import LOSSES, default_metrics
-from dtp_tf.network.updates import Updates
+from dtp_tf.network.updates import finalized
 from dtp_tf.numerics.noise import gaussian, orthogonal
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 
 
-class LocalTrainer:
+class LocalTrainer(OwnOptimizers):
     """Trains a `DTPNetwork` by the local losses of its rule, in place of Keras's `train_step`.
 
     It stands before `keras.Model` among the classes that a network extends and says what `compile`,
     `fit`, `train_step` and `test_step` do; what is trained, the network says. It is a class of its
     own so that structure and learning can be read apart, and of no use alone.
-
-    Attributes:
-        inverse_optimizer: of the feedback weights: one, or a list with one for each trained layer.
-        jit_updates: whether XLA compiles the optimizers' updates, where it can.
     """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.inverse_optimizer = None
-        self.jit_updates = True
 
     def compile(
         self,
@@ -43,6 +36,7 @@ class LocalTrainer:
         inverse_optimizer="adam",
         loss=None,
         metrics="default",
+        weighted_metrics=None,
         jit_compile=False,
         **kwargs,
     ):
@@ -55,8 +49,9 @@ class LocalTrainer:
             loss: C, of the answers: any loss of Keras's or of your own that is a mean over the
                 batch. By default sparse categorical cross-entropy with softmax, binary
                 cross-entropy with sigmoid, and squared error with linear output.
-            metrics: as in `keras.Model.compile`; by default accuracy, each unit's with sigmoid,
-                and the mean absolute error of a linear output.
+            metrics: as in `keras.Model.compile`, or one by itself; by default accuracy, each
+                unit's with sigmoid, and the mean absolute error of a linear output.
+            weighted_metrics: as in `keras.Model.compile`, or one by itself.
             jit_compile: whether XLA compiles the whole step. By default it compiles the optimizer
                 updates only: on a CPU its matrix products are slower than TensorFlow's.
             **kwargs: the other arguments of `keras.Model.compile`.
@@ -67,18 +62,7 @@ class LocalTrainer:
                 gradient of each example's own loss), that does not fit the output, or of which
                 the rule needs to know more than is known.
         """
-        many = isinstance(inverse_optimizer, (list, tuple))
-        if many:
-            inverse_optimizer = [keras.optimizers.get(one) for one in inverse_optimizer]
-        else:
-            inverse_optimizer = keras.optimizers.get(inverse_optimizer)
-        every = [optimizer, *as_list(inverse_optimizer)]
-        if len({id(one) for one in every if not isinstance(one, str)}) < len(
-            [one for one in every if not isinstance(one, str)]
-        ):
-            raise SettingError(
-                "`optimizer` and `inverse_optimizer` must be different objects, got one twice."
-            )
+        optimizer, inverse_optimizer = find_optimizers(optimizer, inverse_optimizer)
         output = self.output_activation, self.units
         loss = one_loss(LOSSES[self.output_activation] if loss is None else loss)
         check_fits(loss, *output)
@@ -89,14 +73,13 @@ class LocalTrainer:
         super().compile(
             optimizer=optimizer,
             loss=loss,
-            metrics=None if metrics is None else list(metrics),
+            metrics=_listed(metrics),
+            weighted_metrics=_listed(weighted_metrics),
             jit_compile=jit_compile,
             **kwargs,
         )
-        self.inverse_optimizer = inverse_optimizer
         self._loss_unknown = True  # until it has seen the types of labels and answers
-        self._updates = Updates()
-        self._build_optimizers()
+        self._take_optimizers(inverse_optimizer)
 
     def build_metrics(self, x, y):
         """Make the variables of the metrics, in the scope of a `tf.distribute` strategy.
@@ -137,9 +120,7 @@ class LocalTrainer:
         Returns:
             The metrics so far in this epoch, by name.
         """
-        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-        if not self.built:
-            self(x)
+        x, y, weights = self._unpacked(data)
         rule = self.rule
         batch = Batch(self, x, y, weights)
         if INVERSE in self._phase and rule.schedule == "inverse-first":
@@ -147,7 +128,8 @@ class LocalTrainer:
                 self._update_feedback(batch, weights, k)
         gradients = []
         if FORWARD in self._phase:
-            gradients, local_losses = self.forward_gradients(batch, weights)
+            scaled = self.optimizer.scale_loss
+            gradients, local_losses = self.forward_gradients(batch, weights, scaled=scaled)
         if INVERSE in self._phase and rule.schedule != "inverse-first":
             self._update_feedback(batch, weights, 0, after=gradients)
         if FORWARD in self._phase:
@@ -165,27 +147,37 @@ class LocalTrainer:
             metrics += self._inverse_losses
         return _results(metrics)
 
-    def forward_gradients(self, batch, weights=None, rule=None):
+    def forward_gradients(self, batch, weights=None, rule=None, scaled=None):
         """Return what a rule descends, for each of `forward_variables`, and its local losses.
 
         Each layer's input is held constant, so a local loss moves its own layer's weights only.
-        `rule` is the network's own by default.
+        `rule` is the network's own by default; `scaled` is applied to what is descended.
         """
         rule = rule or self.rule
         taught = [tf.stop_gradient(one) for one in rule.teach(self, batch)]
         with batch.tape:
             losses = rule.local_losses(self, batch, taught)
             total = tf.add_n([batch.loss, *(_mean(loss, weights) for loss in losses)])
+            total = total if scaled is None else scaled(total)
         return batch.tape.gradient(total, self.forward_variables), losses
 
     def test_step(self, data):
-        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, weights = self._unpacked(data)
         h, aux = self._forward(x)
         scores = self.answer(h)
-        self._track_scores(x, y, scores, self.compute_loss(x, y, scores, weights), weights)
+        loss = self.compute_loss(x, y, scores, weights, training=False)
+        self._track_scores(x, y, scores, loss, weights)
         for i, metric in zip(self.inverted, self._reconstruction_errors, strict=True):
             metric.update_state(self.reconstruction_error(i, h, aux[i]))
         return _results([*self._score_metrics(), *self._reconstruction_errors])
+
+    def _unpacked(self, data):
+        """Return examples, labels and weights of a batch, by which the network is built if it is
+        not yet."""
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.built:
+            self(x)
+        return x, y, weights
 
     def fit(
         self,
@@ -200,14 +192,37 @@ class LocalTrainer:
     ):
         """As `keras.Model.fit`. With the alternating schedule, whose epoch has two passes over the
         data, a Keras epoch is one pass: the first updates the inverses, the second the forward
-        layers, and so on."""
-        if not self.built and hasattr(x, "shape"):
-            # Under a `tf.distribute` strategy Keras would build the optimizers for all weights.
+        layers, and so on.
+
+        What a callback does to `optimizer`'s learning rate, the inverse optimizers' follow in
+        proportion, but for those that have a schedule of their own; its logs have theirs as
+        `inverse_learning_rate`. `SwapEMAWeights` and the end of training put the averages of every
+        optimizer with `use_ema` in the place of its own weights.
+        """
+        if not self.built and hasattr(x, "shape"):  # some callbacks need to find weights
             self.build((None, *x.shape[1:]))
-        if len(self.rule.passes) > 1:
-            given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
-            callbacks = [_Alternation(), *(one for one in given if one is not None)]
-        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
+        self._assert_compile_called("fit")
+        callbacks = accompanied(self, callbacks, alternating=len(self.rule.passes) > 1)
+        with finalized(self.optimizer, lambda: [optimizer for optimizer, _ in self.optimized()]):
+            return super().fit(x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs)
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        **kwargs,
+    ):
+        """As `keras.Model.evaluate`; `SwapEMAWeights` acts on the inverses' weights, too."""
+        if self.compiled and callbacks is not None:
+            callbacks = accompanied(self, callbacks)
+        return super().evaluate(
+            x, y, batch_size, verbose, sample_weight, steps, callbacks, **kwargs
+        )
 
     def set_phase(self, phase):
         """Choose what `train_step` updates: one of `rule.passes`. A step traced before keeps its
@@ -237,12 +252,17 @@ class LocalTrainer:
         ]
         if not layers:
             return
+        optimizers = [self.optimizer_of(layer) for layer in layers]
         with tf.GradientTape() as tape:
             losses = [
                 self.rule.inverse_loss(self, batch, layer, self.noise(layer, k))
                 for layer in layers
             ]
-            total = tf.add_n([_mean(loss, weights) for loss in losses])
+            scaled = [
+                optimizer.scale_loss(_mean(loss, weights))
+                for optimizer, loss in zip(optimizers, losses, strict=True)
+            ]
+            total = tf.add_n(scaled)
         variables = [self.feedback_variables(layer) for layer in layers]
         gradients = [
             _filled(one, layer, own)
@@ -251,8 +271,6 @@ class LocalTrainer:
             )
         ]
         if isinstance(self.inverse_optimizer, (list, tuple)):
-            positions = [self.trained_feedback.index(layer) for layer in layers]
-            optimizers = [self.inverse_optimizer[position] for position in positions]
             self._apply(list(zip(optimizers, gradients, variables, strict=True)), after)
         else:
             flat = [list(itertools.chain.from_iterable(many)) for many in (gradients, variables)]
@@ -276,32 +294,6 @@ class LocalTrainer:
 
         return noise
 
-    def _apply(self, updates, after=()):
-        compiled = self.jit_updates and not self.run_eagerly
-        self._updates.apply(updates, after, compiled)
-
-    def _build_optimizers(self):
-        if not (self.compiled and self.built):
-            return
-        self.optimizer.build(self.forward_variables)
-        if not isinstance(self.inverse_optimizer, (list, tuple)):
-            steps = {self.rule.steps(i) for i in range(len(self.trained_feedback))}
-            if len(steps) > 1:
-                raise SettingError(
-                    "`inverse_steps` differ from layer to layer, so each needs an optimizer of its "
-                    "own: give `inverse_optimizer` as a list, one for each trained feedback layer."
-                )
-            self.inverse_optimizer.build(self.inverse_variables)
-            return
-        if len(self.inverse_optimizer) != len(self.trained_feedback):
-            raise SettingError(
-                f"`inverse_optimizer` has {len(self.inverse_optimizer)} optimizers, but "
-                f"{type(self.rule).__name__} trains the feedback of {len(self.trained_feedback)} "
-                "layers; give one for all, or one for each."
-            )
-        for optimizer, layer in zip(self.inverse_optimizer, self.trained_feedback, strict=True):
-            optimizer.build(self.feedback_variables(layer))
-
     def _track_scores(self, x, y, scores, loss, weights):
         self.compute_metrics(x, y, scores, sample_weight=weights)
         replicas, count = tf.distribute.get_strategy().num_replicas_in_sync, tf.shape(scores)[0]
@@ -312,33 +304,14 @@ class LocalTrainer:
 
     def _score_metrics(self):
         """The loss and the metrics given to `compile`."""
-        own = {
-            id(metric)
-            for metrics in (
-                self._local_losses,
-                self._inverse_losses,
-                self._reconstruction_errors,
-            )
-            for metric in metrics
-        }
+        own = [*self._local_losses, *self._inverse_losses, *self._reconstruction_errors]
+        own = {id(metric) for metric in own}
         return [metric for metric in self.metrics if id(metric) not in own]
 
-
-class _Alternation(keras.callbacks.Callback):
-    """Gives each Keras epoch its pass of the rule's schedule."""
-
-    def __init__(self):
-        super().__init__()
-        self._functions = {}
-
-    def on_epoch_begin(self, epoch, logs=None):
-        passes = self.model.rule.passes
-        phase = passes[epoch % len(passes)]
-        self.model.set_phase(phase)
-        if phase not in self._functions:
-            self.model.make_train_function(force=True)
-            self._functions[phase] = self.model.train_function
-        self.model.train_function = self._functions[phase]
+    @property
+    def local_names(self):
+        """The names of the hidden layers' losses in the logs of training."""
+        return [metric.name for metric in (*self._local_losses, *self._inverse_losses)]
 
 
 def _filled(gradients, layer, variables):
@@ -355,6 +328,13 @@ def _filled(gradients, layer, variables):
         tf.zeros_like(variable) if gradient is None else gradient
         for gradient, variable in zip(gradients, variables, strict=True)
     ]
+
+
+def _listed(metrics):
+    """Return metrics as Keras takes them, which one by itself is not."""
+    if isinstance(metrics, tuple):
+        return list(metrics)
+    return metrics if metrics is None or isinstance(metrics, (list, dict)) else [metrics]
 
 
 def _mean(losses, weights):

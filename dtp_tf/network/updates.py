@@ -1,5 +1,8 @@
-"""Applying optimizers to gradients, compiled by XLA where that is possible."""
+"""Optimizers and what is theirs: the updates of their variables, learning rates and averages."""
 
+import contextlib
+
+import keras
 import tensorflow as tf
 
 
@@ -25,9 +28,10 @@ class Updates:
             compiled: whether XLA compiles it. Under a strategy it never does, where an optimizer
                 cannot work inside a function of its own.
         """
+        updates = [one for one in updates if one[2]]  # all weights may be frozen
         every = [one for _, gradients, _ in updates for one in gradients]
         with tf.control_dependencies([*every, *after]):
-            if compiled and not tf.distribute.has_strategy():
+            if compiled and updates and not tf.distribute.has_strategy():
                 self._compiled(updates)([gradients for _, gradients, _ in updates])
             else:
                 for optimizer, gradients, variables in updates:
@@ -43,3 +47,57 @@ class Updates:
 
             self._functions[key] = tf.function(apply, jit_compile=True, autograph=False)
         return self._functions[key]
+
+
+def parts(optimizer):
+    """Return the optimizers that an optimizer is made of: itself, unless it wraps others."""
+    if optimizer is None:
+        return []
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return parts(optimizer.inner_optimizer)
+    return list(getattr(optimizer, "optimizers", [optimizer]))
+
+
+def rate(optimizer):
+    """Return the learning rate of an optimizer that wraps none; None if it follows a schedule."""
+    value = optimizer.learning_rate
+    return float(value.numpy()) if isinstance(value, keras.Variable) else None
+
+
+def begin_averages(optimizer):
+    """Let the averages of an optimizer that has made no step be its weights."""
+    for one in parts(optimizer):
+        if one.use_ema and one.built and int(one.iterations) == 0:
+            pairs = zip(one._trainable_variables, one._model_variables_moving_average, strict=True)
+            for variable, average in pairs:
+                average.assign(variable)
+
+
+def finalize(optimizers):
+    """End training: weights become their averages where an optimizer keeps some."""
+    for optimizer in optimizers:
+        begin_averages(optimizer)
+        for one in parts(optimizer):
+            if one.built:
+                type(one).finalize_variable_values(one, one._trainable_variables)
+
+
+@contextlib.contextmanager
+def finalized(optimizer, every):
+    """Let Keras's `fit` end all optimizers, each with its own variables.
+
+    It ends `optimizer` with all trainable variables of the network, of which that one's are a part:
+    the averages would go to other layers' weights.
+
+    Args:
+        optimizer: that of the forward layers.
+        every: a function that returns all optimizers, which may be built in between.
+    """
+    if optimizer is None:
+        yield
+        return
+    optimizer.finalize_variable_values = lambda variables: finalize(every())
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values

@@ -25,6 +25,8 @@ def exact(policy):
 def exact_copy(layer):
     """Return a new layer (or operation) of the same configuration that computes with exact
     numbers."""
+    if isinstance(layer, keras.Model):
+        return keras.models.clone_model(layer, clone_function=exact_copy)
     config = layer.get_config()
     if isinstance(layer, keras.Layer) and is_mixed(layer.dtype_policy):
         config["dtype"] = exact(layer.dtype_policy).name

@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs.base import LayerPair
-from dtp_tf.pairs.derived import derive_inverse
+from dtp_tf.pairs.derived import derive_inverse, noted_tensors
+from dtp_tf.pairs.graph import Graph, is_functional
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -24,7 +25,7 @@ class BlockPair(LayerPair):
     Args:
         block: f: a Keras model or layer with one input and one output; built or not.
         inverse_block: g: a Keras model or layer from f's outputs to the shape of its inputs. By
-            default it is derived, for `keras.Sequential` blocks of common layers; see
+            default it is f mirrored, if f is a Sequential or functional model of common layers; see
             `dtp_tf.pairs.derived`. It must have no running statistics.
         inverse: whether there is a g at all.
         **kwargs: see `LayerPair`.
@@ -32,7 +33,9 @@ class BlockPair(LayerPair):
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.
         reverse: whether to apply g instead of f.
-        aux: not needed by this pair.
+        aux: with `reverse=True`, what `record` and `tell` noted of the forward pass, last of what
+            they return. A mirrored f then gives every activation the slope that it had; without it
+            activations are applied as they are, and max pooling repeats.
         training: whether f is to take the batch's statistics.
 
     Input shape:
@@ -66,6 +69,7 @@ class BlockPair(LayerPair):
         self.block = self.forward_layer = block
         self.inverse_block = inverse_block
         self.inverse = inverse
+        self._notes = None
 
     def build(self, input_shape):
         if self.built:
@@ -75,16 +79,26 @@ class BlockPair(LayerPair):
             self.block.build(tuple(input_shape))
         self.above = tuple(self.block.compute_output_shape((None, *self.below)))[1:]
         if self.inverse:
-            if self.inverse_block is None:
-                self.inverse_block = derive_inverse(self.block, (None, *self.below))
-            self.inverse_layer = self.inverse_block
-            if not self.inverse_layer.built:
-                self.inverse_layer.build((None, *self.above))
-            self._check_inverse()
+            self._build_inverse()
         self.built = True
 
+    def _build_inverse(self):
+        graph = Graph(self.block, (None, *self.below))
+        if self.inverse_block is None:
+            self.inverse_block = derive_inverse(self.block, graph)
+        self.inverse_layer = self.inverse_block
+        if not self.inverse_layer.built:
+            self.inverse_layer.build((None, *self.above))
+        self._check_inverse()
+        if _inputs(self.inverse_layer) > 1:
+            self._notes = _Notes(self.block, graph, noted_tensors(graph))
+
     def _check_inverse(self):
-        found = tuple(self.inverse_layer.compute_output_shape((None, *self.above)))[1:]
+        above = (None, *self.above)
+        if _inputs(self.inverse_layer) > 1:
+            found = tuple(self.inverse_layer.output_shape)[1:]
+        else:
+            found = tuple(self.inverse_layer.compute_output_shape(above))[1:]
         if found != self.below:
             raise SettingError(
                 f"the inverse of the pair {self.name!r} gives examples of shape {found}, and its "
@@ -109,26 +123,48 @@ class BlockPair(LayerPair):
         if not reverse:
             return self.block(inputs, training=training)
         self._refuse_without_inverse()
-        return self.inverse_layer(inputs, training=False)
+        if self._notes is None:
+            return self.inverse_layer(inputs, training=False)
+        points = [None] * len(self._notes) if aux is None else aux
+        return self.inverse_layer([inputs, *points], training=False)
+
+    def invert(self, points, aux=None):
+        if aux is None:
+            return super().invert(points)
+        return [self(point, reverse=True, aux=aux) for point in points]
 
     def record(self, inputs, update=True):
-        outputs, state = self._trained(inputs)
+        (outputs, aux), state = self._trained(inputs)
         if update:
-            for variable, value in zip(self.block.non_trainable_variables, state, strict=True):
+            for variable, value in zip(self._seen.non_trainable_variables, state, strict=True):
                 variable.assign(value)
-        return None, outputs, None
+        return None, outputs, aux
+
+    def tell(self, inputs):
+        return self._with_notes(self._seen(inputs, training=False))
 
     def perturbed(self, inputs):
-        return self._trained(inputs)[0]
+        return self._trained(inputs)[0][0]
+
+    @property
+    def _seen(self):
+        """f, as a model that gives what is to be noted, too."""
+        return self.block if self._notes is None else self._notes.model
+
+    def _with_notes(self, results):
+        if self._notes is None:
+            return results, None
+        return results[0], [tf.stop_gradient(one) for one in results[1:]]
 
     def _trained(self, inputs):
-        """Return f(inputs) in training, and what its state would become."""
-        return self.block.stateless_call(
-            [tf.convert_to_tensor(one) for one in self.block.trainable_variables],
-            [tf.convert_to_tensor(one) for one in self.block.non_trainable_variables],
+        """Return f(inputs) in training with its notes, and what its state would become."""
+        results, state = self._seen.stateless_call(
+            [tf.convert_to_tensor(one) for one in self._seen.trainable_variables],
+            [tf.convert_to_tensor(one) for one in self._seen.non_trainable_variables],
             inputs,
             training=True,
         )
+        return self._with_notes(results), state
 
     @property
     def kind(self):
@@ -149,3 +185,27 @@ class BlockPair(LayerPair):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+class _Notes:
+    """A block with what is noted of its forward pass.
+
+    It is no Keras object, for its model has the layers of the block, which are saved with that.
+    """
+
+    def __init__(self, block, graph, numbers):
+        if graph.nested:  # tensors of an inner model are not those of a call of it
+            inputs = keras.Input(graph.shape(graph.input)[1:], dtype=block.inputs[0].dtype)
+            values = graph.run(inputs)
+        else:
+            inputs, values = block.inputs[0], graph.tensors
+        self.model = keras.Model(inputs, [values[number] for number in (graph.output, *numbers)])
+        self._length = len(numbers)
+
+    def __len__(self):
+        return self._length
+
+
+def _inputs(layer):
+    """Return how many inputs a layer has."""
+    return len(layer.inputs) if is_functional(layer) else 1

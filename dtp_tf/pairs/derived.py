@@ -1,116 +1,87 @@
-"""Inverses derived from blocks: the block's layers mirrored, from the last to the first.
+"""Inverses derived from blocks: the block's graph mirrored, from its output to its input.
 
-    convolution or dense     the transposed convolution, or a dense layer back, with own weights
-    activation               itself
-    pooling                  repetition of every value, to the size before (with zeros at the far
-                             end where pooling left pixels out)
-    flattening, reshaping    the shape before
-    normalisation, dropout   nothing: weights of the mirrored layers can scale
-
-A pooling knows nothing here of which pixels it took; `Conv2DPair` does.
+Where a tensor goes to several layers, what these send back is added up; an `Add` sends the same to
+all that it adds. So the mirror of a residual block is a residual block. `dtp_tf.pairs.mirrors` has
+the mirrors of single layers.
 """
+
+import collections
 
 import keras
 
 from dtp_tf.errors import SettingError
-from dtp_tf.pairs.transposed import TransposedConvolution
-
-_LEFT_OUT = (
-    keras.layers.InputLayer,
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.GroupNormalization,
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout2D,
-)
-_POOLS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
-_ITSELF = (keras.layers.Activation, keras.layers.ELU, keras.layers.LeakyReLU, keras.layers.ReLU)
+from dtp_tf.pairs.mirrors import NoMirror, Place, mirror_of, points_of
 
 
-def derive_inverse(block, input_shape):
+def derive_inverse(block, graph):
     """Return a Keras model from a block's outputs to its inputs.
 
+    Its first input is what comes from above; the others, which may be None, are the values that
+    the tensors `noted_tensors(graph)` have in the forward pass.
+
     Args:
-        block: a `keras.Sequential`.
-        input_shape: of the block.
+        block: what the inverse is of, for its name.
+        graph: its `Graph`.
 
     Raises:
-        SettingError: another kind of model, or a layer that is not in the list above.
+        SettingError: a layer whose mirror is not known.
     """
-    if not isinstance(block, keras.Sequential):
-        raise SettingError(
-            f"the inverse of {block.name!r} cannot be derived, for it is no keras.Sequential; give "
-            "`inverse_block`."
+    above = keras.Input(graph.shape(graph.output)[1:], name="above")
+    noted = {
+        number: keras.Input(
+            graph.shape(number)[1:], dtype=graph.tensors[number].dtype, optional=True,
+            name=f"noted_{position}",
         )
-    shape, mirrored = tuple(input_shape), []
-    for layer in block.layers:
-        mirrored.insert(0, _mirror(layer, shape, block))
-        shape = tuple(layer.compute_output_shape(shape))
-    layers = [one for many in mirrored for one in many]
-    inverse = keras.Sequential(layers, name=f"{block.name}_inverse")
-    inverse.build(shape)
-    return inverse
+        for position, number in enumerate(noted_tensors(graph))
+    }  # fmt: skip
+    names = _Names()
+    arriving = collections.defaultdict(list)
+    arriving[graph.output].append(above)
+    for step in reversed(graph.steps):
+        name = names(f"{step.layer.name}_back")
+        upstream = _sum(arriving[step.output], names)
+        points = [noted[number] for number in points_of(step)]
+        backs = _mirrored(Place(step, graph, upstream, name, points), block)
+        for number, back in zip(step.inputs, backs, strict=True):
+            arriving[number].append(back)
+    below = _sum(arriving[graph.input], names)
+    return keras.Model([above, *noted.values()], below, name=f"{block.name}_inverse")
 
 
-def _mirror(layer, shape, block):
-    """Return the layers that lead from a layer's outputs back to inputs of this shape."""
-    name = f"{layer.name}_back"
-    if isinstance(layer, _LEFT_OUT):
-        return []
-    if isinstance(layer, _ITSELF):
-        config = {**layer.get_config(), "name": name}
-        return [type(layer).from_config(config)]
-    if isinstance(layer, (keras.layers.Flatten, keras.layers.Reshape)):
-        return [keras.layers.Reshape(shape[1:], name=name)]
-    if isinstance(layer, _POOLS):
-        return _repeat(layer, shape, name)
-    if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):
-        return [*_activation(layer, name), _transposed(layer, shape, name, block)]
+def noted_tensors(graph):
+    """Return the numbers of the tensors of the forward pass that a derived inverse asks for."""
+    return list(dict.fromkeys(number for step in graph.steps for number in points_of(step)))
+
+
+def _mirrored(place, block):
+    layer, mirror = place.layer, mirror_of(place.layer)
+    reason = f"is a {type(layer).__name__}"
+    if len(keras.tree.flatten(place.step.args)) != len(place.step.inputs):
+        reason += " of tensors and numbers"
+    elif getattr(layer, "data_format", None) == "channels_first":
+        reason += " with channels first"
+    elif mirror is not None:
+        try:
+            return mirror(place)
+        except NoMirror as error:
+            reason += f" of which {error}"
     raise SettingError(
-        f"the inverse of {block.name!r} cannot be derived, for its layer {layer.name!r} is a "
-        f"{type(layer).__name__}; give `inverse_block`."
+        f"the inverse of {block.name!r} cannot be derived, for its layer {layer.name!r} {reason}; "
+        "give `inverse_block`."
     )
 
 
-def _activation(layer, name):
-    if layer.activation in (None, keras.activations.linear):
-        return []
-    return [keras.layers.Activation(layer.activation, name=f"{name}_activation")]
+def _sum(tensors, names):
+    """The mirror of a fork."""
+    return tensors[0] if len(tensors) == 1 else keras.layers.Add(name=names("joined"))(tensors)
 
 
-def _transposed(layer, shape, name, block):
-    if isinstance(layer, keras.layers.Dense) and len(shape) == 2:
-        return keras.layers.Dense(
-            shape[-1], kernel_initializer=layer.kernel_initializer.clone(), name=name
-        )
-    if isinstance(layer, keras.layers.Conv2D) and type(layer) is keras.layers.Conv2D:
-        (size, width), (stride, across) = layer.kernel_size, layer.strides
-        plain = layer.groups == 1 and set(layer.dilation_rate) == {1}
-        if size == width and stride == across and plain:
-            return TransposedConvolution(
-                shape[1:],
-                size,
-                stride,
-                layer.padding,
-                kernel_initializer=layer.kernel_initializer.clone(),
-                name=name,
-            )
-    raise SettingError(
-        f"the inverse of {block.name!r} cannot be derived, for its layer {layer.name!r} is not a "
-        "plain one with square kernels and equal strides; give `inverse_block`."
-    )
+class _Names:
+    """Gives every layer a name of its own."""
 
+    def __init__(self):
+        self._given = collections.Counter()
 
-def _repeat(layer, shape, name):
-    pooled = layer.compute_output_shape(shape)
-    sizes = layer.strides
-    back = [keras.layers.UpSampling2D(sizes, name=name)]
-    crop, pad = [], []
-    for before, after, size in zip(shape[1:3], pooled[1:3], sizes, strict=True):
-        crop.append((0, max(0, after * size - before)))
-        pad.append((0, max(0, before - after * size)))
-    if any(map(any, crop)):
-        back.append(keras.layers.Cropping2D(tuple(crop), name=f"{name}_crop"))
-    if any(map(any, pad)):
-        back.append(keras.layers.ZeroPadding2D(tuple(pad), name=f"{name}_pad"))
-    return back
+    def __call__(self, name):
+        self._given[name] += 1
+        return name if self._given[name] == 1 else f"{name}_{self._given[name]}"

@@ -9,8 +9,7 @@ from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 from dtp_tf.pairs.images import check_whole, convolved, pads
 from dtp_tf.pairs.pooling import Window
-
-MOST_PIXELS = 11  # on a side of a kernel; every place has one
+from dtp_tf.recipes.layers_in_words import MOST_LOCAL_PIXELS
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -94,8 +93,10 @@ class LocallyConnected2DPair(LayerPair):
             ("strides", strides),
         ):
             check_whole(name, value, 1)
-        if kernel_size > MOST_PIXELS:
-            raise SettingError(f"`kernel_size` must be at most {MOST_PIXELS}, got {kernel_size}.")
+        if kernel_size > MOST_LOCAL_PIXELS:
+            raise SettingError(
+                f"`kernel_size` must be at most {MOST_LOCAL_PIXELS}, got {kernel_size}."
+            )
         if padding not in ("same", "valid"):
             raise SettingError(f'`padding` must be "same" or "valid", got {padding!r}.')
         self.filters = filters

@@ -13,10 +13,10 @@ class TransposedConvolution(keras.layers.Layer):
 
     Args:
         image: `(height, width, channels)` of what it gives: the convolution's input.
-        kernel_size, strides: of the convolution, one number each.
+        kernel_size, strides: of the convolution: a number, or two for rows and columns.
         padding: of the convolution: "same", "valid", or the pixels on every side.
         kernel_initializer: of the kernel, which has the shape of the convolution's:
-            `(kernel_size, kernel_size, channels, channels above)`.
+            `(rows, columns, channels, channels above)`.
         use_bias: whether each channel has a bias.
 
     Input shape:
@@ -47,9 +47,11 @@ class TransposedConvolution(keras.layers.Layer):
     def build(self, input_shape):
         if self.built:
             return
+        size = self.kernel_size
+        kernel = (size, size) if isinstance(size, int) else tuple(size)
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(self.kernel_size, self.kernel_size, self.image[-1], input_shape[-1]),
+            shape=(*kernel, self.image[-1], input_shape[-1]),
             initializer=self.kernel_initializer,
         )
         if self.use_bias:

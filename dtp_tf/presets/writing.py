@@ -1,5 +1,6 @@
 """Presets from networks. See `dtp_tf.presets.folder` for the files."""
 
+import copy
 import hashlib
 import io
 import os
@@ -95,12 +96,13 @@ def layers_text(network):
 
 def _without_training(network, config):
     """Return a network with the same weights, but no optimizer and no count of steps."""
-    config = {name: value for name, value in config.items() if name != "compile_config"}
-    copy = keras.saving.deserialize_keras_object(config)
-    for source, target in zip(network.weights, copy.weights, strict=True):
-        if target is not copy.step:
+    # Keras takes the configurations of functional models apart, in their place.
+    config = copy.deepcopy({k: v for k, v in config.items() if k != "compile_config"})
+    made = keras.saving.deserialize_keras_object(config)
+    for source, target in zip(network.weights, made.weights, strict=True):
+        if target is not made.step:
             target.assign(source)
-    return copy
+    return made
 
 
 def _count(variables):

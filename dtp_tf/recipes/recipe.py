@@ -7,7 +7,8 @@ This module does not import TensorFlow.
 import dataclasses
 
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes.layers_in_words import MOST_UNITS, Conv, parse_layers
+from dtp_tf.recipes.fitting import check_rule, check_transmission
+from dtp_tf.recipes.layers_in_words import MOST_UNITS, Dense, parse_layers
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.outputs import LOSSES, OUTPUT_LOSSES, check_output
 from dtp_tf.recipes.settings import Setting, did_you_mean
@@ -150,8 +151,12 @@ class Recipe:
     )
     layers: tuple | None = _setting(
         None, str, "The hidden layers in words, from the input on, instead of `units`: conv "
-        "CHANNELS KERNEL[/STRIDE] [same, valid or pN] [ACTIVATION] [max or average SIZE[/STRIDE] "
-        "[pN]], where pN pads by N pixels, and dense UNITS [ACTIVATION].",
+        "CHANNELS KERNEL[/STRIDE] [same, valid or pN] [norm] [ACTIVATION] [max or average "
+        "SIZE[/STRIDE] [pN]], where pN pads by N pixels and norm is batch normalisation; local "
+        "CHANNELS KERNEL[/STRIDE] [same or valid] [ACTIVATION], whose kernels differ from place to "
+        "place; residual CHANNELS [/STRIDE] [ACTIVATION] [max or average ...], a normalised block; "
+        "dense UNITS [norm] [ACTIVATION]; each also with dropout RATE at its end. norm and dropout "
+        "RATE may be entries of their own, of the layer before.",
         many=True, optional=True,
     )
     activation: str = _setting(
@@ -348,12 +353,17 @@ class Recipe:
                 f"{shown(self.units)} and {shown(self.layers)}: give one of them."
             )
         object.__setattr__(self, "layers", tuple(" ".join(one.split()) for one in self.layers))
-        parsed = parse_layers(self.layers, ACTIVATIONS)
-        if self.transmission != "continuous" and any(isinstance(one, Conv) for one in parsed):
-            raise SettingError(
-                f"`transmission` {self.transmission} is for dense layers, got a convolution in "
-                "`layers`; use continuous."
-            )
+        check_transmission(self.parsed_layers(), self.transmission)
+
+    def parsed_layers(self):
+        """Return the hidden layers, see `parse_layers`."""
+        if self.layers is None:
+            return [Dense(units) for units in self.units]
+        return parse_layers(self.layers, ACTIVATIONS)
+
+    def check(self):
+        """Raise `SettingError` for layers that the rule cannot teach, before anything is read."""
+        check_rule(self.parsed_layers(), self.rule)
 
     def _settle_rule(self):
         """Fill in what the rule takes, and refuse what it does not."""

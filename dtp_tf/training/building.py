@@ -1,23 +1,18 @@
 """From a recipe to a compiled network: pairs, rule, preprocessing and optimizers."""
 
-import dataclasses
 import inspect
-import math
 
 import keras
-import psutil
 
 from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
 from dtp_tf.network.network import DTPNetwork
 from dtp_tf.network.objectives import recipe_loss
-from dtp_tf.numerics.activations import matched
-from dtp_tf.numerics.precision import dtype_policy
-from dtp_tf.pairs import Conv2DPair, DensePair
-from dtp_tf.recipes.layers_in_words import Conv, Dense, parse_layers
-from dtp_tf.recipes.recipe import ACTIVATIONS, OF_CLASS
+from dtp_tf.recipes.recipe import OF_CLASS
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.base import as_list, at_layer
+from dtp_tf.training.hidden_layers import hidden_pairs
+from dtp_tf.training.initializers import initializer
 from dtp_tf.training.optimizers import make_optimizer
 
 
@@ -25,10 +20,12 @@ def build_network(recipe, data):
     """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
     flat = recipe.layers is None
     preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images, flat)
-    rule = build_rule(recipe, len(data.train) // min(recipe.batch_size, len(data.train)))
+    batch, classes = min(recipe.batch_size, len(data.train)), len(data.class_names)
+    rule = build_rule(recipe, len(data.train) // batch)
+    shape = preprocessing.compute_output_shape((None, *data.image_shape))[1:]
     network = DTPNetwork(
-        build_pairs(recipe),
-        len(data.class_names),
+        hidden_pairs(recipe, rule, shape, classes, batch),
+        classes,
         rule=rule,
         output_activation=recipe.output_activation,
         preprocessing=preprocessing,
@@ -38,65 +35,9 @@ def build_network(recipe, data):
         seed=recipe.seed,
         name="network",
     )
-    check_memory(network, data.image_shape, min(recipe.batch_size, len(data.train)))
     network.build((None, *data.image_shape))
     compile_network(network, recipe, data)
     return network
-
-
-def check_memory(network, image_shape, batch_size):
-    """Raise `SettingError` if a network that is not built yet cannot be trained in the memory here.
-
-    Counted are weights with their gradients and Adam's moments, and a batch's activations with
-    theirs; training needs more, so that what passes may still be too much.
-    """
-    shape, weights, units = (None, *image_shape), 0, 0
-    if network.preprocessing is not None:
-        shape = network.preprocessing.compute_output_shape(shape)
-    for pair in network.layers_up:
-        below, shape = shape, pair.compute_output_shape(shape)
-        if isinstance(pair, Conv2DPair):
-            kernel = pair.kernel_size**2 * below[-1] * pair.filters
-        else:
-            kernel = math.prod(below[1:]) * math.prod(shape[1:])
-        weights += kernel * (2 if pair.inverse else 1)
-        units += math.prod(shape[1:])
-    needed, free = 16 * weights + 8 * batch_size * units, psutil.virtual_memory().available
-    if needed > free:
-        raise SettingError(
-            f"the network has {weights:,} weights and {units:,} units, which need "
-            f"{needed / 1e9:,.1f} GB of memory with batches of {batch_size:,} images, and "
-            f"{free / 1e9:,.1f} GB are free; take fewer `units`, smaller `layers` or a smaller "
-            "`batch_size`."
-        )
-
-
-def build_pairs(recipe):
-    """Return the hidden layers of a recipe, not yet built."""
-    if recipe.layers is None:
-        layers = [Dense(units) for units in recipe.units]
-    else:
-        layers = parse_layers(recipe.layers, ACTIVATIONS)
-    pairs = []
-    for i, layer in enumerate(layers, start=1):
-        activation = layer.activation or recipe.activation
-        inverse = recipe.inverse_activation
-        settings = dict(
-            activation=activation,
-            inverse_activation=matched(activation) if inverse == "matched" else inverse,
-            kernel_initializer=initializer(recipe.initializer),
-            # A rule without inverses says nothing of them; the pairs then have none.
-            inverse_kernel_initializer=initializer(recipe.inverse_initializer or "orthogonal"),
-            inverse_first=bool(recipe.inverse_first),
-            dtype=dtype_policy(recipe.precision),
-            name=f"pair_{i}",
-        )
-        if isinstance(layer, Conv):
-            pairs.append(Conv2DPair(**{**dataclasses.asdict(layer), **settings}))
-        else:
-            sent = recipe.transmission if i > 1 else "continuous"
-            pairs.append(DensePair(layer.units, transmission=sent, **settings))
-    return pairs
 
 
 def compile_network(network, recipe, data):
@@ -153,12 +94,3 @@ def build_rule(recipe, steps):
         return rule(**given)
     except TypeError as error:  # the class of a user's own rule
         raise SettingError(f"`rule` {recipe.rule!r} cannot be made: {error}.") from error
-
-
-def initializer(name):
-    """Return a new Keras initializer by a recipe's name for it."""
-    if name == "torch_uniform":  # U(-1/sqrt(inputs), 1/sqrt(inputs))
-        return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-    if name == "small_uniform":
-        return keras.initializers.RandomUniform(-0.001, 0.001)
-    return keras.initializers.get(name)

@@ -1,5 +1,7 @@
 """Starting a training from weights that there are: the setting `init` of a recipe."""
 
+import json
+
 import keras
 
 from dtp_tf.errors import SettingError
@@ -10,6 +12,7 @@ from dtp_tf.sharing.opening import open_model
 _RECIPE = ("activation", "transmission")
 _LAYERS = ("strides", "padding", "pool", "pool_size", "pool_strides", "pool_padding")
 _FUNCTION = (*_RECIPE, *_LAYERS)
+_KINDS = (keras.layers.Dense, keras.layers.Conv2D, keras.layers.EinsumDense, keras.Model)
 
 
 def initialize(network, name):
@@ -39,19 +42,17 @@ def initialize(network, name):
             f"{len(ours)} ({_sizes(ours)}); give --units or --layers that fit."
         )
     for i, (source, target) in enumerate(zip(theirs, ours, strict=True)):
-        if source.kernel.shape != target.kernel.shape or source.bias is None:
+        if _shapes(source) != _shapes(target):
             raise SettingError(
                 f"`init` {name} does not fit: {_place(network, i)} needs weights of "
-                f"{_shape(target)} ({_axes(target)}) and biases, got {_shape(source)}"
-                f"{' without biases' if source.bias is None else ''}."
+                f"{_wanted(target)}, got {_found(source)}."
             )
     inverses = {}
     if isinstance(model, DTPNetwork):
         _refuse_other_functions(network, model, name)
         inverses = _common_feedback(network, model)
     for source, target in zip(theirs, ours, strict=True):
-        target.kernel.assign(source.kernel)
-        target.bias.assign(source.bias)
+        target.set_weights(source.get_weights())
     for i, weights in inverses.items():
         for source, target in zip(weights, network.feedback_weights(i), strict=True):
             target.assign(source)
@@ -70,10 +71,11 @@ def _forward_layers(model, name):
     else:
         layers = [one for one in model.layers if one.trainable_variables]
     for one in layers:
-        if not isinstance(one, (keras.layers.Dense, keras.layers.Conv2D)):
+        if not isinstance(one, _KINDS) or isinstance(one, keras.layers.DepthwiseConv2D):
             raise SettingError(
                 f"`init` {name} does not fit: its layer {one.name!r} is {type(one).__name__}, and "
-                "the recipe's network has Dense and Conv2D layers only."
+                "the recipe's network has Dense, Conv2D and locally connected layers and blocks "
+                "only."
             )
     return layers
 
@@ -92,6 +94,11 @@ def _refuse_other_functions(network, model, name):
                     f"`init` {name} does not fit: {_place(network, i)} has the {setting} "
                     f"{wanted}, got {got}; give --{setting} {got}."
                 )
+        if _inside(ours) != _inside(theirs):
+            raise SettingError(
+                f"`init` {name} does not fit: the block of {_place(network, i)} computes something "
+                "else, such as another activation, stride or pooling; give --layers that fit."
+            )
 
 
 def _common_feedback(network, model):
@@ -112,6 +119,22 @@ def _common_feedback(network, model):
     return found
 
 
+def _inside(pair):
+    """What a block computes, as text: its configuration without names and first weights."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            left = ("name", "registered_name", "build_config", "dtype")
+            kept = {k: v for k, v in value.items() if k not in left and "initializer" not in k}
+            return {k: plain(v) for k, v in kept.items()}
+        return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    block = getattr(pair, "block", None)
+    if block is None:
+        return None
+    return json.dumps(plain(keras.saving.serialize_keras_object(block)))
+
+
 def _text(value):
     return keras.activations.serialize(value) if callable(value) else value
 
@@ -120,17 +143,39 @@ def _place(network, i):
     return "the output layer" if i == len(network.pairs) else f"layer {i + 1}"
 
 
-def _shape(layer):
-    return "x".join(str(size) for size in layer.kernel.shape)
+def _shapes(layer):
+    return [tuple(weight.shape) for weight in layer.weights]
 
 
-def _axes(layer):
-    return "inputs x units" if len(layer.kernel.shape) == 2 else "pixels x channels"
+def _wanted(layer):
+    if not hasattr(layer, "kernel"):
+        return _found(layer)
+    axes = {2: "inputs x units", 4: "pixels x channels"}[len(layer.kernel.shape)]
+    if isinstance(layer, keras.layers.EinsumDense):
+        axes = "places x inputs x channels"
+    return f"{_joined(layer.kernel.shape)} ({axes}) and biases"
+
+
+def _found(layer):
+    if not hasattr(layer, "kernel"):
+        return f"{', '.join(map(_joined, _shapes(layer)))} (a block)"
+    return f"{_joined(layer.kernel.shape)}{' without biases' if layer.bias is None else ''}"
+
+
+def _joined(shape):
+    return "x".join(map(str, shape))
 
 
 def _sizes(layers):
-    kernels = [one.kernel.shape for one in layers]
-    return "-".join(str(n) for n in (kernels[0][-2], *(kernel[-1] for kernel in kernels)))
+    below, above = zip(*map(_ends, layers), strict=True)
+    return "-".join(map(str, (below[0], *above)))
+
+
+def _ends(layer):
+    """The channels below and above a layer."""
+    if hasattr(layer, "kernel"):
+        return layer.kernel.shape[-2:]
+    return layer.input_shape[-1], layer.output_shape[-1]
 
 
 def _numbers(layers):

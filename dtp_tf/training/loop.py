@@ -16,12 +16,14 @@ from dtp_tf.files import write_json
 from dtp_tf.machines.distribution import Workers
 from dtp_tf.machines.machine import Machine
 from dtp_tf.machines.versions import versions
+from dtp_tf.network.callbacks import accompanied
 from dtp_tf.network.objectives import labelled, recipe_loss
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules.base import FORWARD, INVERSE
 from dtp_tf.rules.own import rule_facts
 from dtp_tf.runs.folder import best_epoch
 from dtp_tf.runs.provenance import fingerprint
+from dtp_tf.training.callbacks import reads_training_batches, reads_validation_batches
 from dtp_tf.training.scalars import tensorboard
 
 
@@ -32,7 +34,7 @@ class Loop:
         recipe, data, network, run: what to train, on what, and where to leave it; None as the run
             leaves nothing.
         history: the logs of the epochs so far; the loop adds to it.
-        callbacks: Keras callbacks.
+        callbacks: a list of Keras callbacks, as of `find_callbacks`.
         console: where a person reads.
         machine: the `Machine` to train on; `Machine()` by default.
         workers: the `Workers`; this process alone by default.
@@ -86,8 +88,11 @@ class Loop:
         self._diagnostics = Diagnostics(network, *self._labelled((probe.images, probe.labels)))
         self._warned = False
         self._display = Display(console)
+        self._tells_training = reads_training_batches(callbacks)
+        self._tells_validation = reads_validation_batches(callbacks)
+        names = {name for logs in history for name in logs}
         self._callbacks = keras.callbacks.CallbackList(
-            [self._display, *callbacks],
+            [self._display, *accompanied(network, callbacks, names)],
             model=network,
             epochs=recipe.epochs,
             steps=self._batches.steps * len(self._passes(1)),
@@ -96,7 +101,7 @@ class Loop:
 
     def run_epochs(self):
         """Train until the last epoch, early stopping, a callback's stop, or Ctrl-C."""
-        self.network.stop_training = False
+        self.network.stop_training, logs = False, {}
         with stoppable() as stop, self._records() as record:
             stopped = self._workers.agreement(stop)
             try:
@@ -112,7 +117,7 @@ class Loop:
                     self._callbacks.on_epoch_end(len(self.history) - 1, dict(logs))
                     if self.network.stop_training:
                         break
-                self._callbacks.on_train_end()
+                self._callbacks.on_train_end(logs)
             finally:
                 self._display.close()
 
@@ -140,24 +145,29 @@ class Loop:
         """Train one epoch and return its logs; incomplete when it was `stopped()`."""
         self._callbacks.on_epoch_begin(epoch)
         start, batches_done = time.perf_counter(), 0
-        logs, of_forward = {}, {}
-        for phase, order in self._passes(epoch):
+        logs, of_forward, passes = {}, {}, self._passes(epoch)
+        for phase, order in passes:
             self.network.reset_metrics()
             self._batches.select(epoch, order)
             function = self._functions[phase]
             for batch in self._training:
                 self._callbacks.on_train_batch_begin(batches_done)
                 names = function(batch)
-                self._callbacks.on_train_batch_end(batches_done)
+                told = self._results(names) if self._tells_training else None
+                self._callbacks.on_train_batch_end(batches_done, told)
                 batches_done += 1
                 if stopped():
                     return logs
+                if self.network.stop_training:
+                    break
             results = self._results(names)
             logs |= results
             of_forward = results if FORWARD in phase else of_forward
+            if self.network.stop_training:
+                break
         seconds = time.perf_counter() - start
         logs |= of_forward  # of the loss and the accuracy, those that the forward layers learned by
-        images = self._batches.steps * self._batches.size
+        images = batches_done * self._batches.size / len(passes)
         logs |= {f"val_{name}": value for name, value in self._validate().items()}
         logs |= {"images_per_second": images / seconds, "seconds": seconds}
         return {**logs, **self._diagnose(epoch + 1)}
@@ -187,13 +197,19 @@ class Loop:
         return measured
 
     def _validate(self):
+        self._callbacks.on_test_begin()
         self.network.reset_metrics()
-        for batch in self._validation:
+        for number, batch in enumerate(self._validation):
+            self._callbacks.on_test_batch_begin(number)
             names = self._test(batch)
-        return self._results(names)
+            told = self._results(names) if self._tells_validation else None
+            self._callbacks.on_test_batch_end(number, told)
+        logs = self._results(names)
+        self._callbacks.on_test_end(logs)
+        return logs
 
     def _results(self, names):
-        """Read the metrics, once an epoch."""
+        """Read the metrics: once an epoch, or as often as a callback asks for them."""
         results = self.network.get_metrics_result()
         return {name: float(results[name]) for name in names}
 

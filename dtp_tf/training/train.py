@@ -32,6 +32,7 @@ from dtp_tf.runs.models import save_model
 from dtp_tf.runs.own_rules import load_rule_of
 from dtp_tf.runs.provenance import card_facts, changes, fingerprint
 from dtp_tf.training.building import build_network
+from dtp_tf.training.callbacks import find_callbacks
 from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
 
@@ -63,7 +64,7 @@ def train(
     run_dir=None,
     export_dir="exported_models",
     keep=None,
-    callbacks=(),
+    callbacks=None,
     console=None,
     data=None,
     anyway=False,
@@ -84,8 +85,8 @@ def train(
         run_dir: the run's folder; by default `runs/TIME-RECIPE`.
         export_dir: the folder of exported models; None for no export.
         keep: how many exported versions to keep, the highest ones; all by default.
-        callbacks: Keras callbacks. Epochs have logs; batches have none, so that the device is
-            never waited for.
+        callbacks: a Keras callback or a list of them, called as `fit` does. Batches have logs if a
+            callback has a method for their end, which then waits for the device.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         data: the `ImageData` of the recipe, where they are loaded already. Without their test split
             the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
@@ -100,8 +101,9 @@ def train(
         workers, those that are not the chief write nothing and get the network of the last epoch.
 
     Raises:
-        SettingError: an unknown recipe or setting, a value out of range, or settings that differ
-            from those of the run to resume, or that must be repeated.
+        SettingError: an unknown recipe or setting, a value out of range, settings that differ
+            from those of the run to resume, or that must be repeated, or a callback that has no
+            place here.
         DivergedError: a loss became infinite or not a number; the best checkpoint is kept.
         UserError: data that cannot be had, a folder that cannot be written or in which another
             process is at work, a damaged checkpoint.
@@ -124,7 +126,9 @@ def train(
         refuse_changes(settled, settings)
         if settled.rule not in RULES:
             find_rule(settled.rule) if "rule" in settings else load_rule_of(run, settled.rule)
+    settled.check()
     machine.check_fits(settled)
+    callbacks = find_callbacks(callbacks, settled)
     if export_dir is not None:
         check_directory(export_dir)
     choose_device(machine)

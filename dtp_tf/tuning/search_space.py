@@ -207,7 +207,7 @@ class SearchSpace:
 def _refusal(base, settings):
     """Return why a recipe cannot have these settings, or None."""
     try:
-        base.replace(**settings)
+        base.replace(**settings).check()
     except SettingError as error:
         return str(error)
     return None
@@ -379,6 +379,7 @@ def make_search(recipe="digits", search=None, machine=None, **settings):
     if not space.parameters:
         raise SettingError(f"{where} leaves nothing to search: give some setting a range.")
     with _saying(where):
+        base.check()
         space.check(base)
     if machine is not None:
         machine.check_shareable("a search")

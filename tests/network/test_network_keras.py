@@ -77,7 +77,7 @@ def test_callbacks_can_stop_training_and_lower_the_learning_rate():
     ).history
     assert len(history["loss"]) == 3
     assert float(network.optimizer.learning_rate) == pytest.approx(0.5 * 0.1**2)
-    assert float(network.inverse_optimizer.learning_rate) == 0.5
+    assert float(network.inverse_optimizer.learning_rate) == pytest.approx(0.5 * 0.1**2)
 
 
 def test_a_loss_that_is_not_a_number_ends_training():

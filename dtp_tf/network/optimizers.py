@@ -1,0 +1,102 @@
+"""Which optimizer has which of a network's variables."""
+
+import keras
+
+from dtp_tf.errors import SettingError
+from dtp_tf.network.updates import Updates, parts
+from dtp_tf.rules.base import as_list, at_layer
+
+
+class OwnOptimizers:
+    """The part of a `DTPNetwork` that gives every optimizer the variables that are its own.
+
+    Attributes:
+        inverse_optimizer: of the feedback weights: one, or a list with one for each trained layer.
+        jit_updates: whether XLA compiles the optimizers' updates, where it can.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inverse_optimizer = None
+        self.jit_updates = True
+
+    def optimized(self):
+        """Return [(optimizer, its variables)]: of the forward layers, then of the feedback."""
+        forward = self.forward_variables if self.built else []
+        return [(self.optimizer, forward), *self.inverse_optimized()]
+
+    def inverse_optimized(self):
+        """Return [(optimizer, its variables)] of the feedback; nothing where none learns."""
+        if not self.built or not self.trained_feedback:
+            return []
+        if not isinstance(self.inverse_optimizer, (list, tuple)):
+            return [(self.inverse_optimizer, self.inverse_variables)]
+        every = map(self.feedback_variables, self.trained_feedback)
+        return list(zip(self.inverse_optimizer, every, strict=True))
+
+    def optimizer_of(self, layer):
+        """Return the optimizer of the feedback of a layer."""
+        return at_layer(self.inverse_optimizer, self.trained_feedback.index(layer))
+
+    def _take_optimizers(self, inverse_optimizer):
+        """Take over, for `compile`, what Keras knows nothing of."""
+        self.inverse_optimizer = inverse_optimizer
+        self._updates = Updates()
+        self._build_optimizers()
+
+    def _build_optimizers(self):
+        if not (self.compiled and self.built and self.optimizer):
+            return
+        trained, several = self.trained_feedback, isinstance(self.inverse_optimizer, (list, tuple))
+        if several and len(self.inverse_optimizer) != len(trained):
+            raise SettingError(
+                f"`inverse_optimizer` has {len(self.inverse_optimizer)} optimizers, but "
+                f"{type(self.rule).__name__} trains the feedback of {len(trained)} layers; give "
+                "one for all, or one for each."
+            )
+        if not several and len({self.rule.steps(i) for i in range(len(trained))}) > 1:
+            raise SettingError(
+                "`inverse_steps` differ from layer to layer, so each needs an optimizer of its "
+                "own: give `inverse_optimizer` as a list, one for each trained feedback layer."
+            )
+        for optimizer, variables in self.optimized():
+            if optimizer is None:
+                raise SettingError(
+                    f"{type(self.rule).__name__} trains feedback, and `inverse_optimizer` is None; "
+                    "give an optimizer or its name."
+                )
+            if not optimizer.built:  # some would build twice
+                optimizer.build(variables)
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would build `optimizer` for all weights, those of the inverses too.
+        optimizer, self.optimizer = self.optimizer, None
+        try:
+            super()._symbolic_build(iterator=iterator, data_batch=data_batch)
+        finally:
+            self.optimizer = optimizer
+        self._build_optimizers()
+
+    def _apply(self, updates, after=()):
+        compiled = self.jit_updates and not self.run_eagerly
+        self._updates.apply(updates, after, compiled)
+
+
+def find_optimizers(optimizer, inverse_optimizer):
+    """Return what `compile` is given as Keras optimizers: one, and one or a list.
+
+    Raises:
+        SettingError: one of them is there twice.
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    if isinstance(inverse_optimizer, (list, tuple)):
+        inverse_optimizer = [keras.optimizers.get(one) for one in inverse_optimizer]
+    else:
+        inverse_optimizer = keras.optimizers.get(inverse_optimizer)
+    every = [parts(one) for one in (optimizer, *as_list(inverse_optimizer))]
+    every = [id(one) for of_one in every for one in of_one]
+    if len(set(every)) < len(every):
+        raise SettingError(
+            "`optimizer` and `inverse_optimizer` must be different objects, got one twice."
+        )
+    return optimizer, inverse_optimizer

@@ -1,0 +1,54 @@
+"""Which layers in words a transmission and a rule can have. No TensorFlow is imported."""
+
+from dtp_tf.errors import SettingError
+from dtp_tf.recipes.layers_in_words import Dense, is_block
+
+
+def check_transmission(layers, transmission):
+    """Raise `SettingError` for layers that a transmission has no use for.
+
+    Args:
+        layers: as `parse_layers` returns them.
+        transmission: the setting of a recipe.
+    """
+    for layer in layers:
+        if transmission != "continuous" and not (_is_plain(layer) and not layer.dropout):
+            raise SettingError(
+                f"`transmission` {transmission} is for dense layers, got {_what(layer)} in "
+                "`layers`; use continuous."
+            )
+
+
+def check_rule(layers, rule):
+    """Raise `SettingError` for layers that a rule cannot teach.
+
+    The rules themselves refuse such pairs, but only once a network is made of them: after the data
+    were read, and in a comparison after other runs.
+
+    Args:
+        layers: as `parse_layers` returns them.
+        rule: the setting of a recipe.
+    """
+    for number, layer in enumerate(layers, start=1):
+        if rule == "autoencoder" and not _is_plain(layer):
+            raise SettingError(
+                f"`rule` autoencoder decodes by the weights of a dense layer, and layer {number} "
+                f"is {_what(layer)}; use dense layers, or a rule such as dtp."
+            )
+        if rule == "fa" and number > 1 and is_block(layer):
+            raise SettingError(
+                f"`rule` fa needs layers with one set of weights, and layer {number} is "
+                f"{_what(layer)}; use a rule such as dfa, or leave the normalisation out."
+            )
+
+
+def _is_plain(layer):
+    return isinstance(layer, Dense) and not layer.norm
+
+
+def _what(layer):
+    if isinstance(layer, Dense):
+        return "normalisation" if layer.norm else "dropout" if layer.dropout else "a dense layer"
+    kind = {"Conv": "convolution", "Local": "locally connected layer", "Residual": "residual block"}
+    name = kind[type(layer).__name__]
+    return f"a {name} with normalisation" if getattr(layer, "norm", False) else f"a {name}"

@@ -94,7 +94,6 @@ class LocalTrainer:
             **kwargs,
         )
         self.inverse_optimizer = inverse_optimizer
-        self._loss_unknown = True  # until it has seen the types of labels and answers
         self._updates = Updates()
         self._build_optimizers()
 
@@ -123,9 +122,7 @@ class LocalTrainer:
         """As `keras.Model.compute_loss`, for labels of the shape that the loss takes."""
         if self.compiled:
             check_labels(self.loss, y, y_pred, self.output_activation)
-        if self.compiled and self._loss_unknown:
-            check_mean(self.loss, y, y_pred)
-            self._loss_unknown = False
+            check_mean(self.loss, y, y_pred, sample_weight is not None)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def train_step(self, data):

@@ -24,7 +24,9 @@ def float32(array):
     return np.asarray(array, "float32").astype("float64")
 
 
-def random_net(rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, sizes=None):
+def random_net(
+    rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, sizes=None, output="softmax"
+):
     """Random weights, biases too, with the feedback that a rule has."""
     rng = np.random.default_rng(depth)
     sizes = sizes or (INPUTS, *WIDTHS[:depth], CLASSES)
@@ -45,7 +47,7 @@ def random_net(rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, siz
         inverses = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, highest + 1)}
     if rule in ("ddtp_linear", "fa", "dfa"):
         maps = {i: (weight,) for i, (weight, _) in maps.items()}
-    return reference.Net(forward, inverses, maps, s, r, inverse_first)
+    return reference.Net(forward, inverses, maps, s, r, inverse_first, output)
 
 
 def random_batch():
@@ -77,7 +79,7 @@ def flat(layers):
 def library(
     net,
     rule="dtp",
-    loss="sparse_categorical_crossentropy",
+    loss=None,
     metrics=("accuracy",),
     inverse_optimizer=None,
     **settings,
@@ -93,7 +95,12 @@ def library(
         settings = {"target_step": ETA, **settings}
     if rule in TRAINED:
         settings = {"noise": SIGMA, **settings}
-    network = dtp_tf.DTPNetwork(pairs, len(net.f[net.last][1]), rule=BY_NAME[rule](**settings))
+    network = dtp_tf.DTPNetwork(
+        pairs,
+        len(net.f[net.last][1]),
+        rule=BY_NAME[rule](**settings),
+        output_activation=net.output,
+    )
     network.compile(
         keras.optimizers.SGD(FORWARD_RATE),
         inverse_optimizer or keras.optimizers.SGD(INVERSE_RATE),

@@ -5,7 +5,7 @@ uses that it makes of the layer's feedback: pairs of an input and the gradient o
 output for this input. `eps` lists the normal numbers of each draw.
 """
 
-from reference.net import dense_gradients, f, g, g_gradients, probabilities, q
+from reference.net import answers, dense_gradients, f, g, g_gradients, q
 
 
 def dtp(net, h, i, sigma, eps):
@@ -17,10 +17,10 @@ def dtp(net, h, i, sigma, eps):
 
 
 def sdtp(net, h, i, sigma, eps):
-    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives probabilities"""
+    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives the answers"""
     above = f(net, i, h[i - 1] + sigma * eps[0])
     if i == net.last:
-        above = probabilities(above)
+        above = answers(above, net.output)
     error = g(net, i, above) - h[i - 1]
     return squared(error), [(above, 2 * error)]
 

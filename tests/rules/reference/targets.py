@@ -1,6 +1,6 @@
 """The targets {i: t_i}, i = 1 .. M-1, of every rule that has them: `(net, h, y, eta)` each."""
 
-from reference.net import g, logits_gradient, one_hot, probabilities, q, top_gradient
+from reference.net import answers, g, labels, logits_gradient, q, top_gradient
 
 
 def tp(net, h, y, eta):
@@ -17,22 +17,22 @@ def dtp(net, h, y, eta):
 
 
 def sdtp(net, h, y, eta=None):
-    """The top hidden layer's from the label itself: h - g_M(p) + g_M(onehot)."""
-    p = probabilities(h[net.last])
-    top = h[net.top] - g(net, net.last, p) + g(net, net.last, one_hot(h, y))
+    """The top hidden layer's from the label itself: h - g_M(p) + g_M(y), y one-hot for classes."""
+    p = answers(h[net.last], net.output)
+    top = h[net.top] - g(net, net.last, p) + g(net, net.last, labels(h, y, net.output))
     return differences(net, h, {net.top: top})
 
 
 def from_logits(net, h, y, eta):
-    """Down from a gradient step of the logits, t_M = h_M - eta (p - onehot)."""
-    t = differences(net, h, {net.last: h[net.last] - eta * logits_gradient(h, y)})
+    """Down from a gradient step of the logits, t_M = h_M - eta dC/dh_M."""
+    t = differences(net, h, {net.last: h[net.last] - eta * logits_gradient(h, y, net.output)})
     del t[net.last]
     return t
 
 
 def ddtp_linear(net, h, y, eta):
     """t_i = h_i + q_i(t_M) - q_i(h_M)"""
-    t_last = h[net.last] - eta * logits_gradient(h, y)
+    t_last = h[net.last] - eta * logits_gradient(h, y, net.output)
     return {i: h[i] + q(net, i, t_last) - q(net, i, h[net.last]) for i in range(1, net.last)}
 
 

@@ -9,6 +9,8 @@ import importlib
 import lazy_loader
 import wrapt
 
+from dtp_tf.backend import is_tensorflow
+
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
@@ -19,6 +21,8 @@ def _register(keras):
     """Register the layers with Keras, so that `keras.saving.load_model` finds them.
 
     Keras looks a class up among those already imported; this runs as soon as both it and `dtp_tf`
-    are there, in either order.
+    are there, in either order. With another backend than TensorFlow nothing here can be used, which
+    what needs Keras says.
     """
-    importlib.import_module("dtp_tf.network.registered")
+    if is_tensorflow():
+        importlib.import_module("dtp_tf.network.registered")

@@ -25,7 +25,9 @@ import zipfile
 import h5py
 import keras
 import numpy as np
+import psutil
 from click.testing import CliRunner
+from forking import FRESH, TEMPLATE
 
 import dtp_tf
 from dtp_tf.commands.main import main
@@ -81,11 +83,24 @@ def flags(settings):
     return words
 
 
-def invoke(*words):
-    """Run a command inside this process; the result has `exit_code`, `stdout` and `stderr`."""
+@contextlib.contextmanager
+def drawing(pictures):
+    """Whether trainings in this process draw their pictures, which takes a third of the time."""
+    with contextlib.ExitStack() as stack:
+        for name in () if pictures else ("curves", "diagnostics", "confusion_matrix"):
+            stack.enter_context(unittest.mock.patch(f"dtp_tf.training.train.draw_{name}"))
+        yield
+
+
+def invoke(*words, pictures=False):
+    """Run a command inside this process; the result has `exit_code`, `stdout` and `stderr`.
+
+    A training draws its pictures if the test asks for them.
+    """
     separate = "mix_stderr" in inspect.signature(CliRunner).parameters  # before click 8.2
     runner = CliRunner(**({"mix_stderr": False} if separate else {}))
-    return runner.invoke(main, [str(word) for word in words], prog_name="dtp-tf")
+    with drawing(pictures):
+        return runner.invoke(main, [str(word) for word in words], prog_name="dtp-tf")
 
 
 def succeeded(result):
@@ -128,10 +143,10 @@ def environment():
     return {**inherited, "PYTHONPATH": str(REPO), "PYTHONUNBUFFERED": "1"}
 
 
-def start(*words, cwd, **kwargs):
-    """Start a command in a process of its own."""
+def start(*words, cwd, fresh=False, **kwargs):
+    """Start a command in a process of its own; for `fresh` see `forking`."""
     return subprocess.Popen(
-        [sys.executable, str(REPO / "cli.py"), *map(str, words)],
+        [*(FRESH if fresh else [sys.executable]), str(REPO / "cli.py"), *map(str, words)],
         cwd=cwd,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -141,10 +156,10 @@ def start(*words, cwd, **kwargs):
     )
 
 
-def python(*words, cwd, env=None):
-    """Run Python in a process of its own and return what it printed."""
+def python(*words, cwd, env=None, fresh=False):
+    """Run Python in a process of its own and return what it printed; for `fresh` see `forking`."""
     done = subprocess.run(
-        [sys.executable, *map(str, words)],
+        [*(FRESH if fresh else [sys.executable]), *map(str, words)],
         cwd=cwd,
         env=environment() if env is None else env,
         capture_output=True,
@@ -152,6 +167,12 @@ def python(*words, cwd, env=None):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def children_of(process):
+    """Return the processes that a process has started, the oldest first, as `psutil` knows them."""
+    found = psutil.Process(process.pid).children()
+    return sorted((one for one in found if one.name() != TEMPLATE), key=lambda one: one.pid)
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -172,8 +193,13 @@ def trained():
     """
     home = _folder()
     result = invoke(
-        "train", "digits", *flags(TINY), "--run-dir", home / "run", "--export-dir",
-        home / "exported",
+        "train",
+        "digits",
+        *flags(TINY),
+        "--run-dir",
+        home / "run",
+        "--export-dir",
+        home / "exported", pictures=True,
     )
     assert result.exit_code == 0, result.stdout + result.stderr
     return home / "run", result
@@ -202,13 +228,9 @@ def digits():
 def train(run_dir, pictures=False, **settings):
     """Train a tiny network on the digits without an export, from Python.
 
-    Of TINY, a rule gets what it takes. The pictures, which take a fifth of the time, are drawn if a
-    test asks for them; commands always draw.
+    Of TINY, a rule gets what it takes. The pictures are drawn if a test asks for them.
     """
-    with contextlib.ExitStack() as stack:
-        for name in () if pictures else ("curves", "diagnostics", "confusion_matrix"):
-            place = f"dtp_tf.training.train.draw_{name}"
-            stack.enter_context(unittest.mock.patch(place))
+    with drawing(pictures):
         return _train(run_dir, **settings)
 
 

@@ -5,20 +5,22 @@ import importlib
 import json
 import pkgutil
 import subprocess
-import sys
 
 import pytest
+from forking import FRESH
 from helpers import REPO, environment, python
 
 PACKAGE = REPO / "dtp_tf"
 STUBS = sorted(PACKAGE.rglob("__init__.pyi"))
 
 # Imports each module as the first of an interpreter: a fork of one in which TensorFlow and Keras
-# are forgotten, but their parts are not, so that their import takes no time. As in a fresh one,
-# TensorFlow imports Keras, and what waits for Keras comes then.
+# are forgotten, but their parts and other packages are not, so that their import takes no time. As
+# in a fresh one, TensorFlow imports Keras, and what waits for Keras comes then.
 FIRST_IMPORTS = """
-import importlib, json, os, sys, traceback
-import tensorflow
+import gc, importlib, json, os, sys, traceback
+import click, grpc, h5py, jsonschema, matplotlib.figure, optuna, rich.console, sklearn.metrics
+import tensorflow, tensorflow_datasets, tensorflow_serving.apis.predict_pb2
+gc.freeze()
 
 class TensorFlowImportsKeras:
     def find_spec(name, path=None, target=None):
@@ -71,7 +73,7 @@ def test_every_module_can_be_the_first_import_of_an_interpreter():
     names = module_names()
     assert {"dtp_tf.rules.dtp", "dtp_tf.network.trainer", "dtp_tf.commands.main"} < set(names)
     done = subprocess.run(
-        [sys.executable, "-c", FIRST_IMPORTS], cwd=REPO, env=environment(),
+        [*FRESH, "-c", FIRST_IMPORTS], cwd=REPO, env=environment(),
         input=json.dumps(names), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -89,7 +91,7 @@ def test_keras_knows_every_class_that_its_files_name_as_soon_as_both_are_importe
                 names.add(f"dtp_tf>{node.name}")
     assert {"dtp_tf>DTPNetwork", "dtp_tf>Conv2DPair", "dtp_tf>FWDTP"} < names
     code = f"{lines}\nprint(*keras.saving.get_custom_objects())"
-    assert set(python("-c", code, cwd=tmp_path).split()) >= names
+    assert set(python("-c", code, cwd=tmp_path, fresh=True).split()) >= names
 
 
 @pytest.mark.parametrize("stub", STUBS, ids=package_of)

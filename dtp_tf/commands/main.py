@@ -32,6 +32,8 @@ class Commands(click.Group):
         ready_streams()
         try:
             return super().main(*args, **options)
+        except SettingError as error:  # while the options are read, as --version is
+            sys.exit(f"Error: {_sentence(error)}")
         except OSError as error:  # the help could not be printed
             sys.exit(f"Error: {_system_error(error)}")
 

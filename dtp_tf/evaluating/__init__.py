@@ -6,4 +6,8 @@ For `training`, `export`, the commands and notebooks; measuring changes no weigh
 
 import lazy_loader
 
+from dtp_tf.backend import require_tensorflow
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+require_tensorflow()

@@ -6,4 +6,8 @@ For `training` and the command `export`; `serving` meets them as files only.
 
 import lazy_loader
 
+from dtp_tf.backend import require_tensorflow
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+require_tensorflow()

@@ -3,6 +3,8 @@
 TensorFlow's own choices differ from Pillow's for a few files, hence the branches.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -57,6 +59,13 @@ def decode_images(contents, shape):
     good = troubles == ""
     images = _decode(tf.where(good, files, BLANK), tf.where(good, pixels, 1), shape)
     return images, troubles
+
+
+@functools.cache
+def decoder(shape):
+    """Return `decode_images` for images of a shape, traced once for all signatures and exports."""
+    files = tf.TensorSpec((None,), tf.string)
+    return tf.function(lambda contents: decode_images(contents, shape)).get_concrete_function(files)
 
 
 def _decode(files, pixels, shape):

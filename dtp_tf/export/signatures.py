@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.export.decoding import decode_images
+from dtp_tf.export.decoding import decoder
 from dtp_tf.export.healthy import healthy
 
 SHOWN = 5  # classes per answer, best first
@@ -38,13 +38,14 @@ def write_saved_model(classifier, class_names, path, probabilities=True):
     files = tf.TensorSpec((None,), tf.string, name="image_bytes")
     examples = tf.TensorSpec((None,), tf.string, name="inputs")
     shape = tuple(classifier.input_shape[1:])
+    decode = decoder(shape)
 
     def serving_default(images):
         return answer(classifier, class_names, checked(images, "images", shape), probabilities)
 
     def image_bytes(image_bytes):
         files = checked(image_bytes, "image_bytes", ())
-        pixels, errors = decode_images(files, shape)
+        pixels, errors = decode(files)
         return mark(answer(classifier, class_names, pixels, probabilities), errors)
 
     def classify(inputs):

@@ -86,6 +86,8 @@ def launch(count, words):
         cause = min(failed, key=lambda worker: (worker.process.poll() > 0, worker.index))
         how = cause.failure()
         _end(workers)
+        if workers[0].process.poll() == click.UsageError.exit_code:
+            cause = workers[0]  # all had the same words; what is wrong with them, it has said
         if cause.index:
             for line in cause.said():
                 click.echo(printable(f"worker {cause.index}: {line}"), err=True)

@@ -6,7 +6,11 @@ For everything that trains, saves or exports; it knows neither data nor folders.
 
 import lazy_loader
 
+from dtp_tf.backend import require_tensorflow
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+require_tensorflow()
 
 # Before any module here begins: Keras, once imported, imports the network (see `dtp_tf`), which
 # needs these modules whole.

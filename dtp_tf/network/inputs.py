@@ -28,6 +28,25 @@ def check_single(inputs):
         raise _several(inputs)
 
 
+def check_fixed(preprocessing):
+    """Raise `SettingError` if the preprocessing has weights that would have to learn."""
+    learning = [] if preprocessing is None else preprocessing.trainable_variables
+    if learning:
+        raise SettingError(
+            f"`preprocessing` does not learn, and {preprocessing.name!r} has weights that would, "
+            f"such as {learning[0].path}; set `trainable` of it to False, or make it a pair."
+        )
+
+
+def check_unmasked(h):
+    """Raise `SettingError` if the preprocessing gave a mask beside its output."""
+    if getattr(h, "_keras_mask", None) is not None:  # where Keras keeps it
+        raise SettingError(
+            "`preprocessing` gives a mask, which neither pairs nor local losses heed; leave the "
+            "mask out, and give examples that are not to count a `sample_weight` of 0."
+        )
+
+
 def _several(given):
     return SettingError(
         f"a network takes one array of examples as `x`, got a {type(given).__name__}; join what "

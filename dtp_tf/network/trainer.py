@@ -8,6 +8,7 @@ import tensorflow as tf
 from dtp_tf.errors import SettingError
 from dtp_tf.network.batch import Batch, global_batch_size
 from dtp_tf.network.callbacks import accompanied
+from dtp_tf.network.inputs import check_fixed
 from dtp_tf.network.loss_checks import (
     check_fits,
     check_has_lowest,
@@ -19,6 +20,7 @@ from dtp_tf.network.optimizers import OwnOptimizers, find_optimizers
 from dtp_tf.network.outputs import LOSSES, default_metrics
 from dtp_tf.network.updates import finalized
 from dtp_tf.numerics.noise import gaussian, orthogonal
+from dtp_tf.numerics.precision import check_one_type
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 
 
@@ -118,6 +120,8 @@ class LocalTrainer(OwnOptimizers):
             The metrics so far in this epoch, by name.
         """
         x, y, weights = self._unpacked(data)
+        check_fixed(self.preprocessing)
+        check_one_type(self.trainable_variables)
         rule = self.rule
         batch = Batch(self, x, y, weights)
         if INVERSE in self._phase and rule.schedule == "inverse-first":

@@ -11,10 +11,30 @@ for not every runtime has products of bfloat16.
 
 import keras
 
+from dtp_tf.errors import SettingError
+
 
 def is_mixed(policy):
     """Whether a Keras dtype policy computes in other numbers than those of its weights."""
     return policy.compute_dtype != policy.variable_dtype
+
+
+def check_one_type(variables):
+    """Raise `SettingError` if weights that learn are of another type than losses and metrics, which
+    Keras computes in `keras.config.floatx()`."""
+    wanted = keras.config.floatx()
+    for variable in variables:
+        if variable.dtype != wanted:
+            raise SettingError(
+                f"weights that learn must be {wanted}, as losses and metrics are, got "
+                f"{variable.dtype} in {variable.path}; leave `dtype` out, and call "
+                "keras.config.set_floatx and set_dtype_policy with one type before layers are made."
+            )
+    if wanted not in ("float32", "float64"):
+        raise SettingError(
+            f"a network learns in float32 or float64, got keras.config.floatx() {wanted}, which "
+            "would round its targets away; use float32 and pairs of dtype mixed_bfloat16."
+        )
 
 
 def exact(policy):

@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 
+from dtp_tf.backend import require_tensorflow
 from dtp_tf.processes.streams import ready_streams
 
 
@@ -12,7 +13,11 @@ def import_tensorflow():
 
     They are written to the file descriptor before TensorFlow reads its log level. If the import
     fails, they are shown after all.
+
+    Raises:
+        SettingError: Keras would have another backend.
     """
+    require_tensorflow()
     ready_streams()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

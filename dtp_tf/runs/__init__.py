@@ -6,4 +6,8 @@ For `training` and all that reads runs; presets are another wing, and neither kn
 
 import lazy_loader
 
+from dtp_tf.backend import require_tensorflow
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+require_tensorflow()

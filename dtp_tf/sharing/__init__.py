@@ -6,4 +6,8 @@ It stands above `runs` and `presets`, so that those need not know each other.
 
 import lazy_loader
 
+from dtp_tf.backend import require_tensorflow
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+require_tensorflow()

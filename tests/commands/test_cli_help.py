@@ -90,7 +90,7 @@ for words in (["--help"], ["train", "--help"], ["recipes"], ["recipes", "cifar10
         print("exit", end.code)
 print("tensorflow" in sys.modules, "keras" in sys.modules)
 """
-    lines = python("-c", program, cwd=tmp_path).splitlines()
+    lines = python("-c", program, cwd=tmp_path, fresh=True).splitlines()
     codes = [line for line in lines if line.startswith("exit ")]
     assert codes == ["exit 0", "exit 0", "exit 0", "exit 0", "exit 2", "exit 2"]
     assert lines[-1] == "False False"

@@ -23,8 +23,9 @@ def test_every_rule_trains_evaluates_predicts_and_exports(rule, tmp_path):
     settings = {**tiny(rule), "rule": rule, "batch_size": 32, "epochs": 1}
     run, exported = tmp_path / "run", tmp_path / "exported"
     text = succeeded(
-        invoke("train", "digits", *flags(settings), "--run-dir", run, "--export-dir", exported)
-    )
+        invoke("train", "digits", *flags(settings), "--run-dir", run, "--export-dir", exported,
+               pictures=True)
+    )  # fmt: skip
     assert "epoch 1/1  loss" in text
     assert read_json(run / "config.json") == dtp_tf.recipe("digits", **settings).to_dict()
     metrics = read_json(run / "metrics.json")
@@ -72,7 +73,7 @@ def test_evaluate_on_the_training_images_reads_all_of_them():
 
 @pytest.mark.slow
 def test_a_process_prints_json_alone_and_no_messages_of_tensorflow(tmp_path):
-    process = start("evaluate", trained()[0], "--json", cwd=tmp_path)
+    process = start("evaluate", trained()[0], "--json", cwd=tmp_path, fresh=True)
     stdout, stderr = process.communicate()
     assert process.returncode == 0
     assert stderr == ""

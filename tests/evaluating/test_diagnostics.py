@@ -156,8 +156,8 @@ def test_with_pseudo_inverses_the_targets_of_linear_layers_are_gauss_newton_targ
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BY_NAME)
 def test_every_rule_is_measured_at_every_hidden_layer(name):
-    found = measured(network(BY_NAME[name]()))
-    for i in (1, 2, 3):
+    found = measured(network(BY_NAME[name](), units=(7, 5)))  # a layer less to trace
+    for i in (1, 2):
         assert 0 <= found[f"angle_bp_{i}"] <= 180
         assert 0 <= found[f"angle_gn_{i}"] <= 180
         assert found[f"norm_ratio_bp_{i}"] > 0

@@ -10,7 +10,7 @@ from PIL import Image
 
 from dtp_tf.data.image_files import read_image
 from dtp_tf.data.images import fit_image
-from dtp_tf.export.decoding import decode_images
+from dtp_tf.export.decoding import decoder
 
 RANDOM = np.random.default_rng(0)
 HEIGHT, WIDTH = 37, 53
@@ -78,15 +78,11 @@ FILES = {
     for sub in (0, 1, 2)
 }
 SHAPES = [(8, 8, 1), (32, 32, 3), (HEIGHT, WIDTH, 1), (HEIGHT, WIDTH, 3), (60, 40, 3)]
-GRAPHS = {}
 
 
 def decoded(files, shape):
-    """Decode in a graph, as a server does; one graph a shape."""
-    if shape not in GRAPHS:
-        spec = tf.TensorSpec((None,), tf.string)
-        GRAPHS[shape] = tf.function(lambda files: decode_images(files, shape)[0], [spec])
-    return GRAPHS[shape](tf.constant(files, tf.string)).numpy()
+    """Decode in a graph, as a server does."""
+    return decoder(shape)(tf.constant(files, tf.string))[0].numpy()
 
 
 def read(content, folder):

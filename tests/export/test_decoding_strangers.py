@@ -13,7 +13,7 @@ from test_decoding import ALPHA, COLOUR, GREY, PALETTE, damaged, decoded, file, 
 
 from dtp_tf.data.image_files import MAX_PIXELS
 from dtp_tf.data.images import fit_image
-from dtp_tf.export.decoding import BLANK, DAMAGED, decode_images
+from dtp_tf.export.decoding import BLANK, DAMAGED, decoder
 from dtp_tf.export.file_headers import BITMAP, FRAME, KINDS, SIZE
 
 SHAPE = (8, 8, 3)
@@ -23,11 +23,9 @@ GOOD = file(image(COLOUR), "PNG")
 @pytest.fixture(name="marking", scope="module")
 def fixture_marking():
     """Decode in a graph: files -> (pixels, errors as text)."""
-    spec = tf.TensorSpec((None,), tf.string)
-    graph = tf.function(lambda files: decode_images(files, SHAPE), [spec])
 
     def decode(*files):
-        pixels, errors = graph(tf.constant(files, tf.string))
+        pixels, errors = decoder(SHAPE)(tf.constant(files, tf.string))
         return pixels.numpy(), [error.decode() for error in errors.numpy()]
 
     return decode
@@ -212,10 +210,9 @@ import resource, sys
 sys.path[:0] = {path!r}
 import tensorflow as tf
 from test_decoding_strangers import png
-from dtp_tf.export.decoding import decode_images
+from dtp_tf.export.decoding import decoder
 
-spec = tf.TensorSpec((None,), tf.string)
-graph = tf.function(lambda files: decode_images(files, (8, 8, 1)), [spec])
+graph = decoder((8, 8, 1))
 graph(tf.constant([png(8, 8, bytes(9 * 8))] * 2))
 file = tf.constant([{file}] * {count})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 import dtp_tf
 from dtp_tf.errors import UserError
 from dtp_tf.export import saved_model
+from dtp_tf.export.decoding import decoder
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.recipes.recipe import PREPROCESSINGS
 from dtp_tf.runs.models import load_model
@@ -139,6 +140,15 @@ def test_no_operation_needs_xla_python_or_a_lookup_table(program):
     for node in nodes:
         assert not node.attr["_XlaMustCompile"].b
         assert not node.attr["_XlaCompile"].b
+
+
+def test_all_signatures_share_one_graph_that_decodes(program):
+    def count(functions):
+        nodes = [node for one in functions for node in one.node_def]
+        return sum(node.op == "DecodeBmp" for node in nodes)
+
+    alone = decoder((8, 8, 1)).graph.as_graph_def().library.function
+    assert count(program.meta_graphs[0].graph_def.library.function) == count(alone) > 0
 
 
 def test_the_weights_are_those_of_the_forward_layers_alone(exported):

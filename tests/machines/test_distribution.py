@@ -34,9 +34,6 @@ from dtp_tf.machines.launch import free_ports
 from dtp_tf.numerics.replicas import share, shares
 
 SCRIPT = REPO / "tests/machines/replicated.py"
-# Rules with one optimizer and with many, whose noise is drawn once and several times, with and
-# without feedback that learns; the slow tests have all.
-SOME = ("bp", "dtp parallel", "sdtp alternating", "ldrl many")
 
 
 def one_device(cases):
@@ -81,13 +78,6 @@ def run_workers(tmp_path, cases, count=2):
 
 
 # -- equal results ---------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_two_workers_learn_what_one_device_learns(tmp_path):
-    expected = one_device(SOME)
-    for path in run_workers(tmp_path, SOME):
-        assert_equal_results(path, expected)
 
 
 @pytest.mark.slow

@@ -1,16 +1,18 @@
 """Several workers on one machine: they train as one, and end as one."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
+import tempfile
 import time
+from subprocess import Popen
 
 import psutil
 import pytest
 from helpers import (
     StopAfter,
+    children_of,
     flags,
     hidden_files,
     invoke,
@@ -26,6 +28,7 @@ from test_distribution import SETTINGS, assert_same_run, single  # noqa: F401
 from dtp_tf.commands.launch import worker_words
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_json
+from dtp_tf.machines import launch as launching
 from dtp_tf.machines.launch import free_ports
 
 QUICK = {"units": (8,), "batch_size": 64, "epochs": 4000, "rule": "bp"}
@@ -40,8 +43,7 @@ def launched(run, settings, *words):
     )  # fmt: skip
     with killed_at_the_end(process):
         wait_for(lambda: len(log_rows(run)) > 0, process)
-        children = psutil.Process(process.pid).children()
-        yield process, {json.loads(c.environ()["TF_CONFIG"])["task"]["index"]: c for c in children}
+        yield process, dict(enumerate(children_of(process)))
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -67,6 +69,18 @@ def test_what_train_refuses_is_said_once_with_its_exit_code(tmp_path):
     assert process.returncode == 2
     assert errors.count("No such option") == 1
     assert not said and not list(tmp_path.iterdir())
+
+
+def test_what_every_worker_refuses_is_said_by_the_chief_alone(monkeypatch, capfd):
+    def begin(cluster, words, stack):
+        """A worker that refuses its words, the chief last."""
+        errors = stack.enter_context(tempfile.TemporaryFile()) if cluster.index else None
+        command = f"sleep {1 - cluster.index}; echo refused >&2; exit 2"
+        return launching.Worker(cluster.index, Popen(["sh", "-c", command], stderr=errors), errors)
+
+    monkeypatch.setattr(launching, "_start", begin)
+    assert launching.launch(2, ()) == 2
+    assert capfd.readouterr().err == "refused\n"
 
 
 # -- runs ------------------------------------------------------------------------------------------

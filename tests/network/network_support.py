@@ -100,7 +100,8 @@ def preprocessed_network():
 
 def run(code, folder):
     """Run Python with this `dtp_tf`, in a folder of its own; what it warns of is an error."""
-    command = [sys.executable, "-W", "error::UserWarning", "-c", textwrap.dedent(code)]
+    strict = "import warnings\nwarnings.simplefilter('error', UserWarning)\n"
+    command = [sys.executable, "-c", strict + textwrap.dedent(code)]
     environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(dtp_tf.__file__).parents[1])}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

@@ -147,6 +147,12 @@ def test_missing_labels_are_refused():
         network_of("linear", 4).train_step((tf.constant(examples()),))
 
 
+def test_a_mask_is_refused_for_a_stock_model_would_leave_examples_out_of_its_loss():
+    pairs, masking = [dtp_tf.DensePair(2)], keras.layers.Masking()
+    with pytest.raises(SettingError, match="`preprocessing` gives a mask.*`sample_weight`"):
+        dtp_tf.DTPNetwork(pairs, 3, preprocessing=masking)(np.ones((2, 4, 5), "float32"))
+
+
 # -- rules ----------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,7 @@ for words in (["presets"], ["presets", "digits_mlp_dtp"], ["presets", "--json"],
         print("exit", end.code)
 print("tensorflow" in sys.modules, "keras" in sys.modules)
 """
-    lines = python("-c", program, cwd=tmp_path).splitlines()
+    lines = python("-c", program, cwd=tmp_path, fresh=True).splitlines()
     assert [line for line in lines if line.startswith("exit ")] == [
         "exit 0", "exit 0", "exit 0", "exit 1",
     ]  # fmt: skip
@@ -115,8 +115,7 @@ def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
 
     def make(other, best):
         table.write_text(
-            "recipe,seed,validation_accuracy\n"
-            f"digits,0,{other}\ndigits,1,{best}\nmnist,0,1.0\n"
+            f"recipe,seed,validation_accuracy\ndigits,0,{other}\ndigits,1,{best}\nmnist,0,1.0\n"
         )
         with pytest.raises(SystemExit) as end:
             make_preset.main([str(word) for word in words])

@@ -213,6 +213,10 @@ def test_two_replicas_learn_by_fit_what_one_learns(tmp_path):
     """By every rule and schedule, dense networks do so in tests/machines/test_distribution.py."""
     # A process of its own, for the number of devices is fixed when TensorFlow starts.
     code = """
+        import warnings
+
+        warnings.simplefilter("error", UserWarning)
+
         import keras
         import numpy as np
         import tensorflow as tf
@@ -284,7 +288,7 @@ def test_two_replicas_learn_by_fit_what_one_learns(tmp_path):
         """
     root = pathlib.Path(dtp_tf.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", textwrap.dedent(code)],
+        [sys.executable, "-c", textwrap.dedent(code)],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -54,13 +54,28 @@ def user(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-@pytest.fixture
-def program(tmp_path, user):
-    """(the rule's place, a function that tells how often its file was run)."""
-    log = tmp_path / "log"
-    file = tmp_path / "evil.py"
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Where the rule is: FILE:CLASS."""
+    return f"{tmp_path_factory.mktemp('stranger') / 'evil.py'}:Evil"
+
+
+def file_of(place):
+    return pathlib.Path(place.rpartition(":")[0])
+
+
+def write_program(place):
+    file = file_of(place)
+    log = file.with_name("log")
+    log.unlink(missing_ok=True)
     file.write_text(PROGRAM.format(log=str(log)))
-    return f"{file}:Evil", lambda: log.read_text().count("ran") if log.exists() else 0
+    return lambda: log.read_text().count("ran") if log.exists() else 0
+
+
+@pytest.fixture
+def program(place, user):
+    """(the rule's place, a function that tells how often its file was run)."""
+    return place, write_program(place)
 
 
 def forget(monkeypatch, user=False):
@@ -71,16 +86,25 @@ def forget(monkeypatch, user=False):
         shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory, place):
+    """A folder with an unfinished `run` by the rule, and the `state` of the user who named it."""
+    home = tmp_path_factory.mktemp("original")
+    runs = write_program(place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        train(home / "run", rule=place, callbacks=[StopAfter(1)], **SETTINGS)
+        assert runs() == 1
+        forget(patch)
+    return home
+
+
 @pytest.fixture
-def foreign(tmp_path, program, monkeypatch):
+def foreign(tmp_path, original, program, monkeypatch):
     """A stranger's run folder, which names the stranger's file; it was not run here yet."""
-    place, runs = program
-    path = tmp_path / "foreign"
-    train(path, rule=place, callbacks=[StopAfter(1)], **SETTINGS)
-    (tmp_path / "log").unlink()
     forget(monkeypatch, user=True)
-    assert runs() == 0
-    return path
+    assert program[1]() == 0
+    return shutil.copytree(original / "run", tmp_path / "foreign")
 
 
 @pytest.fixture
@@ -132,7 +156,7 @@ def test_a_call_that_names_the_file_runs_it(command, foreign, program, image, tm
 
 def test_the_file_may_lie_elsewhere_than_where_the_model_says(foreign, program, tmp_path):
     place, runs = program
-    (tmp_path / "evil.py").rename(tmp_path / "mine.py")
+    file_of(place).rename(tmp_path / "mine.py")
     succeeded(invoke("evaluate", foreign, "--rule", f"{tmp_path / 'mine.py'}:Evil"))
     assert runs() == 1
 
@@ -230,13 +254,11 @@ def test_a_config_does_not_name_data_whose_code_is_fetched(tmp_path):
 
 
 @pytest.fixture
-def own_run(tmp_path, program, monkeypatch):
+def own_run(tmp_path, original, program, monkeypatch):
     """The user's own unfinished run by the user's own rule, in a process of another day."""
-    place, runs = program
-    train(tmp_path / "run", rule=place, callbacks=[StopAfter(1)], **SETTINGS)
-    (tmp_path / "log").unlink()
     forget(monkeypatch)
-    return tmp_path / "run"
+    shutil.copytree(original / "state", os.environ["XDG_STATE_HOME"])
+    return shutil.copytree(original / "run", tmp_path / "run")
 
 
 def resumed(run):
@@ -337,5 +359,5 @@ def test_in_a_process_of_its_own_nothing_of_a_stranger_is_run(foreign, program, 
     )
     assert python("-c", code, foreign, cwd=tmp_path, env=environment()) == "refused\n"
     assert program[1]() == 0
-    assert pathlib.Path(program[0].rpartition(":")[0]).is_file()
+    assert file_of(program[0]).is_file()
     assert dtp_tf.rules.find_rule(program[0]).__name__ == "Evil"

@@ -82,9 +82,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("states", [2, 2_000_000_000])
+@pytest.mark.parametrize("states", [2, 300_000_000])
 def test_little_of_a_large_entry_comes_into_memory(tmp_path, states):
-    path, size = tmp_path / "a.zip", 2_000_000_000
+    path, size = tmp_path / "a.zip", 300_000_000
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(ENTRY, "w") as entry:
             for _ in range(size // 1_000_000):

@@ -161,6 +161,6 @@ for words in (["predict", "--url", {server.url()!r}, {str(pictures[0])!r}, {str(
 import dtp_tf.serving.model_server, dtp_tf.serving.server_process, dtp_tf.serving.load_test
 print("tensorflow" in sys.modules, "keras" in sys.modules, "grpc" in sys.modules)
 """
-    lines = python("-c", program, cwd=tmp_path).splitlines()
+    lines = python("-c", program, cwd=tmp_path, fresh=True).splitlines()
     assert lines.count("exit 0") == 2
     assert lines[-1] == "False False False"

@@ -133,7 +133,7 @@ def test_a_finished_run_is_reported_again_without_more_training(tmp_path):
     metrics = read_json(run / "metrics.json")
     os.remove(run / "metrics.json")
     os.remove(run / "curves.png")
-    text = succeeded(invoke("train", "--resume", run, "--no-export"))
+    text = succeeded(invoke("train", "--resume", run, "--no-export", pictures=True))
     assert "resumed after epoch 2 of 2" in text
     assert "images/s" not in text
     assert read_json(run / "metrics.json") == metrics

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import yaml
 from helpers import (
+    children_of,
     flags,
     invoke,
     killed_at_the_end,
@@ -317,7 +318,7 @@ def test_showing_the_search_space_needs_neither_tensorflow_nor_optuna(tmp_path):
         "try:\n    main(['tune', '--show-search'])\n"
         "finally:\n    assert not {'tensorflow', 'optuna', 'matplotlib'} & set(sys.modules)\n"
     )
-    assert python("-c", code, cwd=tmp_path).startswith("learning_rate: {low: ")
+    assert python("-c", code, cwd=tmp_path, fresh=True).startswith("learning_rate: {low: ")
 
 
 # -- processes -------------------------------------------------------------------------------------
@@ -330,10 +331,10 @@ def searching(out, *words):
 
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path):
     out = tmp_path / "out"
-    process = searching(out, "--trials", 2, "--epochs", 60)
+    process = searching(out, "--trials", 2, "--epochs", 20)
     with killed_at_the_end(process):
         wait_for(lambda: log_rows(out / "trials/0001"), process)
-        (victim,) = psutil.Process(process.pid).children()
+        (victim,) = children_of(process)
         victim.send_signal(signal.SIGKILL)
         said, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
@@ -342,7 +343,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(tmp_path):
     study = SharedStudy(out)
     assert study.done(failed=False) == 2
     assert len(study._study.trials) == 3  # one of them twice
-    assert len(log_rows(out / "trials/0001")) == 60
+    assert len(log_rows(out / "trials/0001")) == 20
 
 
 def test_a_killed_search_leaves_no_process_behind_and_goes_on_until_ctrl_c(tmp_path):
@@ -356,7 +357,7 @@ def test_a_killed_search_leaves_no_process_behind_and_goes_on_until_ctrl_c(tmp_p
     process = searching(out, *words)
     with killed_at_the_end(process):
         wait_for(lambda: min(epochs()), process)
-        children = psutil.Process(process.pid).children()
+        children = children_of(process)
     for child in children:  # each hears that nobody waits for it, and stops as after Ctrl-C
         with contextlib.suppress(psutil.NoSuchProcess):
             child.wait(120)

@@ -47,6 +47,14 @@ _TRAINED = {
     "inverse_learning_rate_schedule": "constant",
 }
 
+_WITHOUT_NOISE = {
+    name: value for name, value in _TRAINED.items() if name not in ("noise", "noise_decay_epochs")
+}
+_DDTP = {
+    **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
+    "noise_directions": "gaussian",
+}
+
 # The settings that each learning rule takes, with their defaults. A recipe refuses the others.
 RULES = {
     "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
@@ -56,28 +64,39 @@ RULES = {
         **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
         "schedule": "inverse-first", "noise_directions": "gaussian",
     },
-    "ddtp_linear": {
-        **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
-        "noise_directions": "gaussian",
-    },
+    "ddtp_linear": _DDTP,
+    "ddtp_rhl": {**_DDTP, "feedback_units": 1024},
+    "ddtp_control": _DDTP,
+    "gnt": {"target_step": 0.1, "damping": 0.1},
     "ldrl": {
         **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
         "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,
         "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
     },
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
+    "ccl": {**_WITHOUT_NOISE, **_INVERSES},
     "bp": {},
     "fa": {"inverse_initializer": "orthogonal"},
     "dfa": {"inverse_initializer": "orthogonal"},
+    "drtp": {"inverse_initializer": "orthogonal"},
+    "sign_symmetry": {},
+    "kp": _WITHOUT_NOISE,
+    "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5},
+    "local_error": _WITHOUT_NOISE,
     "autoencoder": {
         **{name: value for name, value in _TRAINED.items() if name != "inverse_initializer"},
         "noise": 0.3, "inverse_activation": "sigmoid",
     },
 }
 # Rules that take no small differences of what the feedback gives, which TF32 would round away.
-TF32_RULES = ("bp", "fa", "dfa", "autoencoder")
+TF32_RULES = (
+    "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error", "autoencoder"
+)
 # A user's own rule may take any of them; what its class has a default for is left to the class.
-OF_CLASS = ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
+OF_CLASS = (
+    "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
+    "damping", "feedback_units",
+)
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)
 
@@ -245,6 +264,14 @@ class Recipe:
         None, float, "Weight of the squared weights of the inverses in their loss.",
         low=0, optional=True,
     )
+    damping: float | None = _setting(
+        None, float, "lambda of the damped Gauss-Newton step of the rule gnt.",
+        low=0, optional=True,
+    )
+    feedback_units: int | None = _setting(
+        None, int, "Units of the fixed random hidden layer that the feedback of ddtp_rhl has.",
+        low=1, limit=MOST_UNITS, optional=True,
+    )
     inverse_activation: str | None = _setting(
         None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
         "whose slope is that of f's activation, so that g can have f's Jacobian transposed).",
@@ -292,6 +319,11 @@ class Recipe:
     epochs: int = _setting(
         30, int, "Passes over the training images; an alternating epoch passes over them twice.",
         low=1,
+    )
+    class_weights: str | None = _setting(
+        None, str, "Weights of the training images by their class: balanced = all classes count "
+        "alike, however many images they have; none = all images count alike.",
+        choices=("balanced",), optional=True,
     )
     early_stopping: int | None = _setting(
         None, int, "Stop after this many epochs without a better validation accuracy.",

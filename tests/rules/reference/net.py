@@ -25,7 +25,8 @@ class Net:
         g: {i: (V_i, c_i)} of the inverses, from layer i to i-1: g_i(t) = r(t V_i + c_i), or with
             `inverse_first` g_i(t) = r(t) V_i + c_i, where r answers to the s of f_i: the logits
             have none, so that g_M(t) = t V_M + c_M
-        q: {i: (Q_i,)} or {i: (B_i,)} of feedback that is no inverse: linear maps.
+        q: {i: (Q_i,)} or {i: (B_i,)} of feedback that is no inverse: linear maps, or affine ones
+            {i: (Q_i, q_i)}; with random features before them {i: (R, r, Q_i, q_i)}.
         s, r: names of the activations of f and g.
         output: "softmax" with the cross-entropy of numbers of classes, "sigmoid" with the binary
             cross-entropy of vectors of labels, or "linear" with their squared error; the two are
@@ -77,9 +78,20 @@ def before_weights(net, i, t):
 
 
 def q(net, i, t):
-    """q_i(t) = t Q_i, or t B_i"""
-    (weight,) = net.q[i]
-    return t @ weight
+    """q_i(t) = t Q_i, or t B_i, or t Q_i + q_i"""
+    weight, *bias = net.q[i]
+    return t @ weight + sum(bias)
+
+
+def features(net, i, t):
+    """tanh(t R + r), where there are random features"""
+    return np.tanh(t @ net.q[i][0] + net.q[i][1]) if len(net.q[i]) == 4 else t
+
+
+def q_of_features(net, i, t):
+    """q_i(t) = tanh(features Q_i + q_i)"""
+    weight, bias = net.q[i][-2:]
+    return np.tanh(features(net, i, t) @ weight + bias)
 
 
 def activations(net, x):

@@ -7,6 +7,8 @@ from dtp_tf.data.images import fit_image
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 
+TOP = 5  # answers that `top_5_accuracy` looks at
+
 
 def evaluate(model, split, class_names, batch_size=1000):
     """Return a report on a classifier as JSON types.
@@ -18,7 +20,9 @@ def evaluate(model, split, class_names, batch_size=1000):
         batch_size: images per step.
 
     Returns:
-        A dict: "accuracy" (0 .. 1), "loss" (mean cross-entropy in nats), "images" (their number),
+        A dict: "accuracy" (0 .. 1), "balanced_accuracy" (the mean of the classes' accuracies),
+        "top_5_accuracy" (how often the class is one of the five best answers; 1 for five classes
+        or fewer), "loss" (mean cross-entropy in nats), "images" (their number),
         "per_class" (accuracy by class name; None where the split has no image of the class) and
         "confusion_matrix" (rows: true classes; columns: answers; numbers of images).
 
@@ -52,8 +56,12 @@ def report(probabilities, labels, class_names):
     np.add.at(confusion, (labels, answers), 1)
     of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     totals = confusion.sum(axis=1)
+    recalls = [confusion[i, i] / totals[i] for i in range(classes) if totals[i]]
+    best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :TOP]
     return {
         "accuracy": float(np.mean(answers == labels)),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "top_5_accuracy": float(np.mean((best == labels[:, None]).any(axis=-1))),
         "loss": float(-np.log(np.maximum(of_label, 1e-12)).mean()),
         "images": len(labels),
         "per_class": {

@@ -3,11 +3,11 @@
     saved_model.pb, variables/     the program and its weights, see `dtp_tf.export.signatures`
     assets/labels.txt              a class name a line, in the order of the labels
     assets/model_card.md           data, rule, recipe, accuracy, limits
-    assets.extra/                  warm-up requests; model.onnx and model.tflite, if asked for
+    assets.extra/                  warm-up requests; what it was trained on, see
+                                   `dtp_tf.export.origins`; model.onnx, model.tflite, if asked for
 """
 
 import pathlib
-import re
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,8 @@ from dtp_tf.console.plain import quoted
 from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.export.formats import FILES, require_packages, run_format, write_format
-from dtp_tf.export.publishing import check_directory, publish
+from dtp_tf.export.origins import check_name, same_origin, write_origin
+from dtp_tf.export.publishing import all_alike, check_directory, publish
 from dtp_tf.export.signatures import write_saved_model
 from dtp_tf.export.warmup import example, write_warmup
 from dtp_tf.files import cannot_write
@@ -26,7 +27,16 @@ TOLERANCE = 1e-5  # largest difference of a class probability
 
 
 def export(
-    classifier, class_names, directory, name, check_images, *, facts=None, formats=(), keep=None
+    classifier,
+    class_names,
+    directory,
+    name,
+    check_images,
+    *,
+    facts=None,
+    formats=(),
+    keep=None,
+    keep_others=True,
 ):
     """Publish a classifier as `directory`/`name`/VERSION, the version one above the highest.
 
@@ -42,6 +52,8 @@ def export(
         facts: what the model card says of the training, see `dtp_tf.presets.cards.model_card`.
         formats: further formats to write to `assets.extra`: "onnx", "litert".
         keep: how many versions to keep, the highest ones; all by default.
+        keep_others: whether versions of other data or of another recipe are not counted by `keep`
+            and stay.
 
     Returns:
         The path of the new version.
@@ -51,10 +63,7 @@ def export(
             that is not installed, a folder that cannot be written, or an export that does not give
             the same scores; nothing is left behind.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise UserError(
-            f"{name!r} cannot name an export; use letters, digits, '.', '_' and '-' only."
-        )
+    check_name(name)
     check_directory(directory)
     class_names = [str(one) for one in class_names]
     for one in class_names:
@@ -78,12 +87,13 @@ def export(
         _write_text(path / "assets" / "labels.txt", "".join(f"{one}\n" for one in class_names))
         _write_text(path / "assets" / "model_card.md", model_card(about))
         write_warmup(path, name, check_images)
+        write_origin(path, about)
         for kind, file in format_paths(path, formats).items():
             write_format(classifier, kind, file)
         _check(classifier, path, check_images, formats)
 
     try:
-        return publish(home, write, keep)
+        return publish(home, write, keep, same_origin if keep_others else all_alike)
     except OSError as error:
         raise UserError(cannot_write(home, error)) from error
     except tf.errors.OpError as error:

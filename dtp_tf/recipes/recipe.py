@@ -303,6 +303,11 @@ class Recipe:
         30, int, "Passes over the training images; an alternating epoch passes over them twice.",
         low=1,
     )
+    class_weights: str | None = _setting(
+        None, str, "Weights of the training images by their class: balanced = all classes count "
+        "alike, however many images they have; none = all images count alike.",
+        choices=("balanced",), optional=True,
+    )
     early_stopping: int | None = _setting(
         None, int, "Stop after this many epochs without a better validation accuracy.",
         low=1, optional=True,

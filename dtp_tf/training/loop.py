@@ -66,6 +66,7 @@ class Loop:
             recipe.flip,
             recipe.crop,
             recipe.pixel_noise,
+            recipe.class_weights,
             part=(workers.index, workers.count),
         )
         workers.check_batch_size(self._batches.size)

@@ -45,6 +45,7 @@ def evaluate(model, split, image_folder, dataset, anyway, rule, data_dir, as_jso
     from dtp_tf.console.console import show_report
     from dtp_tf.console.tables import make_console
     from dtp_tf.evaluating.evaluation import evaluate as evaluate_model
+    from dtp_tf.network.objectives import recipe_loss
     from dtp_tf.sharing.model_data import model_split
     from dtp_tf.sharing.opening import open_model
 
@@ -55,7 +56,8 @@ def evaluate(model, split, image_folder, dataset, anyway, rule, data_dir, as_jso
     )  # fmt: skip
     if warning:
         echo(f"warning: {warning}", err=True)
-    result = evaluate_model(saved.model, images, saved.class_names)
+    loss = recipe_loss(saved.recipe()) if "recipe" in saved.about else None
+    result = evaluate_model(saved.model, images, saved.class_names, loss=loss)
     if as_json:
         print_json(result)
     else:

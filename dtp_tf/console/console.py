@@ -77,7 +77,7 @@ def show_network(console, network, recipe):
     for i, pair in enumerate(network.layers_up):
         is_output = pair is network.output_pair
         below, above = shape_text(pair.below), shape_text(pair.above)
-        activation = "softmax" if is_output else activation_text(pair)
+        activation = network.output_activation if is_output else activation_text(pair)
         dropout = f"dropout {pair.dropout:g}" if pair.dropout else ""
         words = (below, "->", above, pair.kind, activation, dropout)
         shape = " ".join(word for word in words if word)

@@ -7,6 +7,7 @@ from dtp_tf.evaluating.evaluation import evaluate
 from dtp_tf.export.origins import default_name
 from dtp_tf.export.saved_model import export
 from dtp_tf.files import read_json
+from dtp_tf.network.objectives import recipe_loss
 from dtp_tf.presets.folder import preset_info, probe_images
 from dtp_tf.runs.folder import METRICS, Run
 from dtp_tf.runs.provenance import card_facts, fingerprint
@@ -57,7 +58,8 @@ def export_trained(
             loaded = load_recorded_data(recipe, data_dir, dataset)
             saved.check_fits(loaded)
             images, data = loaded.test.images[:100], fingerprint(loaded)
-            test = evaluate(saved.model, loaded.test, saved.class_names)
+            loss = recipe_loss(recipe)
+            test = evaluate(saved.model, loaded.test, saved.class_names, loss=loss)
         facts = card_facts(saved.about, data, test)
     return export(
         saved.classifier(),
@@ -65,6 +67,7 @@ def export_trained(
         export_dir,
         name or default,
         images,
+        probabilities=saved.gives_probabilities,
         facts=facts,
         formats=formats,
         keep=keep,

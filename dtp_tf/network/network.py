@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
-from dtp_tf.network.inputs import build_preprocessing, check_shape, check_single
+from dtp_tf.network.inputs import (
+    build_preprocessing,
+    check_shape,
+    check_single,
+    check_unmasked,
+)
 from dtp_tf.network.outputs import ACTIVATIONS, check_output
 from dtp_tf.network.saved import Saved
 from dtp_tf.network.sources import Sources
@@ -209,7 +214,9 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         check_single(inputs)
         if self.preprocessing is None:
             return inputs
-        return self.preprocessing(inputs, training=training)
+        h = self.preprocessing(inputs, training=training)
+        check_unmasked(h)
+        return h
 
     def activations(self, inputs, training=False):
         """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.

@@ -10,6 +10,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.recipes.fitting import check_rule, check_transmission
 from dtp_tf.recipes.layers_in_words import MOST_UNITS, Dense, parse_layers
 from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.outputs import LOSSES, OUTPUT_LOSSES, check_output
 from dtp_tf.recipes.settings import Setting, did_you_mean
 from dtp_tf.schema import brief
 
@@ -197,6 +198,22 @@ class Recipe:
         choices=("continuous", "sign", "sample"),
     )
 
+    # output
+    output_activation: str = _setting(
+        "softmax", str, "What the output layer answers with: softmax = a probability for each "
+        "class, together 1; sigmoid = one against the rest, a probability for each class by "
+        "itself; linear = any numbers, which are to come near 1 for the class and 0 for others.",
+        choices=tuple(OUTPUT_LOSSES),
+    )
+    loss: str | None = _setting(
+        None, str, "Loss of the answers, by Keras's name; none = cross-entropy, or with linear "
+        "squared error.", choices=LOSSES, optional=True,
+    )
+    label_smoothing: float = _setting(
+        0.0, float, "Share of every label that cross-entropies spread evenly: over all classes "
+        "with softmax, over 0 and 1 with sigmoid.", low=0, high=1, open_high=True,
+    )
+
     # rule; each takes some of these settings, and none = what the rule does not take
     rule: str = _setting(
         "dtp", str, "Learning rule; also FILE.py:CLASS for one of your own.",
@@ -347,6 +364,7 @@ class Recipe:
                 "`transmission` sample needs `activation` sigmoid, for activations are then "
                 f"probabilities; got {self.activation}."
             )
+        check_output(self.output_activation, self.loss, self.label_smoothing)
         if self.precision == "tf32" and self.rule in RULES and self.rule not in TF32_RULES:
             raise SettingError(
                 f"`precision` tf32 would round away the small differences that the rule "

@@ -22,6 +22,7 @@ from dtp_tf.files import read_json, write_json
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
+from dtp_tf.network.objectives import labelled, recipe_loss
 from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
@@ -162,7 +163,9 @@ def train(
                 console.print(f"init       {initialize(network, settled.init)}", markup=False)
             # Metrics make their variables when they first see numbers: in a trace, it is made
             # twice.
-            network.build_metrics(data.train.images[:1], data.train.labels[:1])
+            first, classes = data.train.take(slice(1)), len(data.class_names)
+            batch = labelled(recipe_loss(settled), (first.images, first.labels), classes)
+            network.build_metrics(*batch)
         if not workers.is_chief:
             run = None
         elif run is None:
@@ -200,10 +203,10 @@ def finish(recipe, data, run, history, console, interrupted, exported):
     `exported` are arguments of `dtp_tf.export.export`; nothing is without a "directory".
     """
     saved = run.load_best()
-    network, names = saved.model, data.class_names
+    network, names, loss = saved.model, data.class_names, recipe_loss(recipe)
     metrics = {
-        "test": evaluate(network, data.test, names),
-        "validation": evaluate(network, data.validation, names),
+        "test": evaluate(network, data.test, names, loss=loss),
+        "validation": evaluate(network, data.validation, names, loss=loss),
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "interrupted": interrupted,
@@ -236,6 +239,7 @@ def finish(recipe, data, run, history, console, interrupted, exported):
             classifier,
             names,
             check_images=data.test.images[:100],
+            probabilities=recipe.output_activation != "linear",
             facts=card_facts(saved.about, metrics["conditions"]["data"], metrics["test"]),
             **exported,
         )

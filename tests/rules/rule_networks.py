@@ -27,7 +27,9 @@ def float32(array):
     return np.asarray(array, "float32").astype("float64")
 
 
-def random_net(rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, sizes=None):
+def random_net(
+    rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, sizes=None, output="softmax"
+):
     """Random weights, biases too, with the feedback that a rule has."""
     rng = np.random.default_rng(depth)
     sizes = sizes or (INPUTS, *WIDTHS[:depth], CLASSES)
@@ -54,7 +56,7 @@ def random_net(rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, siz
         inverses = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, highest + 1)}
     if rule in ("ddtp_linear", "fa", "dfa", "drtp", "kp", "weight_mirror"):
         maps = {i: (weight,) for i, (weight, _) in maps.items()}
-    return reference.Net(forward, inverses, maps, s, r, inverse_first)
+    return reference.Net(forward, inverses, maps, s, r, inverse_first, output)
 
 
 def random_batch():
@@ -87,7 +89,7 @@ def flat(layers):
 def library(
     net,
     rule="dtp",
-    loss="sparse_categorical_crossentropy",
+    loss=None,
     metrics=("accuracy",),
     inverse_optimizer=None,
     **settings,
@@ -107,7 +109,12 @@ def library(
         settings["feedback_units"] = FEATURES
     if rule == "weight_mirror":
         settings = {"inverse_l2": 0.0, **settings}
-    network = dtp_tf.DTPNetwork(pairs, len(net.f[net.last][1]), rule=BY_NAME[rule](**settings))
+    network = dtp_tf.DTPNetwork(
+        pairs,
+        len(net.f[net.last][1]),
+        rule=BY_NAME[rule](**settings),
+        output_activation=net.output,
+    )
     network.compile(
         keras.optimizers.SGD(FORWARD_RATE),
         inverse_optimizer or keras.optimizers.SGD(INVERSE_RATE),

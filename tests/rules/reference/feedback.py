@@ -8,6 +8,7 @@ output for this input. `eps` lists the normal numbers of each draw.
 import numpy as np
 
 from reference.net import (
+    answers,
     dense_gradients,
     f,
     features,
@@ -32,10 +33,10 @@ def dtp(net, h, y, i, sigma, eps):
 
 
 def sdtp(net, h, y, i, sigma, eps):
-    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives probabilities"""
+    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives the answers"""
     above = f(net, i, h[i - 1] + sigma * eps[0])
     if i == net.last:
-        above = probabilities(above)
+        above = answers(above, net.output)
     error = g(net, i, above) - h[i - 1]
     return squared(error), [(above, 2 * error)]
 
@@ -114,7 +115,7 @@ def ccl(net, h, y, i, sigma, eps):
 
 def kp(net, h, y, i, sigma, eps):
     """< h_{i-1}, delta_i B_i >, delta_i = signal_i s'(a_i)"""
-    signal = logits_gradient(h, y) if i == net.last else fa(net, h, y)[i]
+    signal = logits_gradient(h, y, net.output) if i == net.last else fa(net, h, y)[i]
     delta = signal * slope(net, i, h[i])
     return (h[i - 1] * q(net, i, delta)).sum(axis=1), [(delta, h[i - 1])]
 

@@ -24,7 +24,7 @@ def forward_gradients(rule, net, h, y, eta):
     else:
         t = TARGETS[rule](net, h, y, eta)
         by_h = {i: 2 * (h[i] - t[i]) for i in t}
-    by_h[net.last] = logits_gradient(h, y)
+    by_h[net.last] = logits_gradient(h, y, net.output)
     return {i: dense_gradients(h[i - 1], by_h[i] * slope(net, i, h[i])) for i in by_h}
 
 

@@ -6,7 +6,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from helpers import StopAfter, digits, invoke, refusal, succeeded, train
+from helpers import REPO, StopAfter, digits, invoke, refusal, succeeded, train
 from keras import layers
 from PIL import Image
 
@@ -172,6 +172,14 @@ def test_a_function_gets_the_shape_and_the_classes_and_may_take_flat_inputs(prog
         network = built(f"{file}:{name}", rule="bp")
         assert [type(pair).__name__ for pair in network.pairs] == kinds
         assert network.example_shape == (8, 8, 1) and network.units == 10
+
+
+def test_the_model_of_the_page_on_training_becomes_a_network(tmp_path):
+    page = (REPO / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r'```python\n("""mine.py""".*?)```', page, re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    network = built(f"{tmp_path / 'mine.py'}:small_resnet", rule="ldrl")
+    assert [type(pair).__name__ for pair in network.pairs] == ["Conv2DPair", "BlockPair"]
 
 
 @pytest.mark.parametrize(

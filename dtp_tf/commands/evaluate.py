@@ -3,8 +3,9 @@
 import click
 
 from dtp_tf.commands.options import (
+    anyway_option,
     data_dir_option,
-    dataset_option,
+    echo,
     json_option,
     model_argument,
     print_json,
@@ -17,32 +18,47 @@ from dtp_tf.processes.quiet import import_tensorflow
 @model_argument
 @click.option(
     "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Which images.",
+    type=click.Choice(["test", "validation", "train", "all"]),
+    help="Which images; all = of another folder. [default: test; all of a folder without test/]",
 )
+@click.option(
+    "--image-folder", type=click.Path(), help="Other images: a folder with the model's classes."
+)
+@click.option(
+    "--dataset",
+    help="Another data set with the model's classes; or the model's own, which is then downloaded.",
+)
+@anyway_option
 @rule_option
-@dataset_option
 @data_dir_option
 @json_option
-def evaluate(model, split, rule, dataset, data_dir, as_json):
+def evaluate(model, split, image_folder, dataset, anyway, rule, data_dir, as_json):
     """Report accuracy, overall and per class.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
+    It is evaluated on the data that it was trained on, if they have not changed since; or on
+    others, whose classes must have the same names, in any order.
     """
+    if image_folder is not None and dataset is not None:
+        raise click.UsageError("--image-folder and --dataset exclude each other: drop one.")
     import_tensorflow()
     from dtp_tf.console.console import show_report
     from dtp_tf.console.tables import make_console
-    from dtp_tf.data.sets import load_recorded_data
     from dtp_tf.evaluating.evaluation import evaluate as evaluate_model
+    from dtp_tf.network.objectives import recipe_loss
+    from dtp_tf.sharing.model_data import model_split
     from dtp_tf.sharing.opening import open_model
 
     saved = open_model(model, rule)
-    data = load_recorded_data(saved.recipe(), data_dir, dataset)
-    saved.check_fits(data)
-    result = evaluate_model(saved.model, getattr(data, split), saved.class_names)
+    images, name, warning = model_split(
+        saved, model, split, image_folder=image_folder, dataset=dataset, data_dir=data_dir,
+        anyway=anyway,
+    )  # fmt: skip
+    if warning:
+        echo(f"warning: {warning}", err=True)
+    loss = recipe_loss(saved.recipe()) if "recipe" in saved.about else None
+    result = evaluate_model(saved.model, images, saved.class_names, loss=loss)
     if as_json:
         print_json(result)
     else:
-        show_report(make_console(), result, f"{data.name} {split}")
+        show_report(make_console(), result, name)

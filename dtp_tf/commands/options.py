@@ -64,14 +64,25 @@ def export_dir_option(command):
     )(command)
 
 
-def keep_option(command):
-    """Add `--keep`."""
-    return click.option(
-        "--keep",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Remove all exported versions but the N highest. [default: keep all]",
-    )(command)
+def keep_options(command):
+    """Add `--keep` and `--keep-others`."""
+    options = (
+        click.option(
+            "--keep",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Remove all exported versions but the N highest. [default: keep all]",
+        ),
+        click.option(
+            "--keep-others/--no-keep-others",
+            default=True,
+            show_default=True,
+            help="With --keep: leave alone the versions of other data or of another recipe.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def machine_options(command):

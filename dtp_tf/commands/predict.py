@@ -34,7 +34,8 @@ from dtp_tf.processes.quiet import import_tensorflow
 @json_option
 @click.pass_context
 def predict(ctx, paths, top, url, batch_size, rule, as_json, **connection):
-    """Name the classes of image files, best first, with scores from 0 to 1.
+    """Name the classes of image files, best first, with scores: from 0 to 1, but those of a linear
+    output.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     Images are PNG, JPEG, GIF, WEBP, BMP, TIFF or PPM files of any size up to 100 million pixels,

@@ -11,7 +11,7 @@ from dtp_tf.commands.options import (
     data_dir_option,
     export_dir_option,
     json_option,
-    keep_option,
+    keep_options,
     machine_options,
     print_json,
     setting_options,
@@ -29,10 +29,11 @@ from dtp_tf.recipes.recipe import recipe as find_recipe
 @click.option("--config", type=click.Path(), help="JSON or YAML file of settings, below the flags.")
 @click.option("--resume", type=click.Path(), metavar="RUN", help="Continue the run in this folder.")
 @click.option("--run-dir", type=click.Path(), help="The run's folder. [default: runs/TIME-RECIPE]")
+@click.option("--name", help="Name of the export. [default: the recipe's, or other data's]")
 @anyway_option
 @data_dir_option
 @export_dir_option
-@keep_option
+@keep_options
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
 @machine_options
 @json_option
@@ -42,10 +43,12 @@ def train(
     config,
     resume,
     run_dir,
+    name,
     anyway,
     data_dir,
     export_dir,
     keep,
+    keep_others,
     no_export,
     device,
     jit,
@@ -94,7 +97,9 @@ def train(
         data_dir=data_dir,
         run_dir=run_dir,
         export_dir=None if no_export else export_dir,
+        name=name,
         keep=keep,
+        keep_others=keep_others,
         anyway=anyway,
         console=make_console(stderr=as_json),
         **dataclasses.asdict(machine),

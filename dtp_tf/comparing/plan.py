@@ -19,7 +19,7 @@ from dtp_tf.recipes.settings import did_you_mean
 HELD_EQUAL = tuple(
     "recipe dataset image_folder image_size validation_fraction preprocessing flip crop "
     "pixel_noise units activation transmission initializer init batch_size epochs early_stopping "
-    "precision deterministic".split()
+    "class_weights precision deterministic".split()
 )
 MAX_SEEDS = 1_000
 

@@ -224,7 +224,7 @@ def draw_comparison(results, path):
         _draw_mean(axes[0], [_column(run, "val_accuracy", 100) for run in runs], looks[rule])
         _draw_mean(axes[1], [_column(run, "loss") for run in runs], looks[rule])
     _accuracy_axis(axes[0], by_rule)
-    axes[1].set(title="training loss (nats)", yscale="log")
+    axes[1].set(title="training loss", yscale="log")
     plain = FuncFormatter(lambda value, _: f"{value:g}")
     axes[1].yaxis.set_major_formatter(plain)
     axes[1].yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))

@@ -77,7 +77,7 @@ def show_network(console, network, recipe):
     for i, pair in enumerate(network.layers_up):
         is_output = pair is network.output_pair
         below, above = shape_text(pair.below), shape_text(pair.above)
-        activation = "softmax" if is_output else activation_text(pair)
+        activation = network.output_activation if is_output else activation_text(pair)
         dropout = f"dropout {pair.dropout:g}" if pair.dropout else ""
         words = (below, "->", above, pair.kind, activation, dropout)
         shape = " ".join(word for word in words if word)
@@ -135,18 +135,26 @@ def epoch_line(epoch, epochs, logs):
 
 
 def show_report(console, result, what):
-    """Print accuracy overall and per class."""
+    """Print accuracy overall and per class, and how many images there are of each.
+
+    Reports of older versions have neither numbers of images nor the balanced accuracy.
+    """
+    counts = [sum(row) for row in result.get("confusion_matrix", ())]
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
-    table.add_column("accuracy", justify="right")
-    for name, accuracy in result["per_class"].items():
-        table.add_row(cell(name), "-" if accuracy is None else f"{accuracy:.2%}")
+    for name in ["accuracy"] + ["images"] * bool(counts):
+        table.add_column(name, justify="right")
+    for i, (name, accuracy) in enumerate(result["per_class"].items()):
+        share = "-" if accuracy is None else f"{accuracy:.2%}"
+        table.add_row(cell(name), share, *(f"{n:,}" for n in counts[i : i + 1]))
     console.print(table)
-    console.print(
-        f"{what}: accuracy {result['accuracy']:.2%}, loss {result['loss']:.4f}, "
-        f"{result['images']:,} images",
-        markup=False,
-    )
+    parts = [f"accuracy {result['accuracy']:.2%}"]
+    if "balanced_accuracy" in result:
+        parts.append(f"balanced accuracy {result['balanced_accuracy']:.2%}")
+    if "top_5_accuracy" in result and len(result["per_class"]) > 5:
+        parts.append(f"top-5 accuracy {result['top_5_accuracy']:.2%}")
+    parts += [f"loss {result['loss']:.4f}", f"{result['images']:,} images"]
+    console.print(f"{what}: {', '.join(parts)}", markup=False)
 
 
 class Display(keras.callbacks.Callback):

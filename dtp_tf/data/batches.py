@@ -24,18 +24,29 @@ class TrainingBatches:
         batch_size: images per batch; a smaller split is one batch.
         seed: a whole number from 0.
         flip, crop, pixel_noise: see `augment`.
+        class_weights: None, or "balanced": each image then has a weight, so that all classes count
+            alike in a pass; see `balanced`.
         part: (number, parts): which of equal parts of each batch `dataset` gives, from 0.
 
     Raises:
         SettingError: `crop` is not below the images' sides.
 
     Attributes:
-        dataset: a `tf.data.Dataset` of (images, labels): the pass that `select` chose last.
+        dataset: a `tf.data.Dataset` of (images, labels), or (images, labels, weights): the pass
+            that `select` chose last.
         steps: batches per pass.
     """
 
     def __init__(
-        self, split, batch_size, seed, flip=False, crop=0, pixel_noise=0.0, part=(0, 1)
+        self,
+        split,
+        batch_size,
+        seed,
+        flip=False,
+        crop=0,
+        pixel_noise=0.0,
+        class_weights=None,
+        part=(0, 1),
     ):
         side = min(split.images.shape[1:3])
         if crop >= side:
@@ -49,6 +60,7 @@ class TrainingBatches:
         # some memory behind each time.
         with tf.device("CPU"):
             images, labels = tf.constant(split.images), tf.constant(split.labels)
+            weights = None if class_weights is None else tf.constant(balanced(split.labels))
             self._order = tf.Variable(tf.zeros((self.steps, self.size), tf.int64))
             self._keys = tf.Variable(tf.zeros((self.steps, 2), tf.int64))
 
@@ -58,7 +70,10 @@ class TrainingBatches:
             chosen = tf.gather(images, indices)
             if flip or crop or pixel_noise:
                 chosen = augment(chosen, self._keys[step], flip, crop, pixel_noise, place)
-            return chosen, tf.gather(labels, indices)
+            batch_labels = tf.gather(labels, indices)
+            if weights is None:
+                return chosen, batch_labels
+            return chosen, batch_labels, tf.gather(weights, batch_labels)
 
         steps = tf.data.Dataset.range(self.steps)
         batches = steps.map(batch, num_parallel_calls=PARALLEL).prefetch(2)
@@ -70,3 +85,16 @@ class TrainingBatches:
         self._order.assign(order[: self.steps * self.size].reshape(self.steps, self.size))
         keys = np.random.default_rng((self._seed, epoch, passage, 1))
         self._keys.assign(keys.integers(2**31, size=(self.steps, 2)))
+
+
+def balanced(labels):
+    """Return a weight for each class, float32: n / (classes * n of the class).
+
+    With them every class that has images counts alike, and the mean weight of the images is 1.
+
+    >>> balanced(np.array([0, 0, 1, 2, 2, 2])).tolist()
+    [1.0, 2.0, 0.6666666865348816]
+    """
+    counts = np.bincount(labels)
+    weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return np.where(counts > 0, weights, 0).astype(np.float32)

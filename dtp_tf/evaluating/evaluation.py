@@ -7,29 +7,34 @@ from dtp_tf.data.images import fit_image
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 
+TOP = 5  # answers that `top_5_accuracy` looks at
 
-def evaluate(model, split, class_names, batch_size=1000):
+
+def evaluate(model, split, class_names, batch_size=1000, loss=None):
     """Return a report on a classifier as JSON types.
 
     Args:
-        model: a Keras model, uint8 images -> class probabilities.
+        model: a Keras model, uint8 images -> a score for each class, such as its probability.
         split: a `dtp_tf.data.sets.Split`.
         class_names: one name per class.
         batch_size: images per step.
+        loss: a Keras loss of one-hot labels; cross-entropy in nats by default.
 
     Returns:
-        A dict: "accuracy" (0 .. 1), "loss" (mean cross-entropy in nats), "images" (their number),
+        A dict: "accuracy" (0 .. 1), "balanced_accuracy" (the mean of the classes' accuracies),
+        "top_5_accuracy" (how often the class is one of the five best answers; 1 for five classes
+        or fewer), "loss" (mean over the images), "images" (their number),
         "per_class" (accuracy by class name; None where the split has no image of the class) and
         "confusion_matrix" (rows: true classes; columns: answers; numbers of images).
 
     Raises:
         UserError: a score is not finite.
     """
-    return report(finite(predict(model, split, batch_size)), split.labels, class_names)
+    return report(finite(predict(model, split, batch_size)), split.labels, class_names, loss)
 
 
 def predict(model, split, batch_size=1000):
-    """Return class probabilities for a split, float32 `(n, classes)`."""
+    """Return the scores of each class for a split, float32 `(n, classes)`."""
     parts = [model(images, training=False) for images, _ in split.batches(batch_size)]
     return np.concatenate([np.asarray(part) for part in parts])
 
@@ -44,17 +49,20 @@ def finite(scores):
     return scores
 
 
-def report(probabilities, labels, class_names):
-    """Return the report of `evaluate` for given class probabilities, `(n, classes)`."""
-    answers = probabilities.argmax(axis=-1)
+def report(scores, labels, class_names, loss=None):
+    """Return the report of `evaluate` for given scores, `(n, classes)`."""
+    answers = scores.argmax(axis=-1)
     classes = len(class_names)
     confusion = np.zeros((classes, classes), int)
     np.add.at(confusion, (labels, answers), 1)
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     totals = confusion.sum(axis=1)
+    recalls = [confusion[i, i] / totals[i] for i in range(classes) if totals[i]]
+    best = np.argsort(-scores, axis=-1, kind="stable")[:, :TOP]
     return {
         "accuracy": float(np.mean(answers == labels)),
-        "loss": float(-np.log(np.maximum(of_label, 1e-12)).mean()),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "top_5_accuracy": float(np.mean((best == labels[:, None]).any(axis=-1))),
+        "loss": _cross_entropy(scores, labels) if loss is None else _loss(loss, scores, labels),
         "images": len(labels),
         "per_class": {
             name: float(confusion[i, i] / totals[i]) if totals[i] else None
@@ -62,6 +70,15 @@ def report(probabilities, labels, class_names):
         },
         "confusion_matrix": confusion.tolist(),
     }
+
+
+def _cross_entropy(probabilities, labels):
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(of_label, 1e-12)).mean())
+
+
+def _loss(loss, scores, labels):
+    return float(loss(np.eye(scores.shape[-1], dtype=scores.dtype)[labels], scores))
 
 
 def answer(saved, paths, top):
@@ -73,7 +90,8 @@ def answer(saved, paths, top):
         top: classes per image, best first.
 
     Returns:
-        One dict per image: "image" (its path), "classes" and "scores" (0 .. 1).
+        One dict per image: "image" (its path), "classes" and "scores" (0 .. 1, but with
+        linear output).
 
     Raises:
         UserError: an image that is missing, damaged or too large, a model that takes no images, or
@@ -132,7 +150,7 @@ def draw_curves(history, path):
     # L-DRL's loss falls below 0.
     lowest = min((logs[name] for logs in history for name in inverse if name in logs), default=1)
     panels = [
-        ("loss (nats)", ["loss", "val_loss"], "linear"),
+        ("loss", ["loss", "val_loss"], "linear"),
         ("accuracy", ["accuracy", "val_accuracy"], "linear"),
         ("local loss", _named(history, "local_loss_"), "log"),
         ("inverse loss", inverse, "log" if lowest > 0 else "linear"),

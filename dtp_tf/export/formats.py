@@ -1,6 +1,7 @@
 """The forward network alone in formats for other runtimes, written by Keras and checked by running.
 
-Both take uint8 images `(n, H, W, C)` and give class probabilities, float32 `(n, classes)`.
+Both take uint8 images `(n, H, W, C)` and give class probabilities, or other numbers: float32
+`(n, units)`.
 """
 
 import contextlib
@@ -33,7 +34,7 @@ def write_format(classifier, kind, path):
     """Write a classifier in another format.
 
     Args:
-        classifier: a Keras model of stock layers, uint8 images -> class probabilities.
+        classifier: a Keras model of stock layers, uint8 images -> numbers.
         kind: "onnx" or "litert".
         path: of the file, with the suffix of the format.
 
@@ -47,7 +48,7 @@ def write_format(classifier, kind, path):
 
 
 def run_format(kind, path, images):
-    """Return the class probabilities that a written file gives for uint8 images.
+    """Return the numbers that a written file gives for uint8 images.
 
     Raises:
         UserError: it cannot be run; a converter may write operations that no runtime knows.

@@ -35,7 +35,12 @@ def check_directory(directory):
         )
 
 
-def publish(home, write, keep=None):
+def all_alike(path, other):
+    """Count every version, whatever it is."""
+    return True
+
+
+def publish(home, write, keep=None, is_counted=all_alike):
     """Write a new version, one above the highest, and return its path.
 
     What killed processes left behind is removed: at once if it was being removed, or written on
@@ -46,6 +51,8 @@ def publish(home, write, keep=None):
         write: a function that makes the version's folder and fills it, given a path on the same
             disk. If it raises, nothing is published.
         keep: how many versions to keep, the highest and the new one; all by default.
+        is_counted: a function of a version and the new one: whether `keep` is about it. Others
+            stay.
 
     Raises:
         UserError: `home` is a link that leads out of the folder that it lies in.
@@ -60,7 +67,8 @@ def publish(home, write, keep=None):
             write(hidden)
             with _alone(home):
                 path = _give_number(hidden, home)
-                old = [] if keep is None else [_hide(one) for one in _superfluous(home, keep, path)]
+                found = [] if keep is None else _superfluous(home, keep, path, is_counted)
+                old = [_hide(one) for one in found]
         for one in old:
             shutil.rmtree(one, ignore_errors=True)
         return path
@@ -93,8 +101,9 @@ def _give_number(hidden, home):
                 raise
 
 
-def _superfluous(home, keep, new):
+def _superfluous(home, keep, new, is_counted):
     folders = [path for path in _numbered(home) if path.is_dir() and not path.is_symlink()]
+    folders = [path for path in folders if is_counted(path, new)]
     return [path for path in folders[:-keep] if path != new]
 
 

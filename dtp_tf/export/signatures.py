@@ -11,12 +11,13 @@ ENCODED = "image/encoded"  # the feature of a tf.Example that holds an image fil
 CLASSIFY = "tensorflow/serving/classify"  # the method of the `:classify` API
 
 
-def write_saved_model(classifier, class_names, path):
-    """Write a SavedModel that answers by three signatures.
+def write_saved_model(classifier, class_names, path, probabilities=True):
+    """Write a SavedModel that answers by three signatures, or without classes by the first two.
 
     `serving_default`: `images`, uint8 `(n, H, W, C)` -> `classes`, string `(n, k)`, and `scores`,
     float32 `(n, k)`, best first (k = 5 at most), and `probabilities`, float32 `(n, classes)`, in
-    the order of the labels.
+    the order of the labels; `outputs` in their place where they are none. Without classes,
+    `outputs` alone.
 
     `image_bytes`: `image_bytes`, string `(n,)` of image files -> the same, and `errors`, string
     `(n,)`, empty where all is well.
@@ -28,9 +29,10 @@ def write_saved_model(classifier, class_names, path):
     others its row is marked, see `mark`.
 
     Args:
-        classifier: a Keras model, uint8 images -> class probabilities.
-        class_names: one name per class.
+        classifier: a Keras model, uint8 images -> class probabilities, or other numbers.
+        class_names: one name per class; None where there are no classes.
         path: a folder that does not exist.
+        probabilities: whether the numbers are probabilities.
     """
     pixels = tf.TensorSpec(classifier.input_shape, tf.uint8, name="images")
     files = tf.TensorSpec((None,), tf.string, name="image_bytes")
@@ -39,12 +41,12 @@ def write_saved_model(classifier, class_names, path):
     decode = decoder(shape)
 
     def serving_default(images):
-        return answer(classifier, class_names, checked(images, "images", shape))
+        return answer(classifier, class_names, checked(images, "images", shape), probabilities)
 
     def image_bytes(image_bytes):
         files = checked(image_bytes, "image_bytes", ())
         pixels, errors = decode(files)
-        return mark(answer(classifier, class_names, pixels), errors)
+        return mark(answer(classifier, class_names, pixels, probabilities), errors)
 
     def classify(inputs):
         whole = image_bytes(encoded_images(checked(inputs, "inputs", ())))
@@ -53,18 +55,28 @@ def write_saved_model(classifier, class_names, path):
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", serving_default, input_signature=[pixels])
     archive.add_endpoint("image_bytes", image_bytes, input_signature=[files])
-    archive.add_endpoint("classify", classify, input_signature=[examples])
+    if class_names is not None:
+        archive.add_endpoint("classify", classify, input_signature=[examples])
     archive.write_out(str(path), verbose=False)
-    _set_method(path, "classify", CLASSIFY)
+    if class_names is not None:
+        _set_method(path, "classify", CLASSIFY)
 
 
-def answer(classifier, class_names, images):
+def numbers_name(class_names, probabilities=True):
+    """Return under which name an export answers with all that the network gives."""
+    return "probabilities" if probabilities and class_names is not None else "outputs"
+
+
+def answer(classifier, class_names, images, probabilities=True):
     """Return the named outputs for uint8 images `(n, H, W, C)`."""
-    probabilities = tf.cast(classifier(images, training=False), tf.float32)
-    scores, indices = tf.math.top_k(probabilities, k=min(SHOWN, len(class_names)))
+    numbers = tf.cast(classifier(images, training=False), tf.float32)
+    name = numbers_name(class_names, probabilities)
+    if class_names is None:
+        return {name: numbers}
+    scores, indices = tf.math.top_k(numbers, k=min(SHOWN, len(class_names)))
     # A constant instead of a lookup table, which a server would have to initialize.
     classes = tf.gather(tf.constant([str(name) for name in class_names]), indices)
-    return {"classes": classes, "scores": scores, "probabilities": probabilities}
+    return {"classes": classes, "scores": scores, name: numbers}
 
 
 def mark(outputs, errors):

@@ -15,29 +15,31 @@ SIZES = (1, 8)  # images per request
 FILE = "tf_serving_warmup_requests"  # in `assets.extra`; the name that servers look for
 
 
-def write_warmup(path, name, images):
+def write_warmup(path, name, images, classify=True):
     """Write requests to every signature of an export.
 
     Args:
         path: of the SavedModel.
         name: of the model, as clients call it.
         images: uint8 `(n, H, W, C)`; the requests show the first of them.
+        classify: whether there is a signature for the `:classify` API.
     """
     folder = pathlib.Path(path) / "assets.extra"
     folder.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / FILE)) as writer:
-        for request in warmup_requests(name, images):
+        for request in warmup_requests(name, images, classify):
             writer.write(request.SerializeToString(deterministic=True))
 
 
-def warmup_requests(name, images):
+def warmup_requests(name, images, classify=True):
     """Return a `PredictionLog` for each signature with one image and with a small batch."""
     logs = []
     for batch in [images[:size] for size in SIZES]:
         files = [encode_pixels(image) for image in batch]
         logs.append(_predict(name, "serving_default", "images", batch))
         logs.append(_predict(name, "image_bytes", "image_bytes", np.array(files, object)))
-        logs.append(_classify(name, [example(file) for file in files]))
+        if classify:
+            logs.append(_classify(name, [example(file) for file in files]))
     return logs
 
 

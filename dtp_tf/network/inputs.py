@@ -38,6 +38,15 @@ def check_fixed(preprocessing):
         )
 
 
+def check_unmasked(h):
+    """Raise `SettingError` if the preprocessing gave a mask beside its output."""
+    if getattr(h, "_keras_mask", None) is not None:  # where Keras keeps it
+        raise SettingError(
+            "`preprocessing` gives a mask, which neither pairs nor local losses heed; leave the "
+            "mask out, and give examples that are not to count a `sample_weight` of 0."
+        )
+
+
 def _several(given):
     return SettingError(
         f"a network takes one array of examples as `x`, got a {type(given).__name__}; join what "

@@ -108,7 +108,7 @@ def check_labels(loss, y, answers, activation):
     )
 
 
-def check_mean(loss, y, answers):
+def check_mean(loss, y, answers, weighted=False):
     """Raise `SettingError` if the loss of two examples is not the mean of what each has alone.
 
     It is tried with numbers of no meaning, for what is not known to be a mean.
@@ -116,6 +116,7 @@ def check_mean(loss, y, answers):
     Args:
         loss: of a compiled network.
         y, answers: labels and answers; of them only shapes and types count.
+        weighted: whether examples have weights.
     """
     units, facts = answers.shape[-1], LossFacts(loss, answers.shape[-1], y)
     if facts.kind is not None or None in y.shape[1:]:
@@ -124,23 +125,31 @@ def check_mean(loss, y, answers):
     p = rng.dirichlet(np.ones(units), size=2) if units > 1 else rng.uniform(size=(2, 1))
     floating = "float" in keras.backend.standardize_dtype(y.dtype)
     labels = rng.uniform(size=shape) if floating else rng.integers(2, size=shape)
-    together, first, second = _tried(keras.losses.get(loss), labels, p)
-    if not np.isclose((first + second) / 2, together, 1e-3) and np.isfinite(first + second):
+    both, first, second = _tried(keras.losses.get(loss), labels, p)
+    together, alone = np.mean(both), [np.mean(first), np.mean(second)]
+    if not np.isclose(np.mean(alone), together, 1e-3) and np.isfinite(alone).all():
         raise SettingError(
             f"`loss` {facts.name} is no mean over the batch, by which targets are scaled: of two "
-            f"examples it is {together:.6g}, and of each alone {first:.6g} and {second:.6g}; "
+            f"examples it is {together:.6g}, and of each alone {alone[0]:.6g} and {alone[1]:.6g}; "
             "return a loss for each example, (batch,), or their mean."
+        )
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if np.ndim(both) == 0 and np.isfinite(both) and (weighted or replicas > 1):
+        what = "weigh" if weighted else "share"
+        why = "the examples have weights" if weighted else f"there are {replicas} replicas"
+        raise SettingError(
+            f"`loss` {facts.name} gives one number for the whole batch, which leaves nothing to "
+            f"{what}, and {why}; return a loss for each example, (batch,)."
         )
 
 
 def _tried(loss, labels, answers):
-    """The loss of two examples, of the first and of the second; not a number where it fails."""
+    """The losses of two examples, of the first and of the second; no numbers where it fails."""
+    each = loss.call if isinstance(loss, keras.losses.Loss) else loss
     dtype = keras.config.floatx()
     with tf.init_scope():  # at once, while a step is traced
         y, p = tf.constant(labels, dtype), tf.constant(answers, dtype)
         try:
-            return [
-                float(tf.reduce_mean(loss(y[a:b], p[a:b]))) for a, b in ((0, 2), (0, 1), (1, 2))
-            ]
+            return [np.asarray(each(y[a:b], p[a:b])) for a, b in ((0, 2), (0, 1), (1, 2))]
         except Exception:  # training has its own numbers, and the loss may say what is wrong there
-            return [np.nan] * 3
+            return [np.array(np.nan)] * 3

@@ -1,5 +1,6 @@
 """`DTPNetwork`: a stack of layer pairs, an output layer and a learning rule."""
 
+import functools
 import itertools
 
 import keras
@@ -7,28 +8,26 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.classifier import stock_classifier
-from dtp_tf.network.inputs import build_preprocessing, check_shape, check_single
+from dtp_tf.network.inputs import (
+    build_preprocessing,
+    check_shape,
+    check_single,
+    check_unmasked,
+)
 from dtp_tf.network.outputs import ACTIVATIONS, check_output
 from dtp_tf.network.saved import Saved
+from dtp_tf.network.sources import Sources
 from dtp_tf.network.trainer import LocalTrainer
-from dtp_tf.numerics.noise import uniform
+from dtp_tf.numerics.noise import step_seed, uniform
 from dtp_tf.numerics.precision import is_mixed
 from dtp_tf.numerics.sampling import bernoulli, first_sampled, sampled_passes
 from dtp_tf.pairs.dense import DensePair
-from dtp_tf.presets.folder import shipped_presets
 from dtp_tf.rules.base import Rule, TargetRule
 from dtp_tf.rules.dtp import DTP
 
 
-class _Presets:
-    """Reads the table of shipped presets when it is looked at."""
-
-    def __get__(self, instance, owner):
-        return shipped_presets()
-
-
 @keras.saving.register_keras_serializable("dtp_tf")
-class DTPNetwork(LocalTrainer, Saved, keras.Model):
+class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
     """A network whose hidden layers learn from local targets instead of backpropagation.
 
     With h_0 the preprocessed input, h_i = f_i(h_{i-1}) the activations of the pairs i = 1 .. M-1
@@ -53,6 +52,8 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
         output_activation: "softmax" for classes that exclude each other; "sigmoid" for two classes
             (one unit) or several labels at once; "linear" for any numbers, or logits.
         classes: another name of `units`.
+        output_settings: other arguments of `keras.layers.Dense` for the output layer, a dict.
+        layer_names: other names of layers in `classifier()`, a dict; as of a converted model.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
     Attributes:
@@ -82,8 +83,6 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
     (20, 3)
     """
 
-    presets = _Presets()
-
     def __init__(
         self,
         pairs,
@@ -95,6 +94,8 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
         seed=0,
         output_activation="softmax",
         classes=None,
+        output_settings=None,
+        layer_names=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -126,6 +127,8 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
         self.preprocessing = preprocessing
         self.output_initializer = keras.initializers.get(output_initializer)
         self.output_transmission = output_transmission
+        self.output_settings = output_settings
+        self.layer_names = layer_names
         self.seed = seed
         # An activation that comes first in g answers to that of f, and the logits have none.
         first = pairs[-1].inverse_first
@@ -137,6 +140,7 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
             kernel_initializer=self.output_initializer,
             inverse_kernel_initializer=pairs[-1].inverse_kernel_initializer,
             transmission=output_transmission,
+            settings=output_settings,
             dtype=pairs[-1].dtype_policy,
             name="output",
         )
@@ -176,6 +180,8 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
             trainable=False,
             aggregation="only_first_replica",
         )
+        for number, layer in enumerate(self.layers_up):
+            layer.randomness = functools.partial(step_seed, self.seed, self.step, number)
         self.built = True
         self._build_optimizers()
 
@@ -208,7 +214,9 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
         check_single(inputs)
         if self.preprocessing is None:
             return inputs
-        return self.preprocessing(inputs, training=training)
+        h = self.preprocessing(inputs, training=training)
+        check_unmasked(h)
+        return h
 
     def activations(self, inputs, training=False):
         """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.
@@ -246,35 +254,6 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
         if self.layers_up[layer].transmission != "sample":
             return h
         return bernoulli(h, uniform(h, self.seed, self.step, layer))
-
-    # -- presets ----------------------------------------------------------------------------------
-
-    @classmethod
-    def from_preset(cls, name_or_folder, load_weights=True):
-        """Return a network with published weights.
-
-        It is compiled with the optimizers of its recipe, which have not begun: `fit` goes on from
-        its weights, and `compile` may come before.
-
-        Args:
-            name_or_folder: one of `DTPNetwork.presets`, or the folder of a preset.
-            load_weights: whether to load its weights; otherwise the same network with weights
-                drawn afresh.
-
-        Raises:
-            UserError: there is no such preset, or it is damaged, foreign or of a newer version.
-
-        Example:
-
-        >>> import dtp_tf
-        >>> network = dtp_tf.DTPNetwork.from_preset("digits_mlp_dtp")
-        >>> network.example_shape
-        (8, 8, 1)
-        """
-        # Here, for reading needs Keras, which imports this module as soon as it is there.
-        from dtp_tf.presets.reading import read_preset
-
-        return read_preset(name_or_folder, load_weights)[0]
 
     # -- views ------------------------------------------------------------------------------------
 
@@ -343,6 +322,8 @@ class DTPNetwork(LocalTrainer, Saved, keras.Model):
             "output_initializer": serialize(self.output_initializer),
             "output_transmission": self.output_transmission,
             "seed": self.seed,
+            "output_settings": serialize(self.output_settings),
+            "layer_names": self.layer_names,
         }
 
     @classmethod

@@ -4,6 +4,7 @@ import pathlib
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
 from dtp_tf.errors import SettingError
 
@@ -46,14 +47,15 @@ class Saved:
         Raises:
             SettingError: a file of Keras's legacy format, HDF5.
         """
-        name = pathlib.Path(filepath).name
-        if name.lower().endswith((".h5", ".hdf5")):
-            raise SettingError(
-                f"Keras's legacy format has no place for a network with inverses, got {name}; save "
-                "it as NAME.keras, its weights alone by save_weights('NAME.weights.h5'), or its "
-                "forward layers alone by classifier().save(..)."
-            )
+        if pathlib.Path(filepath).suffix.lower() in (".h5", ".hdf5"):
+            raise _legacy()  # before Keras opens the file
         super().save(filepath, *args, **kwargs)
+
+    def get_config(self):
+        # `keras.saving.save_model` would write a legacy file that it cannot load.
+        if global_state.get_global_attribute("use_legacy_config", None):
+            raise _legacy()
+        return super().get_config()
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
@@ -71,3 +73,11 @@ class Saved:
         """The states of the layers' random numbers, which Keras leaves out of its files."""
         others = {id(one) for one in (*self.weights, *self.metrics_variables)}
         return [one for one in self.variables if id(one) not in others]
+
+
+def _legacy():
+    return SettingError(
+        "Keras's legacy format, .h5, has no place for a network with inverses; save it as "
+        "NAME.keras, its weights alone by save_weights('NAME.weights.h5'), or its forward layers "
+        "alone by classifier().save(..)."
+    )

@@ -80,7 +80,6 @@ class LocalTrainer(OwnOptimizers):
             jit_compile=jit_compile,
             **kwargs,
         )
-        self._loss_unknown = True  # until it has seen the types of labels and answers
         self._take_optimizers(inverse_optimizer)
 
     def build_metrics(self, x, y):
@@ -108,9 +107,7 @@ class LocalTrainer(OwnOptimizers):
         """As `keras.Model.compute_loss`, for labels of the shape that the loss takes."""
         if self.compiled:
             check_labels(self.loss, y, y_pred, self.output_activation)
-        if self.compiled and self._loss_unknown:
-            check_mean(self.loss, y, y_pred)
-            self._loss_unknown = False
+            check_mean(self.loss, y, y_pred, sample_weight is not None)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def train_step(self, data):

@@ -67,7 +67,7 @@ def rate(optimizer):
 def begin_averages(optimizer):
     """Let the averages of an optimizer that has made no step be its weights."""
     for one in parts(optimizer):
-        if one.use_ema and one.built and int(one.iterations) == 0:
+        if one.use_ema and one.built and int(tf.convert_to_tensor(one.iterations)) == 0:
             pairs = zip(one._trainable_variables, one._model_variables_moving_average, strict=True)
             for variable, average in pairs:
                 average.assign(variable)

@@ -38,6 +38,11 @@ _MATCHED = {
 }
 
 
+def has_matched(activation):
+    """Whether `matched` knows an activation of that name."""
+    return activation in _MATCHED
+
+
 def matched(activation):
     """Return the function whose slope at s(a) is s'(a), for the activation s of that name.
 

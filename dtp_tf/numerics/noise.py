@@ -52,6 +52,17 @@ def orthogonal(like, seed, step, updates, layer, k, call):
     return tf.cast(tf.reshape(directions, (-1, *shape)), like.dtype)
 
 
+def step_seed(seed, step, *key):
+    """Return the state of a `keras.random.SeedGenerator` for a layer in a training step, uint32
+    `(2,)`; each replica has its own."""
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        key = (*key, tf.distribute.get_replica_context().replica_id_in_sync_group)
+    state = tf.stack([tf.cast(seed, tf.int64), tf.convert_to_tensor(step)])
+    for number in key:
+        state = tf.random.experimental.stateless_fold_in(state, number)
+    return tf.random.stateless_uniform((2,), state, None, None, tf.uint32)
+
+
 def _signs(uniform_numbers):
     """-1 or 1 for numbers from 0 to 1."""
     return tf.where(uniform_numbers < 0.5, -1.0, 1.0)

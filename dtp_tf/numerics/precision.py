@@ -42,12 +42,12 @@ def exact(policy):
     return keras.DTypePolicy(policy.variable_dtype) if is_mixed(policy) else policy
 
 
-def exact_copy(layer):
+def exact_copy(layer, name=None):
     """Return a new layer (or operation) of the same configuration that computes with exact
-    numbers."""
+    numbers, of another name if there is one."""
     if isinstance(layer, keras.Model):
         return keras.models.clone_model(layer, clone_function=exact_copy)
-    config = layer.get_config()
+    config = {**layer.get_config(), "name": name or layer.name}
     if isinstance(layer, keras.Layer) and is_mixed(layer.dtype_policy):
         config["dtype"] = exact(layer.dtype_policy).name
     return type(layer).from_config(config)

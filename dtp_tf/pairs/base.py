@@ -38,6 +38,8 @@ class LayerPair(keras.layers.Layer):
         inverse_activation, inverse_kernel_initializer: of g, which the output layer's inverse and
             other feedback weights take over.
         transmission: what gets through to f and g; see `DensePair`.
+        randomness: in a network, gives the seed of all that f draws in a training step, uint32
+            `(2,)`; None for a pair by itself.
         transposable: whether `transposed_layer` can tell the form of f's backward pass.
     """
 
@@ -46,6 +48,7 @@ class LayerPair(keras.layers.Layer):
     inverse_activation = staticmethod(keras.activations.linear)
     inverse_kernel_initializer = "orthogonal"
     transposable = False
+    randomness = None
 
     def __init__(self, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

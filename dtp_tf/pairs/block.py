@@ -20,7 +20,8 @@ class BlockPair(LayerPair):
     statistics of the batch, and its running ones take them in exactly once a step, however often
     the rule asks for f at other points. Everywhere else the running statistics count, so that
     answers do not depend on what else is in a batch. Replicas have statistics of their own unless
-    the layers are `keras.layers.BatchNormalization(synchronized=True)`.
+    the layers are `keras.layers.BatchNormalization(synchronized=True)`. What f draws at random,
+    such as dropout, is drawn afresh each step, and once for all that the rule asks in it.
 
     Args:
         block: f: a Keras model or layer with one input and one output; built or not.
@@ -137,7 +138,8 @@ class BlockPair(LayerPair):
         (outputs, aux), state = self._trained(inputs)
         if update:
             for variable, value in zip(self._seen.non_trainable_variables, state, strict=True):
-                variable.assign(value)
+                if self.randomness is None or not _is_seed(variable):
+                    variable.assign(value)
         return None, outputs, aux
 
     def tell(self, inputs):
@@ -158,13 +160,27 @@ class BlockPair(LayerPair):
 
     def _trained(self, inputs):
         """Return f(inputs) in training with its notes, and what its state would become."""
+        state = [tf.convert_to_tensor(one) for one in self._seen.non_trainable_variables]
+        if self.randomness is not None:
+            state = self._seeded(state)
         results, state = self._seen.stateless_call(
             [tf.convert_to_tensor(one) for one in self._seen.trainable_variables],
-            [tf.convert_to_tensor(one) for one in self._seen.non_trainable_variables],
+            state,
             inputs,
             training=True,
         )
         return self._with_notes(results), state
+
+    def _seeded(self, state):
+        """Give each generator of random numbers the seed of this step, from which it draws the
+        same however often it is asked."""
+        seeded, count = [], 0
+        for variable, value in zip(self._seen.non_trainable_variables, state, strict=True):
+            if _is_seed(variable):
+                value = tf.cast(self.randomness() + tf.constant([0, count], tf.uint32), value.dtype)
+                count += 1 << 16  # a generator counts its draws there
+            seeded.append(value)
+        return seeded
 
     @property
     def kind(self):
@@ -209,3 +225,8 @@ class _Notes:
 def _inputs(layer):
     """Return how many inputs a layer has."""
     return len(layer.inputs) if is_functional(layer) else 1
+
+
+def _is_seed(variable):
+    """Whether a variable is the state of a `keras.random.SeedGenerator`."""
+    return variable.path.endswith("seed_generator_state")

@@ -45,6 +45,8 @@ class DensePair(LayerPair):
         inverse_first: whether r comes before the weights of g, as Ernoult et al. (2022) have it,
             and not after them, as Lee et al. (2015).
         transmission: "continuous", "sign" or "sample": what gets through to f and g.
+        settings: other arguments of `keras.layers.Dense` for f, a dict: `use_bias`,
+            `bias_initializer`, regularizers, constraints.
         **kwargs: see `LayerPair`. With `dtype` "mixed_bfloat16" the product of f takes bfloat16
             numbers, and all else is float32: see `dtp_tf.numerics.precision`.
 
@@ -90,6 +92,7 @@ class DensePair(LayerPair):
         inverse=True,
         inverse_first=False,
         transmission="continuous",
+        settings=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -113,7 +116,9 @@ class DensePair(LayerPair):
             kernel_initializer=self.kernel_initializer,
             name=f"{self.name}_forward",
             dtype=self.dtype_policy,
+            **(settings or {}),
         )
+        self.settings = settings
         self.inverse = inverse
         self.inverse_first = inverse_first
         self.transmission = transmission
@@ -238,4 +243,5 @@ class DensePair(LayerPair):
             "inverse": self.inverse,
             "inverse_first": self.inverse_first,
             "transmission": self.transmission,
+            "settings": keras.saving.serialize_keras_object(self.settings),
         }

@@ -134,20 +134,22 @@ class Graph:
             living = {one for one in living if last[one] > position}
         return [*found, self.output]
 
-    def run(self, value, call=None):
+    def run(self, value, call=None, part=None):
         """Return the values of all tensors by number, given that of the input.
 
         Args:
             value: a tensor or a `keras.KerasTensor`.
             call: called with a step, the arguments and keyword arguments; by default it calls the
                 step's layer.
+            part: what has `steps` of this graph and the number `before` of what goes into them;
+                by default all of it.
         """
-        values = {self.input: value}
+        values = {self.input if part is None else part.before: value}
 
         def fill(one):
             return values[one.number] if isinstance(one, Slot) else one
 
-        for step in self.steps:
+        for step in self.steps if part is None else part.steps:
             args = keras.tree.map_structure(fill, step.args)
             kwargs = keras.tree.map_structure(fill, step.kwargs)
             result = step.layer(*args, **kwargs) if call is None else call(step, args, kwargs)

@@ -49,7 +49,9 @@ def hub_card(facts):
 
 
 def _summary(facts):
-    text = f"A classifier of {_images(facts)} into {len(facts['class_names'])} classes"
+    names, text = facts["class_names"], f"A network that computes numbers from {_images(facts)}"
+    if names:
+        text = f"A classifier of {_images(facts)} into {len(names)} classes"
     recipe = facts.get("recipe")
     if recipe is not None:
         text += f", trained by the learning rule `{recipe['rule']}` with seed {recipe['seed']}"
@@ -67,8 +69,9 @@ def _images(facts):
 def _network(facts):
     lines = [
         f"- input: {_images(facts)}{', pixels 0 to 255' if facts.get('image_shape') else ''}",
-        f"- classes: {', '.join(map(_text, facts['class_names']))}",
     ]
+    if facts["class_names"]:
+        lines.append(f"- classes: {', '.join(map(_text, facts['class_names']))}")
     parameters = facts.get("parameters")
     if parameters is not None:
         lines.append(
@@ -132,7 +135,7 @@ def _accuracy(facts):
     ]
     text = (
         f"On the test split, which chose nothing: {test['accuracy']:.2%} of {test['images']:,} "
-        f"images, mean cross-entropy {test['loss']:.4f} nats.\n\n"
+        f"images, {_loss(facts, test)}.\n\n"
         "| class | accuracy |\n|---|---|\n" + "\n".join(rows)
     )
     if validation:
@@ -142,21 +145,42 @@ def _accuracy(facts):
     return text
 
 
+def _loss(facts, report):
+    recipe = facts.get("recipe") or {}
+    usual = recipe.get("output_activation", "softmax") == "softmax" and not (
+        recipe.get("loss") or recipe.get("label_smoothing")
+    )
+    if usual:
+        return f"mean cross-entropy {report['loss']:.4f} nats"
+    return f"mean loss {report['loss']:.4f}"
+
+
 def _limits(facts):
-    lines = [
-        f"- It knows its {len(facts['class_names'])} classes and nothing else: any other input is "
-        "given one of them too, perhaps with a high score.",
-        "- Scores are outputs of a softmax; nobody has calibrated them.",
-    ]
+    lines = []
+    if facts["class_names"]:
+        lines = [
+            f"- It knows its {len(facts['class_names'])} classes and nothing else: any other input "
+            "is given one of them too, perhaps with a high score.",
+            f"- {_scores(facts)}",
+        ]
     if facts.get("image_shape"):
         lines.append(
             f"- Every picture is resized to {_images(facts)}, without regard to its proportions."
         )
-    lines.append(
-        "- The accuracy holds for inputs like those of the test split; on others it was never "
-        "measured."
-    )
-    return "\n".join(lines)
+    if facts["class_names"]:
+        lines.append(
+            "- The accuracy holds for inputs like those of the test split; on others it was never "
+            "measured."
+        )
+    return "\n".join(lines) or UNKNOWN
+
+
+def _scores(facts):
+    output = (facts.get("recipe") or {}).get("output_activation", "softmax")
+    if output == "linear":
+        return "Scores are numbers near 1 for the class and near 0 for others, no probabilities."
+    whole = "" if output == "softmax" else ", one for each class by itself"
+    return f"Scores are outputs of a {output}{whole}; nobody has calibrated them."
 
 
 def _versions(facts):

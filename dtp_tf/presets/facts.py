@@ -42,7 +42,11 @@ DATA = mapping(
 # What `dtp_tf.evaluate` gives.
 REPORT = mapping(
     {"accuracy": SHARE, "loss": NUMBER, "images": COUNT, "per_class": by_name(maybe(SHARE))},
-    {"confusion_matrix": listed(listed(COUNT))},
+    {
+        "confusion_matrix": listed(listed(COUNT)),
+        "balanced_accuracy": SHARE,
+        "top_5_accuracy": SHARE,
+    },
 )
 SETTINGS = mapping({"rule": TEXT, "seed": WHOLE})  # `Recipe.from_dict` checks the others
 

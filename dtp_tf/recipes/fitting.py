@@ -3,6 +3,9 @@
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.layers_in_words import Dense, is_block
 
+# Rules that go back through one set of weights in each layer.
+ONE_KERNEL = ("fa", "sign_symmetry", "kp", "weight_mirror")
+
 
 def check_transmission(layers, transmission):
     """Raise `SettingError` for layers that a transmission has no use for.
@@ -35,9 +38,9 @@ def check_rule(layers, rule):
                 f"`rule` autoencoder decodes by the weights of a dense layer, and layer {number} "
                 f"is {_what(layer)}; use dense layers, or a rule such as dtp."
             )
-        if rule == "fa" and number > 1 and is_block(layer):
+        if rule in ONE_KERNEL and number > 1 and is_block(layer):
             raise SettingError(
-                f"`rule` fa needs layers with one set of weights, and layer {number} is "
+                f"`rule` {rule} needs layers with one set of weights, and layer {number} is "
                 f"{_what(layer)}; use a rule such as dfa, or leave the normalisation out."
             )
 

@@ -20,6 +20,10 @@ class NamedRecipe:
 
 
 _MNIST_LAYERS = (240,) * 7
+_RESNET18 = (
+    "conv 64 3 norm", "residual 64", "residual 64", "residual 128 /2", "residual 128",
+    "residual 256 /2", "residual 256", "residual 512 /2", "residual 512 average 4",
+)  # fmt: skip
 _LENET = ("conv 32 5 max 3/2 p1", "conv 64 5 max 3/2 p1", "dense 512")
 
 RECIPES = {
@@ -83,6 +87,26 @@ RECIPES = {
             ),
         },
     ),
+    "cifar10-resnet18": NamedRecipe(
+        "CIFAR-10 with the ResNet-18 of He et al. that begins with 3x3 pixels, as Ernoult et al. "
+        "have it in their code, a pair for each residual block; settings of our own, for a GPU.",
+        dict(
+            dataset="cifar10", layers=_RESNET18, activation="relu", preprocessing="imagenet",
+            flip=True, crop=4, batch_size=128, epochs=90, learning_rate=5e-4,
+            learning_rate_schedule="cosine", initializer="he_normal",
+        ),
+        {"ldrl": dict(inverse_steps=1, inverse_learning_rate=3e-3, inverse_epochs_before=1)},
+    ),
+    "cifar10-local": NamedRecipe(
+        "CIFAR-10 with the locally connected tanh network of Bartunov et al., settings of our own.",
+        dict(
+            dataset="cifar10", preprocessing="center",
+            layers=("local 64 5/2", "local 128 5/2", "local 256 3", "dense 1024"),
+            flip=True, crop=4, batch_size=128, epochs=30, learning_rate=3e-4,
+            learning_rate_schedule="cosine", initializer="glorot_uniform",
+        ),
+        {"dtp": dict(noise=0.1, inverse_initializer="glorot_uniform")},
+    ),
     "cifar10-allconv": NamedRecipe(
         "CIFAR-10 with convolutions of stride 2 in the place of pooling, as Bartunov et al. have "
         "them for target propagation; sizes and settings of our own.",
@@ -127,6 +151,15 @@ RECIPES = {
             learning_rate_schedule="cosine",
         ),
         {"ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2)},
+    ),
+    "mnist-local": NamedRecipe(
+        "MNIST with the locally connected tanh network of Bartunov et al.; settings of our own.",
+        dict(
+            dataset="mnist", layers=("local 32 3/2", "local 64 3/2", "dense 1024"), crop=2,
+            batch_size=100, epochs=30, learning_rate=3e-4, learning_rate_schedule="cosine",
+            initializer="glorot_uniform",
+        ),
+        {"dtp": dict(noise=0.1, inverse_initializer="glorot_uniform")},
     ),
     "mnist-paper": NamedRecipe(
         "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",

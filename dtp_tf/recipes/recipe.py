@@ -10,6 +10,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.recipes.fitting import check_rule, check_transmission
 from dtp_tf.recipes.layers_in_words import MOST_UNITS, Dense, parse_layers
 from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.outputs import LOSSES, OUTPUT_LOSSES, check_output
 from dtp_tf.recipes.settings import Setting, did_you_mean
 from dtp_tf.schema import brief
 
@@ -46,6 +47,14 @@ _TRAINED = {
     "inverse_learning_rate_schedule": "constant",
 }
 
+_WITHOUT_NOISE = {
+    name: value for name, value in _TRAINED.items() if name not in ("noise", "noise_decay_epochs")
+}
+_DDTP = {
+    **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
+    "noise_directions": "gaussian",
+}
+
 # The settings that each learning rule takes, with their defaults. A recipe refuses the others.
 RULES = {
     "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
@@ -55,28 +64,39 @@ RULES = {
         **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
         "schedule": "inverse-first", "noise_directions": "gaussian",
     },
-    "ddtp_linear": {
-        **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
-        "noise_directions": "gaussian",
-    },
+    "ddtp_linear": _DDTP,
+    "ddtp_rhl": {**_DDTP, "feedback_units": 1024},
+    "ddtp_control": _DDTP,
+    "gnt": {"target_step": 0.1, "damping": 0.1},
     "ldrl": {
         **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
         "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,
         "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
     },
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
+    "ccl": {**_WITHOUT_NOISE, **_INVERSES},
     "bp": {},
     "fa": {"inverse_initializer": "orthogonal"},
     "dfa": {"inverse_initializer": "orthogonal"},
+    "drtp": {"inverse_initializer": "orthogonal"},
+    "sign_symmetry": {},
+    "kp": _WITHOUT_NOISE,
+    "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5},
+    "local_error": _WITHOUT_NOISE,
     "autoencoder": {
         **{name: value for name, value in _TRAINED.items() if name != "inverse_initializer"},
         "noise": 0.3, "inverse_activation": "sigmoid",
     },
 }
 # Rules that take no small differences of what the feedback gives, which TF32 would round away.
-TF32_RULES = ("bp", "fa", "dfa", "autoencoder")
+TF32_RULES = (
+    "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error", "autoencoder"
+)
 # A user's own rule may take any of them; what its class has a default for is left to the class.
-OF_CLASS = ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
+OF_CLASS = (
+    "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
+    "damping", "feedback_units",
+)
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)
 
@@ -178,6 +198,22 @@ class Recipe:
         choices=("continuous", "sign", "sample"),
     )
 
+    # output
+    output_activation: str = _setting(
+        "softmax", str, "What the output layer answers with: softmax = a probability for each "
+        "class, together 1; sigmoid = one against the rest, a probability for each class by "
+        "itself; linear = any numbers, which are to come near 1 for the class and 0 for others.",
+        choices=tuple(OUTPUT_LOSSES),
+    )
+    loss: str | None = _setting(
+        None, str, "Loss of the answers, by Keras's name; none = cross-entropy, or with linear "
+        "squared error.", choices=LOSSES, optional=True,
+    )
+    label_smoothing: float = _setting(
+        0.0, float, "Share of every label that cross-entropies spread evenly: over all classes "
+        "with softmax, over 0 and 1 with sigmoid.", low=0, high=1, open_high=True,
+    )
+
     # rule; each takes some of these settings, and none = what the rule does not take
     rule: str = _setting(
         "dtp", str, "Learning rule; also FILE.py:CLASS for one of your own.",
@@ -228,6 +264,14 @@ class Recipe:
         None, float, "Weight of the squared weights of the inverses in their loss.",
         low=0, optional=True,
     )
+    damping: float | None = _setting(
+        None, float, "lambda of the damped Gauss-Newton step of the rule gnt.",
+        low=0, optional=True,
+    )
+    feedback_units: int | None = _setting(
+        None, int, "Units of the fixed random hidden layer that the feedback of ddtp_rhl has.",
+        low=1, limit=MOST_UNITS, optional=True,
+    )
     inverse_activation: str | None = _setting(
         None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
         "whose slope is that of f's activation, so that g can have f's Jacobian transposed).",
@@ -276,6 +320,11 @@ class Recipe:
         30, int, "Passes over the training images; an alternating epoch passes over them twice.",
         low=1,
     )
+    class_weights: str | None = _setting(
+        None, str, "Weights of the training images by their class: balanced = all classes count "
+        "alike, however many images they have; none = all images count alike.",
+        choices=("balanced",), optional=True,
+    )
     early_stopping: int | None = _setting(
         None, int, "Stop after this many epochs without a better validation accuracy.",
         low=1, optional=True,
@@ -315,6 +364,7 @@ class Recipe:
                 "`transmission` sample needs `activation` sigmoid, for activations are then "
                 f"probabilities; got {self.activation}."
             )
+        check_output(self.output_activation, self.loss, self.label_smoothing)
         if self.precision == "tf32" and self.rule in RULES and self.rule not in TF32_RULES:
             raise SettingError(
                 f"`precision` tf32 would round away the small differences that the rule "

@@ -45,9 +45,10 @@ class Rule(abc.ABC):
     `dtp_tf.network.batch.Batch` for what else a rule can read; everything in it is held constant.
 
     A rule that teaches by targets extends `TargetRule`; one that also trains inverses or other
-    feedback weights, `FeedbackRule`. Arguments of `__init__` that have the name of a recipe's
-    setting (`target_step`, `noise`, `noise_directions`, `schedule`, `inverse_steps`,
-    `inverse_l2`) get its value.
+    feedback weights, `FeedbackRule`; both halves of the latter stand alone, too, for
+    `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
+    setting (`target_step`, `noise`, `noise_directions`, `schedule`, `inverse_steps`, `damping`,
+    `feedback_units`, `inverse_l2`) get its value.
     """
 
     @property
@@ -143,14 +144,13 @@ class TargetRule(Rule):
         return {**super().get_config(), **own}
 
 
-class FeedbackRule(TargetRule):
-    """A target rule whose inverses, or other feedback weights, learn from a loss of their own.
+class LearnedFeedback(Rule):
+    """A rule whose inverses, or other feedback weights, learn from a loss of their own.
 
     Args:
-        target_step: see `TargetRule`.
         noise: sigma, at least 0: a number, a `keras.optimizers.schedules.LearningRateSchedule` of
             the training step, or a list with one of these for each trained feedback layer, from
-            the input on.
+            the input on. Not for rules that take none.
         schedule: "parallel", "alternating" or "inverse-first".
         inverse_steps: updates of the feedback weights per batch, with "inverse-first": a number, or
             a list with one for each trained feedback layer.
@@ -161,14 +161,13 @@ class FeedbackRule(TargetRule):
     """
 
     trains_feedback = True
+    #: Whether the losses of the feedback use noise.
+    takes_noise = True
     #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise;
     #: or a list with one of these for each trained feedback layer.
     noise_directions = "gaussian"
 
-    def __init__(
-        self, target_step=TARGET_STEP, noise=NOISE, schedule="parallel", inverse_steps=1
-    ):
-        super().__init__(target_step)
+    def __init__(self, noise=NOISE, schedule="parallel", inverse_steps=1):
         if schedule not in PASSES:
             raise SettingError(f"`schedule` must be one of {', '.join(PASSES)}; got {schedule!r}.")
         steps = as_list(inverse_steps)
@@ -181,10 +180,10 @@ class FeedbackRule(TargetRule):
             )
         if not as_list(noise):
             raise SettingError("`noise` needs at least one value, got an empty list.")
-        for sigma in as_list(noise):
+        for sigma in as_list(noise) if self.takes_noise else ():
             if not callable(sigma) and not (_is_number(sigma) and sigma >= 0):
                 raise SettingError(f"`noise` must be at least 0, got {noise!r}.")
-        self.noise = noise
+        self.noise = noise if self.takes_noise else None
         self.schedule = schedule
         self.inverse_steps = inverse_steps
 
@@ -228,12 +227,31 @@ class FeedbackRule(TargetRule):
 
         many = isinstance(self.noise, (list, tuple))
         steps = self.inverse_steps
+        noise = [plain(one) for one in self.noise] if many else plain(self.noise)
         return {
             **super().get_config(),
-            "noise": [plain(one) for one in self.noise] if many else plain(self.noise),
+            **({"noise": noise} if self.takes_noise else {}),
             "schedule": self.schedule,
             "inverse_steps": list(steps) if isinstance(steps, (list, tuple)) else steps,
         }
+
+
+class FeedbackRule(LearnedFeedback, TargetRule):
+    """A target rule whose inverses, or other feedback weights, learn from a loss of their own.
+
+    Args:
+        target_step: see `TargetRule`.
+        noise, schedule, inverse_steps: see `LearnedFeedback`.
+
+    Raises:
+        SettingError: see `TargetRule` and `LearnedFeedback`.
+    """
+
+    def __init__(
+        self, target_step=TARGET_STEP, noise=NOISE, schedule="parallel", inverse_steps=1
+    ):
+        TargetRule.__init__(self, target_step)
+        LearnedFeedback.__init__(self, noise, schedule, inverse_steps)
 
 
 def as_list(value):

@@ -2,16 +2,25 @@
 
 from dtp_tf.rules.autoencoder import Autoencoder
 from dtp_tf.rules.bp import BP
+from dtp_tf.rules.ccl import CCL
+from dtp_tf.rules.ddtp_control import DDTPControl
 from dtp_tf.rules.ddtp_linear import DDTPLinear
+from dtp_tf.rules.ddtp_rhl import DDTPRHL
 from dtp_tf.rules.dfa import DFA
 from dtp_tf.rules.drl import DRL
+from dtp_tf.rules.drtp import DRTP
 from dtp_tf.rules.dtp import DTP
 from dtp_tf.rules.fa import FA
 from dtp_tf.rules.fwdtp import FWDTP
+from dtp_tf.rules.gnt import GNT
+from dtp_tf.rules.kp import KP
 from dtp_tf.rules.ldrl import LDRL
+from dtp_tf.rules.local_error import LocalError
 from dtp_tf.rules.own import load_own_rule
 from dtp_tf.rules.sdtp import SDTP
+from dtp_tf.rules.sign_symmetry import SignSymmetry
 from dtp_tf.rules.tp import TP
+from dtp_tf.rules.weight_mirror import WeightMirror
 
 BY_NAME = {
     "tp": TP,
@@ -19,11 +28,20 @@ BY_NAME = {
     "sdtp": SDTP,
     "drl": DRL,
     "ddtp_linear": DDTPLinear,
+    "ddtp_rhl": DDTPRHL,
+    "ddtp_control": DDTPControl,
+    "gnt": GNT,
     "ldrl": LDRL,
     "fwdtp": FWDTP,
+    "ccl": CCL,
     "bp": BP,
     "fa": FA,
     "dfa": DFA,
+    "drtp": DRTP,
+    "sign_symmetry": SignSymmetry,
+    "kp": KP,
+    "weight_mirror": WeightMirror,
+    "local_error": LocalError,
     "autoencoder": Autoencoder,
 }
 

@@ -37,6 +37,9 @@ class DDTPLinear(SmallNoiseRule):
         Propagation", 2020, arXiv 2006.14331, section 4 and its algorithm DDTP-linear.
     """
 
+    #: Whether the maps have biases, which cancel in every difference.
+    use_bias = False
+
     def __init__(
         self,
         target_step=0.0669,
@@ -57,7 +60,7 @@ class DDTPLinear(SmallNoiseRule):
         for i, pair in enumerate(layers[:-1]):
             maps[i] = keras.layers.Dense(
                 pair.units,
-                use_bias=False,  # it would cancel in every difference
+                use_bias=self.use_bias,
                 kernel_initializer=pair.inverse_kernel_initializer,
                 name=f"direct_{i + 1}",
             )
@@ -65,16 +68,19 @@ class DDTPLinear(SmallNoiseRule):
         return maps
 
     def inverse_loss(self, network, batch, layer, noise):
-        h, logits = batch.h[layer + 1], batch.h[-1]
-        sigma = self.sigma(network, layer)
-        corrupted = h + sigma * noise(h)
-        moved = corrupted
-        for above in range(layer + 1, len(network.layers_up)):
-            moved = batch.f(above, moved)
-        q = network.feedback[layer]
-        reconstruction = self._difference(q, h, logits, tf.stop_gradient(moved))
+        corrupted, moved = self.pushed(network, batch, layer, noise)
+        q, sigma = network.feedback[layer], self.sigma(network, layer)
+        reconstruction = self._difference(q, batch.h[layer + 1], batch.h[-1], moved)
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
         return loss + penalty(self.inverse_l2, q.trainable_variables)
+
+    def pushed(self, network, batch, layer, noise):
+        """Return h~ and the logits y~ for it, held constant."""
+        h = batch.h[layer + 1]
+        corrupted = moved = h + self.sigma(network, layer) * noise(h)
+        for above in range(layer + 1, len(network.layers_up)):
+            moved = batch.f(above, moved)
+        return corrupted, tf.stop_gradient(moved)
 
     def targets(self, network, batch):
         logits = batch.h[-1]

@@ -19,7 +19,7 @@ class DFA(SignalRule):
 
     def feedback_layers(self, layers):
         return {
-            i: _fixed_map(pair, layers[-1].units, f"feedback_{i + 1}")
+            i: fixed_map(pair, layers[-1].units, f"feedback_{i + 1}")
             for i, pair in enumerate(layers[:-1])
         }
 
@@ -29,7 +29,7 @@ class DFA(SignalRule):
         return [shaped_as(one, network.feedback[i](error)) for i, one in enumerate(h)]
 
 
-def _fixed_map(pair, inputs, name):
+def fixed_map(pair, inputs, name):
     """Return a built Dense layer to a pair's units, without bias, that never learns."""
     layer = keras.layers.Dense(
         pair.units,

@@ -28,7 +28,7 @@ class FA(SignalRule):
         for number, layer in enumerate(layers, start=1):
             if not layer.transposable and number > 1:
                 raise SettingError(
-                    "feedback alignment needs layers with one set of weights, and layer "
+                    f"{type(self).__name__} needs layers with one set of weights, and layer "
                     f"{number} is a {type(layer).__name__}; use a rule such as dfa, or split it."
                 )
 
@@ -40,9 +40,18 @@ class FA(SignalRule):
         }
 
     def signals(self, network, batch):
-        signal, signals = batch.output_gradient(), []
+        return [signal for _, signal in self.passed_down(network, batch)]
+
+    def passed_down(self, network, batch):
+        """Return `(signal_i * s'(a_i), signal_{i-1})` for each layer above the first: what its
+        feedback gets, and what it makes of that."""
+        signal, passed = batch.output_gradient(), []
         for layer in range(len(network.layers_up) - 1, 0, -1):
             slope = batch.pre_activation_gradient(layer, signal)
-            signal = shaped_as(batch.h[layer], network.feedback[layer](slope))
-            signals.insert(0, signal)
-        return signals
+            signal = shaped_as(batch.h[layer], self.sent_down(network, batch, layer, slope))
+            passed.insert(0, (slope, signal))
+        return passed
+
+    def sent_down(self, network, batch, layer, slope):
+        """Return what the feedback of a layer makes of gradients of its pre-activations."""
+        return network.feedback[layer](slope)

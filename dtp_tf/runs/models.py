@@ -52,6 +52,13 @@ class SavedModel:
         return list(names) if names else [str(i) for i in range(self._classes())]
 
     @property
+    def gives_probabilities(self):
+        """Whether the model's scores of classes are probabilities, and not any numbers."""
+        if isinstance(self.model, DTPNetwork):
+            return self.model.output_activation != "linear"
+        return self.about.get("recipe", {}).get("output_activation") != "linear"
+
+    @property
     def preset(self):
         """The name of the preset that the model comes from; None for another model."""
         return self.about.get("preset")

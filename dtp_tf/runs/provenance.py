@@ -74,13 +74,13 @@ def card_facts(about, data, test):
 
     Args:
         about: of its `SavedModel`.
-        data: the `ImageData` it was trained on.
+        data: the `fingerprint` of the data that it was trained on.
         test: its report on their test split.
     """
     history = about.get("history")  # a classifier without its run has none
     return {
         "recipe": about["recipe"],
-        "data": fingerprint(data),
+        "data": data,
         "results": {"test": test, "best_epoch": None if history is None else len(history)},
         "versions": about.get("versions"),
     }

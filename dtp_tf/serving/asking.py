@@ -159,8 +159,8 @@ def _is_score(value):
 
 def _known_classes(outputs):
     """Return how many classes the model has; 0 if it does not say."""
-    probabilities = outputs.get("probabilities")
-    rows = probabilities if isinstance(probabilities, list) else []
+    numbers = outputs.get("probabilities", outputs.get("outputs"))
+    rows = numbers if isinstance(numbers, list) else []
     return len(rows[0]) if rows and isinstance(rows[0], list) else 0
 
 

@@ -7,6 +7,7 @@ import keras
 from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.network.objectives import recipe_loss
 from dtp_tf.recipes.recipe import OF_CLASS
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.base import as_list, at_layer
@@ -26,6 +27,7 @@ def build_network(recipe, data):
         hidden_pairs(recipe, rule, shape, classes, batch),
         classes,
         rule=rule,
+        output_activation=recipe.output_activation,
         preprocessing=preprocessing,
         output_initializer=initializer(recipe.initializer),
         # What is sent as signs are the hidden layers' messages to each other.
@@ -39,14 +41,15 @@ def build_network(recipe, data):
 
 
 def compile_network(network, recipe, data):
-    """Give a built network its optimizers."""
+    """Give a built network its loss and its optimizers."""
+    objective = {"loss": recipe_loss(recipe), "metrics": ["accuracy"]}
     updates = recipe.epochs * (len(data.train) // min(recipe.batch_size, len(data.train)))
     optimizer = make_optimizer(
         recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
     )
     trained = len(network.trained_feedback)
     if not trained:
-        network.compile(optimizer)
+        network.compile(optimizer, **objective)
         return
     before, after = recipe.inverse_epochs_before or 0, recipe.inverse_epochs_after or 0
     extra = (before + after * recipe.epochs) * (updates // recipe.epochs)
@@ -66,9 +69,10 @@ def compile_network(network, recipe, data):
         )
 
     if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):
-        network.compile(optimizer, [inverse_optimizer(i) for i in range(trained)])
+        optimizers = [inverse_optimizer(i) for i in range(trained)]
     else:
-        network.compile(optimizer, inverse_optimizer(0))
+        optimizers = inverse_optimizer(0)
+    network.compile(optimizer, optimizers, **objective)
 
 
 def build_rule(recipe, steps):

@@ -17,6 +17,7 @@ from dtp_tf.machines.distribution import Workers
 from dtp_tf.machines.machine import Machine
 from dtp_tf.machines.versions import versions
 from dtp_tf.network.callbacks import accompanied
+from dtp_tf.network.objectives import labelled, recipe_loss
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules.base import FORWARD, INVERSE
 from dtp_tf.rules.own import rule_facts
@@ -66,13 +67,15 @@ class Loop:
             recipe.flip,
             recipe.crop,
             recipe.pixel_noise,
+            recipe.class_weights,
             part=(workers.index, workers.count),
         )
         workers.check_batch_size(self._batches.size)
         self._training = workers.training(self._batches)
         phases = dict.fromkeys(phase for epoch in (0, 1) for phase, _ in self._passes(epoch))
+        self._loss = recipe_loss(recipe)
         self._functions = {phase: self._traced(phase) for phase in phases}
-        self._test = self._compiled(network.test_step)
+        self._test = self._compiled(lambda data: network.test_step(self._labelled(data)))
         self._validation = workers.validation(data.validation)
         self._about = {
             "recipe": recipe.to_dict(),
@@ -82,8 +85,8 @@ class Loop:
                 **versions(), **machine.facts(), **workers.facts(), **rule_facts(recipe.rule)
             },
         }
-        probe = slice(0, recipe.diagnostics_images)
-        self._diagnostics = Diagnostics(network, data.train.images[probe], data.train.labels[probe])
+        probe = data.train.take(slice(recipe.diagnostics_images))
+        self._diagnostics = Diagnostics(network, *self._labelled((probe.images, probe.labels)))
         self._warned = False
         self._display = Display(console)
         self._tells_training = reads_training_batches(callbacks)
@@ -214,9 +217,12 @@ class Loop:
     def _traced(self, phase):
         def step(data):
             self.network.set_phase(phase)  # while it is traced
-            return self.network.train_step(data)
+            return self.network.train_step(self._labelled(data))
 
         return self._compiled(step)
+
+    def _labelled(self, data):
+        return labelled(self._loss, data, len(self.data.class_names))
 
     def _compiled(self, step):
         """Return a function that runs `step` on every replica and gives its logs' names."""

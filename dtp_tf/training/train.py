@@ -15,12 +15,14 @@ from dtp_tf.evaluating.evaluation import (
     draw_diagnostics,
     evaluate,
 )
+from dtp_tf.export.origins import check_name, default_name, kept_others
 from dtp_tf.export.publishing import check_directory
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.files import read_json, write_json
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
+from dtp_tf.network.objectives import labelled, recipe_loss
 from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
@@ -62,7 +64,9 @@ def train(
     data_dir=None,
     run_dir=None,
     export_dir="exported_models",
+    name=None,
     keep=None,
+    keep_others=True,
     callbacks=None,
     console=None,
     data=None,
@@ -83,7 +87,10 @@ def train(
         data_dir: the folder of TensorFlow Datasets.
         run_dir: the run's folder; by default `runs/TIME-RECIPE`.
         export_dir: the folder of exported models; None for no export.
+        name: of the exported model; by default the recipe's where it was trained on its own data,
+            else that of the folder or data set.
         keep: how many exported versions to keep, the highest ones; all by default.
+        keep_others: whether `keep` leaves versions of other data or of another recipe alone.
         callbacks: a Keras callback or a list of them, called as `fit` does. Batches have logs if a
             callback has a method for their end, which then waits for the device.
         console: a `rich.console.Console` for what a person reads; stdout by default.
@@ -128,7 +135,10 @@ def train(
     settled.check()
     machine.check_fits(settled)
     callbacks = find_callbacks(callbacks, settled)
+    if name is None:
+        name = default_name(settled, None if data is None else data.name)
     if export_dir is not None:
+        check_name(name)
         check_directory(export_dir)
     choose_device(machine)
     set_precision(settled.precision)
@@ -153,7 +163,9 @@ def train(
                 console.print(f"init       {initialize(network, settled.init)}", markup=False)
             # Metrics make their variables when they first see numbers: in a trace, it is made
             # twice.
-            network.build_metrics(data.train.images[:1], data.train.labels[:1])
+            first, classes = data.train.take(slice(1)), len(data.class_names)
+            batch = labelled(recipe_loss(settled), (first.images, first.labels), classes)
+            network.build_metrics(*batch)
         if not workers.is_chief:
             run = None
         elif run is None:
@@ -181,16 +193,20 @@ def train(
                 "stopped before the first epoch was finished; start again, or resume with "
                 f"--resume {quoted(run.path)}."
             )
-        return finish(settled, data, run, history, export_dir, console, loop.interrupted, keep)
+        exported = dict(directory=export_dir, name=name, keep=keep, keep_others=keep_others)
+        return finish(settled, data, run, history, console, loop.interrupted, exported)
 
 
-def finish(recipe, data, run, history, export_dir, console, interrupted=False, keep=None):
-    """Report on the best network of a run, draw, export; return it and the `RunHistory`."""
+def finish(recipe, data, run, history, console, interrupted, exported):
+    """Report on the best network of a run, draw, export; return it and the `RunHistory`.
+
+    `exported` are arguments of `dtp_tf.export.export`; nothing is without a "directory".
+    """
     saved = run.load_best()
-    network, names = saved.model, data.class_names
+    network, names, loss = saved.model, data.class_names, recipe_loss(recipe)
     metrics = {
-        "test": evaluate(network, data.test, names),
-        "validation": evaluate(network, data.validation, names),
+        "test": evaluate(network, data.test, names, loss=loss),
+        "validation": evaluate(network, data.validation, names, loss=loss),
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "interrupted": interrupted,
@@ -218,17 +234,20 @@ def finish(recipe, data, run, history, export_dir, console, interrupted=False, k
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")
     export_path = None
-    if export_dir is not None:
+    if exported["directory"] is not None:
         export_path = export(
             classifier,
             names,
-            export_dir,
-            recipe.recipe,
-            data.test.images[:100],
-            facts=card_facts(saved.about, data, metrics["test"]),
-            keep=keep,
+            check_images=data.test.images[:100],
+            probabilities=recipe.output_activation != "linear",
+            facts=card_facts(saved.about, metrics["conditions"]["data"], metrics["test"]),
+            **exported,
         )
         console.print(f"exported   {export_path}", markup=False)
+        counted = exported["keep"] is not None and exported["keep_others"]
+        said = kept_others(export_path) if counted else None
+        if said is not None:
+            console.print(f"kept       {said}", markup=False)
         console.print(f"serve it   {serve_command(export_path)}", markup=False)
     return network, RunHistory(history, run.path, metrics, export_path)
 

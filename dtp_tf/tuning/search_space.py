@@ -82,7 +82,8 @@ class Choices:
         return trial.suggest_categorical(name, [as_parameter(value) for value in self.values])
 
     def has(self, value):
-        return value in self.values
+        """Return whether a trial may have this value, or this text for it."""
+        return value in self.values or value in [as_parameter(one) for one in self.values]
 
     def extremes(self):
         return self.values
@@ -263,6 +264,8 @@ def _parse_range(name, content):
         if key not in content:
             raise SettingError(f"`{name}` needs both low and high, got no {key}.")
     low, high = _one(name, content["low"]), _one(name, content["high"])
+    if low is None or high is None:  # which stands for the rule's own value, where one may be left
+        raise SettingError(f"`{name}`: low and high must be numbers, got {low} and {high}.")
     if low > high:
         raise SettingError(f"`{name}` has low {low} above high {high}; swap them.")
     if low == high:

@@ -62,6 +62,9 @@ def check_trials(study, trials, path):
         searched = study.space.parameters.keys()
         for name in trial.params.keys() - searched:
             raise DamagedError(what, f"{brief(name)} is a parameter that is not searched")
+        for name, value in trial.params.items():
+            if not study.space.parameters[name].has(value):
+                raise DamagedError(what, f"{brief(name)} cannot be {brief(value)} in this search")
         lacking = searched - trial.params.keys()
         if lacking and trial.state.name in ENTRIES:
             raise DamagedError(what, f"it lacks the parameter {brief(min(lacking))}")

@@ -180,8 +180,8 @@ def test_brackets_in_class_names_are_printed_as_they_are(terminal):
 
 def test_a_report_has_every_class_and_the_sum():
     lines = shown(show_report, REPORT, "digits test").splitlines()
-    assert lines[1].split() == ["[bold]cat[/bold]", "50.00%"]
-    assert lines[3].split() == ["dog", "-"]
+    assert lines[1].split() == ["[bold]cat[/bold]", "50.00%", "2"]
+    assert lines[3].split() == ["dog", "-", "0"]
     assert lines[-1] == "digits test: accuracy 75.00%, loss 0.5000, 1,200 images"
 
 

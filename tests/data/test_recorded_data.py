@@ -103,7 +103,7 @@ def test_a_call_that_names_the_set_may_download_it(foreign, tmp_path, monkeypatc
 
 
 def test_the_call_names_the_models_set_and_no_other(foreign):
-    text = refusal(invoke("evaluate", foreign("mnist"), "--dataset", "cifar10"), 2)
+    text = refusal(invoke("export", foreign("mnist"), "--dataset", "cifar10"), 2)
     assert "`dataset` is mnist in the model, got cifar10" in text
     with pytest.raises(SettingError, match="`dataset` is digits in the model"):
         load_recorded_data(recipe("digits"), dataset="mnist")

@@ -66,3 +66,14 @@ def test_a_comparison_has_rules_and_folders_of_any_name(tmp_path):
     rules = ["dtp", "_mine.py:Rule", r"$\foo$.py:Rule"]
     results.draw_comparison([Run(rule) for rule in rules], tmp_path / "a.png")
     assert (tmp_path / "a.png").is_file()
+
+
+def test_a_confusion_matrix_shows_percent_of_each_true_class(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        "dtp_tf.evaluating.evaluation.save_figure", lambda figure, path: figures.append(figure)
+    )
+    scores = np.eye(2)[[0, 0, 0, 1, 1]]  # the answers, to true classes 0 0 0 0 1
+    draw_confusion_matrix(report(scores, np.array([0, 0, 0, 0, 1]), ["a", "b"]), tmp_path / "a.png")
+    axes, _ = figures[0].axes
+    assert [text.get_text() for text in axes.texts] == ["75", "25", "0", "100"]

@@ -82,5 +82,5 @@ def test_killed_exports_leave_no_half_version_and_two_at_once_get_two(tmp_path):
         inside = {str(file.relative_to(path)) for file in path.glob("assets*/*")}
         assert inside == {
             "assets/labels.txt", "assets/model_card.md",
-            "assets.extra/tf_serving_warmup_requests",
+            "assets.extra/origin.json", "assets.extra/tf_serving_warmup_requests",
         }  # fmt: skip

@@ -16,14 +16,16 @@ from dtp_tf.rules import BY_NAME
 from dtp_tf.rules.base import PASSES
 
 INPUTS, WIDTHS, CLASSES, BATCH, BATCHES = 5, (6, 4), 3, 8, 2
-TRAINED = ("tp", "dtp", "sdtp", "drl", "ddtp_linear", "ldrl", "autoencoder")
+TRAINED = [name for name, rule in BY_NAME.items() if rule.trains_feedback]
 
 # name: rule, its settings, those of the pairs, whether each inverse has an optimizer of its own
 CASES = {rule: (rule, {}, {}, False) for rule in BY_NAME if rule not in TRAINED}
 for _rule in TRAINED:
     for _schedule in PASSES:
         _steps = 2 if _schedule == "inverse-first" else 1
-        _settings = {"noise": 0.3, "schedule": _schedule, "inverse_steps": _steps}
+        _settings = {"schedule": _schedule, "inverse_steps": _steps}
+        if BY_NAME[_rule].takes_noise:
+            _settings["noise"] = 0.3
         CASES[f"{_rule} {_schedule}"] = (_rule, _settings, {}, False)
 CASES["ldrl many"] = (
     "ldrl", {"noise": [0.3, 0.2], "inverse_steps": [2, 1]}, {"inverse_first": True}, True,

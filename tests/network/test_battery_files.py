@@ -40,9 +40,10 @@ def lists_of_optimizers(rule):
     """Settings and optimizers with one of each for every trained feedback layer."""
     count = len(build(rule).trained_feedback)
     steps = list(range(1, count + 1))
-    noise = [0.1 * step for step in steps]
     inverse = [keras.optimizers.Adam(0.01 * step) for step in steps]
-    settings = {"schedule": "inverse-first", "inverse_steps": steps, "noise": noise}
+    settings = {"schedule": "inverse-first", "inverse_steps": steps}
+    if BY_NAME[rule].takes_noise:
+        settings["noise"] = [0.1 * step for step in steps]
     return settings, (keras.optimizers.Adam(0.01), inverse)
 
 

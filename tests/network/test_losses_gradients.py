@@ -17,14 +17,13 @@ from dtp_tf.network.batch import Batch
 from dtp_tf.rules import DTP
 
 every_case = pytest.mark.parametrize("case", CASES)
-weightings = pytest.mark.parametrize("weighted", [False, True])
 
 
-def batch_of(case, rule=None, weights=None):
+def batch_of(case, rule=None):
     activation, units, loss, kind = CASES[case]
     network = network_of(activation, units, loss, rule)
     x, y = tf.constant(examples()), tf.constant(labels(kind))
-    return network, Batch(network, x, y, weights), x, y
+    return network, Batch(network, x, y), x, y
 
 
 def close(found, expected, rtol=1e-5):
@@ -33,35 +32,30 @@ def close(found, expected, rtol=1e-5):
         np.testing.assert_allclose(one, other, rtol=0, atol=atol)
 
 
-@weightings
 @every_case
-def test_backpropagation_equals_the_gradients_of_keras(case, weighted):
-    if weighted and case == "own mean":
-        pytest.skip("a loss that is a mean already cannot weigh its examples")
-    weights = tf.constant([0.5, 2.0, 0.0, 1.0, 3.0, 0.2]) if weighted else None
-    network, batch, x, y = batch_of(case, weights=weights)
-    loss, expected = stock_gradients(network, x, y, weights)
-    found, _ = network.forward_gradients(batch, weights)
-    assert float(batch.loss) == pytest.approx(float(loss), rel=1e-6)
-    assert any(np.any(one != 0) for one in expected)
-    close(found, expected)
-
-
-@every_case
-def test_gradients_at_the_top_are_of_each_example_alone(case):
-    if case == "softmax, ignoring a class":  # Keras's mean is over the examples that count
-        pytest.skip("an ignored example alone has no loss")
+def test_backpropagation_equals_the_gradients_of_keras(case):
     network, batch, x, y = batch_of(case)
-    for name in ("output_gradient", "top_gradient"):
-        whole = getattr(batch, name)()
-        for n in range(2):
-            alone = Batch(network, x[n : n + 1], y[n : n + 1])
-            if case == "hinge":  # whether labels are bits is seen from a batch as a whole
-                assert set(np.ravel(y)) == {0, 1}
-            close([whole[n]], [getattr(alone, name)()[0]], 1e-4)
+    weights = tf.constant([0.5, 2.0, 0.0, 1.0, 3.0, 0.2])
+    batches = [(None, batch)]
+    if case != "own mean":  # a loss that is a mean already cannot weigh its examples
+        batches.append((weights, Batch(network, x, y, weights)))
+    for given, one in batches:
+        loss, expected = stock_gradients(network, x, y, given)
+        found, _ = network.forward_gradients(one, given)
+        assert float(one.loss) == pytest.approx(float(loss), rel=1e-6)
+        assert any(np.any(gradient != 0) for gradient in expected)
+        close(found, expected)
 
 
-@every_case
+@pytest.mark.parametrize("case", [case for case in CASES if case != "softmax, ignoring a class"])
+def test_gradients_at_the_top_are_of_each_example_alone(case):
+    network, batch, x, y = batch_of(case)
+    alone = Batch(network, x[:1], y[:1])
+    close(batch.output_gradient()[:1], alone.output_gradient(), 1e-4)
+    close(batch.top_gradient()[:1], alone.top_gradient(), 1e-4)
+
+
+@pytest.mark.parametrize("case", ["softmax", "several labels", "squared", "logits"])
 def test_the_factors_of_the_top_gradient_multiply_to_it(case):
     _, batch, _, _ = batch_of(case, DTP())
     error, rows = batch.top_gradient_factors()

@@ -70,6 +70,14 @@ def test_a_loss_of_each_example_is_taken(loss):
     network_of("sigmoid", 3, loss).train_on_batch(examples(), labels("vectors of bits"))
 
 
+def test_one_number_for_a_batch_is_refused_where_examples_have_weights():
+    network = network_of(*CASES["own mean"][:3])
+    x, y = examples(), labels("numbers of any kind")
+    network.train_on_batch(x, y)
+    with pytest.raises(SettingError, match="`loss` already_a_mean gives one number.*have weights"):
+        network.train_on_batch(x, y, sample_weight=np.ones(len(x)))
+
+
 def test_several_losses_are_refused_and_one_in_a_list_is_taken():
     refused("must be one loss.*got 2", "linear", 3, ["mse", "mae"])
     assert network_of("linear", 3, ["mse"]).loss == "mse"
@@ -137,6 +145,12 @@ def test_labels_of_another_shape_are_refused(activation, units, loss, shape, sen
 def test_missing_labels_are_refused():
     with pytest.raises(SettingError, match="`y` must be one array of labels, got none"):
         network_of("linear", 4).train_step((tf.constant(examples()),))
+
+
+def test_a_mask_is_refused_for_a_stock_model_would_leave_examples_out_of_its_loss():
+    pairs, masking = [dtp_tf.DensePair(2)], keras.layers.Masking()
+    with pytest.raises(SettingError, match="`preprocessing` gives a mask.*`sample_weight`"):
+        dtp_tf.DTPNetwork(pairs, 3, preprocessing=masking)(np.ones((2, 4, 5), "float32"))
 
 
 # -- rules ----------------------------------------------------------------------------------------

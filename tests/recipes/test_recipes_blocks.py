@@ -103,11 +103,12 @@ def test_the_rule_autoencoder_is_refused_for_all_but_plain_dense_layers(layers):
     recipe(layers="dense 8 dropout 0.5", rule="autoencoder").check()
 
 
-def test_feedback_alignment_is_refused_where_a_layer_above_the_first_is_a_block():
+@pytest.mark.parametrize("rule", ["fa", "sign_symmetry", "kp", "weight_mirror"])
+def test_feedback_alignment_is_refused_where_a_layer_above_the_first_is_a_block(rule):
     for layers in ("conv 8 3, residual 8", "conv 8 3, conv 8 3, norm"):
-        found = message(recipe(layers=layers, rule="fa").check)
-        assert re.search("`rule` fa needs layers with one set of weights, and layer 2 is", found)
-    recipe(layers="conv 8 3 norm, local 8 3, dense 5 dropout 0.5", rule="fa").check()
+        found = message(recipe(layers=layers, rule=rule).check)
+        assert re.search(f"`rule` {rule} needs layers with one set of weights, and layer 2", found)
+    recipe(layers="conv 8 3 norm, local 8 3, dense 5 dropout 0.5", rule=rule).check()
 
 
 def test_a_comparison_refuses_at_once_what_one_of_its_rules_cannot_have():

@@ -37,6 +37,8 @@ OTHER = {
     "noise_decay_epochs": 7.0,
     "noise_directions": "orthogonal",
     "inverse_l2": 0.25,
+    "damping": 0.375,
+    "feedback_units": 7,
     "inverse_activation": "elu",
     "inverse_first": True,
     "inverse_initializer": "he_normal",
@@ -63,6 +65,7 @@ TRAINED = {
     "inverse_optimizer", "inverse_learning_rate", "inverse_learning_rate_schedule",
     "inverse_epochs_before", "inverse_epochs_after",
 }  # fmt: skip
+NOISE = {"noise", "noise_decay_epochs"}
 INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer"}
 TAKEN = {
     "tp": TRAINED | INVERSES | {"target_step"},
@@ -70,11 +73,20 @@ TAKEN = {
     "sdtp": TRAINED | INVERSES,
     "drl": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
     "ddtp_linear": TRAINED | {"target_step", "inverse_l2", "noise_directions"},
+    "ddtp_rhl": TRAINED | {"target_step", "inverse_l2", "noise_directions", "feedback_units"},
+    "ddtp_control": TRAINED | {"target_step", "inverse_l2", "noise_directions"},
+    "gnt": {"target_step", "damping"},
     "ldrl": TRAINED | INVERSES | {"target_step", "noise_directions"},
+    "ccl": TRAINED - NOISE | INVERSES,
     "fwdtp": INVERSES | {"target_step"},
     "bp": set(),
     "fa": {"inverse_initializer"},
     "dfa": {"inverse_initializer"},
+    "drtp": {"inverse_initializer"},
+    "sign_symmetry": set(),
+    "kp": TRAINED - NOISE,
+    "weight_mirror": TRAINED | {"inverse_l2"},
+    "local_error": TRAINED - NOISE,
     "autoencoder": TRAINED - {"inverse_initializer"} | {"inverse_activation"},
 }
 

@@ -14,9 +14,12 @@ BATCH, INPUTS, WIDTHS, CLASSES = 8, 5, (6, 4, 7, 5), 3
 ETA, SIGMA = 4.0, 0.3
 FORWARD_RATE, INVERSE_RATE = 0.7, 0.04
 TRAINED = tuple(reference.FEEDBACK)  # rules whose feedback learns
-STEPPED = tuple(name for name in reference.TARGETS if name != "sdtp")  # rules with a target step
+NOISELESS = ("ccl", "kp", "local_error")
+# Rules with a target step.
+STEPPED = tuple(name for name in reference.TARGETS if name not in ("sdtp", "ccl"))
 # Rules whose inverses start at the output layer, not at the top hidden layer.
-FROM_OUTPUT = ("sdtp", "drl", "ldrl")
+FROM_OUTPUT = ("sdtp", "drl", "ldrl", "ccl")
+FEATURES = 9  # of ddtp_rhl
 
 
 def float32(array):
@@ -24,7 +27,9 @@ def float32(array):
     return np.asarray(array, "float32").astype("float64")
 
 
-def random_net(rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, sizes=None):
+def random_net(
+    rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, sizes=None, output="softmax"
+):
     """Random weights, biases too, with the feedback that a rule has."""
     rng = np.random.default_rng(depth)
     sizes = sizes or (INPUTS, *WIDTHS[:depth], CLASSES)
@@ -36,16 +41,22 @@ def random_net(rule="dtp", depth=3, s="tanh", r="tanh", inverse_first=False, siz
 
     forward = {i: dense(sizes[i - 1], sizes[i]) for i in range(1, last + 1)}
     inverses, maps = {}, {}
-    if rule in ("ddtp_linear", "dfa"):
+    if rule in ("ddtp_linear", "ddtp_control", "dfa", "drtp"):
         maps = {i: dense(sizes[last], sizes[i]) for i in range(1, last)}
-    elif rule == "fa":
+    elif rule == "ddtp_rhl":
+        random = dense(sizes[last], FEATURES)
+        maps = {i: (*random, *dense(FEATURES, sizes[i])) for i in range(1, last - 1)}
+        maps[last - 1] = dense(sizes[last], sizes[last - 1])
+    elif rule == "local_error":
+        maps = {i: dense(sizes[i], sizes[last]) for i in range(1, last)}
+    elif rule in ("fa", "kp", "weight_mirror"):
         maps = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, last + 1)}
-    elif rule != "bp":
+    elif rule not in ("bp", "sign_symmetry", "gnt"):
         highest = last if rule in FROM_OUTPUT else last - 1
         inverses = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, highest + 1)}
-    if rule in ("ddtp_linear", "fa", "dfa"):
+    if rule in ("ddtp_linear", "fa", "dfa", "drtp", "kp", "weight_mirror"):
         maps = {i: (weight,) for i, (weight, _) in maps.items()}
-    return reference.Net(forward, inverses, maps, s, r, inverse_first)
+    return reference.Net(forward, inverses, maps, s, r, inverse_first, output)
 
 
 def random_batch():
@@ -56,12 +67,13 @@ def random_batch():
 def random_noise(rule, net, updates=1):
     """`updates` times {i: the draws for the feedback of layer i}; a number or {i: a number}."""
     rng = np.random.default_rng(11)
-    layers = net.q if rule == "ddtp_linear" else net.g
+    layers = net.q if rule in reference.MAPS else net.g
     counts = updates if isinstance(updates, dict) else dict.fromkeys(layers, updates)
 
     def draws(i):
         below, own = (len(net.f[i][0]), len(net.f[i][1]))
-        widths = {"ddtp_linear": [own], "ldrl": [below, own]}.get(rule, [below])
+        widths = {"ldrl": [below, own], **dict.fromkeys(NOISELESS, [])}.get(rule, [below])
+        widths = [own] if rule.startswith("ddtp") else widths
         return [float32(rng.normal(size=(BATCH, width))) for width in widths]
 
     return [
@@ -77,7 +89,7 @@ def flat(layers):
 def library(
     net,
     rule="dtp",
-    loss="sparse_categorical_crossentropy",
+    loss=None,
     metrics=("accuracy",),
     inverse_optimizer=None,
     **settings,
@@ -91,9 +103,18 @@ def library(
     ]
     if rule in STEPPED:
         settings = {"target_step": ETA, **settings}
-    if rule in TRAINED:
+    if rule in TRAINED and rule not in NOISELESS:
         settings = {"noise": SIGMA, **settings}
-    network = dtp_tf.DTPNetwork(pairs, len(net.f[net.last][1]), rule=BY_NAME[rule](**settings))
+    if rule == "ddtp_rhl":
+        settings["feedback_units"] = FEATURES
+    if rule == "weight_mirror":
+        settings = {"inverse_l2": 0.0, **settings}
+    network = dtp_tf.DTPNetwork(
+        pairs,
+        len(net.f[net.last][1]),
+        rule=BY_NAME[rule](**settings),
+        output_activation=net.output,
+    )
     network.compile(
         keras.optimizers.SGD(FORWARD_RATE),
         inverse_optimizer or keras.optimizers.SGD(INVERSE_RATE),

@@ -107,8 +107,8 @@ def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s,
     (eps,) = random_noise(rule, net)
     network = library(net, rule)
     assert [layer + 1 for layer in network.trained_feedback] == sorted(eps)
-    losses = reference.feedback_losses(rule, net, h, SIGMA, eps)
-    gradients = reference.feedback_gradients(rule, net, h, SIGMA, eps)
+    losses = reference.feedback_losses(rule, net, h, y, SIGMA, eps)
+    gradients = reference.feedback_gradients(rule, net, h, y, SIGMA, eps)
     for layer in network.trained_feedback:
         variables = network.feedback_variables(layer)
         batch = batch_of(network, x, y)
@@ -151,7 +151,7 @@ def test_a_step_without_feedback_to_train_moves_the_layers_as_the_reference_does
 @pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ddtp_linear", "ldrl"])
 def test_each_layer_may_have_its_own_number_of_steps_noise_and_optimizer(monkeypatch, rule):
     net, (x, y) = random_net(rule, 3), random_batch()
-    layers = sorted(net.q if rule == "ddtp_linear" else net.g)
+    layers = sorted(net.q if rule in reference.MAPS else net.g)
     counts = dict(zip(layers, (2, 4, 1), strict=False))
     sigma = dict(zip(layers, (0.3, 0.2, 0.5), strict=False))
     rates = dict(zip(layers, (0.04, 0.02, 0.03), strict=False))
@@ -184,7 +184,9 @@ def test_a_list_of_optimizers_moves_as_one_optimizer_does(monkeypatch, schedule)
     all_close(values(many.trainable_variables), values(one.trainable_variables), 1e-6)
 
 
-@pytest.mark.parametrize("rule", ["drl", "ddtp_linear"])
+@pytest.mark.parametrize(
+    "rule", ["drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "weight_mirror"]
+)
 def test_the_penalty_is_on_the_kernels_and_not_on_the_biases(monkeypatch, rule):
     net, (x, y) = random_net(rule), random_batch()
     eps = random_noise(rule, net)
@@ -192,7 +194,7 @@ def test_the_penalty_is_on_the_kernels_and_not_on_the_biases(monkeypatch, rule):
     network = library(net, rule, inverse_l2=0.7)
     logs = an_epoch(network, x, y)
     h, rates = reference.activations(net, x), dict.fromkeys(eps[0], INVERSE_RATE)
-    for i, loss in reference.feedback_losses(rule, net, h, SIGMA, eps[0], 0.7).items():
+    for i, loss in reference.feedback_losses(rule, net, h, y, SIGMA, eps[0], 0.7).items():
         assert float(logs[f"inverse_loss_{i}"]) == pytest.approx(loss.mean(), 1e-5)
     step = reference.SCHEDULES[network.rule.schedule]
     moved_as(network, net, step(rule, net, x, y, ETA, SIGMA, eps, FORWARD_RATE, rates, 0.7))
@@ -224,7 +226,7 @@ def test_logged_losses_equal_the_reference(monkeypatch, rule):
         local = reference.local_losses(rule, net, h, y, ETA)
         expected |= {f"local_loss_{i}": loss.mean() for i, loss in local.items()}
     if rule in TRAINED:
-        feedback = reference.feedback_losses(rule, net, h, SIGMA, eps)
+        feedback = reference.feedback_losses(rule, net, h, y, SIGMA, eps)
         expected |= {f"inverse_loss_{i}": loss.mean() for i, loss in feedback.items()}
     assert {name: float(value) for name, value in logs.items()} == pytest.approx(expected, 1e-4)
 
@@ -235,7 +237,8 @@ def test_validation_logs_the_relative_error_of_each_inverse(rule):
     logs = library(net, rule).test_step((tf.constant(x, "float32"), tf.constant(y)))
     h = reference.activations(net, x)
     for i in net.g:
-        above = reference.probabilities(h[i]) if rule == "sdtp" and i == net.last else h[i]
+        p = rule in ("sdtp", "ccl") and i == net.last
+        above = reference.probabilities(h[i]) if p else h[i]
         error = reference.g(net, i, above) - h[i - 1]
         relative = (error**2).sum(axis=1) / (h[i - 1] ** 2).sum(axis=1)
         assert float(logs[f"reconstruction_error_{i}"]) == pytest.approx(relative.mean(), 1e-5)
@@ -248,19 +251,19 @@ def test_validation_logs_the_relative_error_of_each_inverse(rule):
 @nets(TRAINED, depths=(2,))
 def test_the_reference_gradients_equal_finite_differences(rule, depth, s, r, inverse_first):
     # The hand-made derivatives are worth nothing if they are wrong in the same way as the losses.
-    net, (x, _) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
     h, (eps,) = reference.activations(net, x), random_noise(rule, net)
     l2 = 0.3 if rule in ("drl", "ddtp_linear") else 0.0
-    gradients = reference.feedback_gradients(rule, net, h, SIGMA, eps, l2)
+    gradients = reference.feedback_gradients(rule, net, h, y, SIGMA, eps, l2)
     for i, by_hand in gradients.items():
-        weights = (net.q if rule == "ddtp_linear" else net.g)[i]
+        weights = (net.q if rule in reference.MAPS else net.g)[i][-len(by_hand) :]
         for weight, gradient in zip(weights, by_hand, strict=True):
             found, scale = np.zeros_like(weight), np.abs(by_hand[0]).max()
             for index in np.ndindex(weight.shape):
                 kept, ends = weight[index], []
                 for change in (1e-6, -1e-6):
                     weight[index] = kept + change
-                    loss = reference.feedback_losses(rule, net, h, SIGMA, eps, l2)[i]
+                    loss = reference.feedback_losses(rule, net, h, y, SIGMA, eps, l2)[i]
                     ends.append(loss.mean())
                 weight[index] = kept
                 found[index] = (ends[0] - ends[1]) / 2e-6
@@ -278,7 +281,11 @@ def test_a_rule_has_the_inverses_and_the_feedback_of_its_equations(rule):
         **dict.fromkeys(("tp", "dtp", "fwdtp"), hidden),
         **dict.fromkeys(FROM_OUTPUT, hidden + output),
     }.get(rule, [])
-    direct = {"ddtp_linear": [0, 1, 2], "fa": [1, 2, 3], "dfa": [0, 1, 2]}.get(rule, [])
+    direct = {
+        **dict.fromkeys(("fa", "kp", "weight_mirror"), [1, 2, 3]),
+        **dict.fromkeys(("ddtp_linear", "ddtp_rhl", "ddtp_control"), [0, 1, 2]),
+        **dict.fromkeys(("dfa", "drtp", "local_error"), [0, 1, 2]),
+    }.get(rule, [])
     assert network.inverted == inverted
     assert [pair.inverse for pair in network.layers_up] == [i in inverted for i in range(4)]
     assert sorted(network.feedback) == direct

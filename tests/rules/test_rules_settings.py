@@ -7,6 +7,7 @@ import pytest
 import reference
 from rule_networks import (
     FROM_OUTPUT,
+    NOISELESS,
     STEPPED,
     TRAINED,
     an_epoch,
@@ -25,19 +26,26 @@ from dtp_tf import rules
 from dtp_tf.errors import SettingError
 from dtp_tf.rules import BY_NAME
 
+NOISY = [rule for rule in TRAINED if rule not in NOISELESS]
+SMALL_NOISE = ("drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "ldrl")
+PENALIZED = ("drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "weight_mirror")
 BAD = [
     ("target_step", {"target_step": 0}, STEPPED),
     ("target_step", {"target_step": -0.1}, STEPPED),
     ("target_step", {"target_step": float("nan")}, STEPPED),
     ("target_step", {"target_step": "large"}, STEPPED),
-    ("noise", {"noise": -0.1}, TRAINED),
-    ("noise", {"noise": float("nan")}, TRAINED),
-    ("noise", {"noise": [0.1, -0.1]}, TRAINED),
-    ("noise", {"noise": "loud"}, TRAINED),
-    ("noise", {"noise": 0}, ("drl", "ddtp_linear", "ldrl")),
-    ("noise", {"noise": [0.1, 0.0]}, ("drl", "ddtp_linear", "ldrl")),
-    ("inverse_l2", {"inverse_l2": -0.1}, ("drl", "ddtp_linear")),
-    ("inverse_l2", {"inverse_l2": float("nan")}, ("drl", "ddtp_linear")),
+    ("noise", {"noise": -0.1}, NOISY),
+    ("noise", {"noise": float("nan")}, NOISY),
+    ("noise", {"noise": [0.1, -0.1]}, NOISY),
+    ("noise", {"noise": "loud"}, NOISY),
+    ("noise", {"noise": 0}, (*SMALL_NOISE, "weight_mirror")),
+    ("noise", {"noise": [0.1, 0.0]}, (*SMALL_NOISE, "weight_mirror")),
+    ("inverse_l2", {"inverse_l2": -0.1}, PENALIZED),
+    ("inverse_l2", {"inverse_l2": float("nan")}, PENALIZED),
+    ("damping", {"damping": -0.1}, ("gnt",)),
+    ("feedback_units", {"feedback_units": 0}, ("ddtp_rhl",)),
+    ("feedback_units", {"feedback_units": 2.5}, ("ddtp_rhl",)),
+    ("feedback_units", {"feedback_units": True}, ("ddtp_rhl",)),
     ("schedule", {"schedule": "sideways"}, TRAINED),
     ("inverse_steps", {"inverse_steps": 0, "schedule": "inverse-first"}, TRAINED),
     ("inverse_steps", {"inverse_steps": -1, "schedule": "inverse-first"}, TRAINED),
@@ -77,7 +85,7 @@ def test_the_denoising_rules_take_no_noise_at_all_too(rule):
     net, (x, y) = random_net(rule, 2), random_batch()
     (eps,) = random_noise(rule, net)
     network = library(net, rule, noise=0)
-    expected = reference.feedback_losses(rule, net, reference.activations(net, x), 0, eps)
+    expected = reference.feedback_losses(rule, net, reference.activations(net, x), y, 0, eps)
     for layer in network.trained_feedback:
         loss = network.rule.inverse_loss(
             network, batch_of(network, x, y), layer, given(eps[layer + 1])
@@ -85,8 +93,10 @@ def test_the_denoising_rules_take_no_noise_at_all_too(rule):
         close(loss, expected[layer + 1])
 
 
-@pytest.mark.parametrize("rule", TRAINED)
-@pytest.mark.parametrize("argument", ["noise", "inverse_steps"])
+@pytest.mark.parametrize(
+    ("rule", "argument"),
+    [(rule, "noise") for rule in NOISY] + [(rule, "inverse_steps") for rule in TRAINED],
+)
 def test_a_list_that_has_not_one_value_for_each_trained_layer_is_refused(rule, argument):
     value = [0.1] * 7 if argument == "noise" else [2] * 7
     made = BY_NAME[rule](schedule="inverse-first", **{argument: value})
@@ -127,6 +137,8 @@ SETTINGS = {
     "noise_directions": "orthogonal",
     "schedule": "inverse-first",
     "inverse_steps": 3,
+    "damping": 0.75,
+    "feedback_units": 5,
 }
 
 
@@ -134,10 +146,12 @@ def taken(rule):
     """The names of the settings that a rule takes."""
     steps = {"target_step"} if rule in STEPPED else set()
     trains = (*TRAINED, "autoencoder")
-    feedback = {"noise", "schedule", "inverse_steps"} if rule in trains else set()
-    own = {"noise_directions"} if rule in ("drl", "ddtp_linear", "ldrl") else set()
-    penalty = {"inverse_l2"} if rule in ("drl", "ddtp_linear") else set()
-    return steps | feedback | own | penalty
+    feedback = {"schedule", "inverse_steps"} if rule in trains else set()
+    noise = {"noise"} if rule in (*NOISY, "autoencoder") else set()
+    own = {"noise_directions"} if rule in SMALL_NOISE else set()
+    own |= {"inverse_l2"} if rule in PENALIZED else set()
+    own |= {"gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}}.get(rule, set())
+    return steps | feedback | noise | own
 
 
 @pytest.mark.parametrize("rule", BY_NAME)
@@ -154,7 +168,7 @@ def test_a_rule_is_made_again_from_its_configuration(rule):
     assert again.get_config() == settings
 
 
-@pytest.mark.parametrize("rule", TRAINED)
+@pytest.mark.parametrize("rule", NOISY)
 def test_lists_and_noise_schedules_survive_the_configuration(rule):
     noise = keras.optimizers.schedules.InverseTimeDecay(0.5, decay_steps=10, decay_rate=1.0)
     for given_noise in (noise, [0.25, noise]):
@@ -168,7 +182,7 @@ def test_lists_and_noise_schedules_survive_the_configuration(rule):
         assert float(last(10)) == 0.25  # 0.5 / (1 + 10/10)
 
 
-@pytest.mark.parametrize("rule", TRAINED)
+@pytest.mark.parametrize("rule", NOISY)
 def test_a_noise_schedule_follows_the_training_step(monkeypatch, rule):
     net, (x, y) = random_net(rule, 2), random_batch()
     (eps,) = random_noise(rule, net)
@@ -180,7 +194,7 @@ def test_a_noise_schedule_follows_the_training_step(monkeypatch, rule):
     network.inverse_optimizer.learning_rate = 0.0
     h = reference.activations(net, x)
     for sigma in (1, 1 / 2, 1 / 3):
-        expected = reference.feedback_losses(rule, net, h, sigma, eps)
+        expected = reference.feedback_losses(rule, net, h, y, sigma, eps)
         network.reset_metrics()
         logs = an_epoch(network, x, y)
         for i, loss in expected.items():

@@ -22,7 +22,9 @@ from dtp_tf.training.building import build_network
 # Hidden layers of 64-16-12-14-10 with feedback that learns, from 0; the output is layer 3.
 TRAINED = {
     "tp": [1, 2], "dtp": [1, 2], "sdtp": [1, 2, 3], "drl": [1, 2, 3], "ddtp_linear": [0, 1, 2],
-    "ldrl": [1, 2, 3], "fwdtp": [], "bp": [], "fa": [], "dfa": [],
+    "ddtp_rhl": [0, 1, 2], "ddtp_control": [0, 1, 2], "gnt": [], "ldrl": [1, 2, 3], "fwdtp": [],
+    "ccl": [1, 2, 3], "bp": [], "fa": [], "dfa": [], "drtp": [], "sign_symmetry": [],
+    "kp": [1, 2, 3], "weight_mirror": [1, 2, 3], "local_error": [0, 1, 2],
     "autoencoder": [0, 1, 2],
 }  # fmt: skip
 # The inputs and outputs of the feedback of each layer, learned or not.
@@ -32,11 +34,20 @@ SHAPES = {
     "sdtp": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "drl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "ddtp_linear": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+    "ddtp_rhl": {0: (10, 1024), 1: (10, 1024), 2: (10, 14)},
+    "ddtp_control": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+    "gnt": {},
     "ldrl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "ccl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "fwdtp": {1: (12, 16), 2: (14, 12)},
     "bp": {},
     "fa": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "dfa": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+    "drtp": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
+    "sign_symmetry": {},
+    "kp": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "weight_mirror": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "local_error": {0: (16, 10), 1: (12, 10), 2: (14, 10)},
     "autoencoder": {0: (64,), 1: (16,), 2: (12,)},  # biases of decoders with tied weights
 }
 UNITS = (16, 12, 14)
@@ -65,6 +76,8 @@ def test_every_named_recipe_builds_a_network_with_every_rule(rule):
         recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits", **first)
         needs = {
             ("bp", "sign"): "backpropagation needs gradients",
+            ("gnt", "sign"): "Gauss-Newton targets need gradients",
+            ("sign_symmetry", "sign"): "sign-symmetric feedback goes back",
             ("autoencoder", "sign"): "an autoencoder needs continuous activations",
             ("autoencoder", "sample"): "an autoencoder needs continuous activations",
         }.get((rule, recipe.transmission))

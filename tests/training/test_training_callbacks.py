@@ -59,15 +59,6 @@ def driven_by_fit(steps, validation_steps):
     return recorder.calls
 
 
-@pytest.mark.slow
-def test_the_hooks_are_those_of_fit(tmp_path):
-    recorder = Recorder()
-    train(tmp_path / "run", callbacks=recorder, **SETTINGS)
-    counts = [sum(name == of for name, *_ in recorder.calls) // 2
-              for of in ("on_train_batch_end", "on_test_batch_end")]
-    assert recorder.calls == driven_by_fit(*counts)
-
-
 class Logs(kit.Callback):
     def __init__(self):
         super().__init__()
@@ -87,9 +78,12 @@ class Logs(kit.Callback):
 
 
 @pytest.mark.slow
-def test_batches_validation_and_the_end_have_logs(tmp_path):
-    seen = Logs()
-    train(tmp_path / "run", callbacks=(seen,), **SETTINGS)
+def test_the_hooks_and_their_logs_are_those_of_fit(tmp_path):
+    recorder, seen = Recorder(), Logs()
+    train(tmp_path / "run", callbacks=(recorder, seen), **SETTINGS)
+    counts = [sum(name == of for name, *_ in recorder.calls) // 2
+              for of in ("on_train_batch_end", "on_test_batch_end")]
+    assert recorder.calls == driven_by_fit(*counts)
     names = {"loss", "accuracy", "local_loss_1", "local_loss_2", "inverse_loss_2"}
     assert all(set(logs) == names for logs in seen.batches)
     per_epoch = len(seen.batches) // 2
@@ -107,8 +101,7 @@ class StopAtOnce(kit.Callback):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("schedule", ["parallel", "alternating"])
-def test_rates_files_and_stops_work_as_in_fit(tmp_path, schedule):
+def test_rates_files_and_stops_work_as_in_fit(tmp_path):
     found, stop = [], StopAtOnce()
 
     def keep(epoch, logs):
@@ -121,7 +114,7 @@ def test_rates_files_and_stops_work_as_in_fit(tmp_path, schedule):
     optimizers = []
     keeping = kit.LambdaCallback(on_epoch_end=keep, on_train_begin=begin)
     _, history = train(
-        tmp_path / "run", schedule=schedule,
+        tmp_path / "run", schedule="alternating",
         callbacks=[
             kit.LearningRateScheduler(lambda epoch, rate: rate / 2),
             kit.CSVLogger(tmp_path / "log.csv"),
@@ -138,7 +131,7 @@ def test_rates_files_and_stops_work_as_in_fit(tmp_path, schedule):
         assert [float(row[name]) for row in rows] == pytest.approx(values)
     assert keras.saving.load_model(tmp_path / "best.keras").built
 
-    _, history = train(tmp_path / "stopped", schedule=schedule, callbacks=stop, **SETTINGS)
+    _, history = train(tmp_path / "stopped", schedule="alternating", callbacks=stop, **SETTINGS)
     assert stop.begun == 1 and len(history.history["val_loss"]) == 1
 
 

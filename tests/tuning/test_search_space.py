@@ -193,6 +193,8 @@ def test_trials_get_values_within_the_space():
         ({"noise": {"low": 0.5, "high": 0.5}}, "`noise` has low and high 0.5; write noise: 0.5"),
         ({"noise": {"low": -1, "high": 0.1}}, "`noise` must be at least 0, got -1"),
         ({"noise": {"low": "a", "high": 0.1}}, "`noise` must be a number, got 'a'"),
+        ({"noise": {"low": None, "high": 0.1}}, "`noise`: low and high must be numbers, got None"),
+        ({"noise": {"low": 0.1, "high": "none"}}, "`noise`: low and high must be numbers, got 0.1"),
         ({"noise": {"high": 0.1}}, "`noise` needs both low and high, got no low"),
         ({"noise": {**NOISE, "hgih": 2}}, "`noise` has an unknown key 'hgih'.*mean 'high'"),
         ({"noise": {**NOISE, "choices": [1, 2]}}, "`noise` has choices and a range"),

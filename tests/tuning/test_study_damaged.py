@@ -109,3 +109,18 @@ def test_a_last_record_that_is_nested_without_end_is_refused(folder):
     path = folder / "journal.log"
     path.write_text(path.read_text() + '{"x":' * 100_000 + "1" + "}" * 100_000 + "\n")
     assert "journal.log is damaged" in refused(folder)
+
+
+@pytest.mark.parametrize("value", [[0.2], "0.2", 0.7, None])
+def test_a_parameter_that_the_search_cannot_draw_is_named(folder, value):
+    change(folder, lambda one: "param_value_internal" in one, param_value_internal=value)
+    assert "'noise' cannot be" in refused(folder)
+
+
+def test_a_list_among_choices_is_a_parameter_that_the_search_can_draw(tmp_path):
+    space, _ = SearchSpace.from_plain({"units": {"choices": [[16, 12], [8]]}})
+    study = SharedStudy.create(tmp_path / "study", dtp_tf.recipe("digits", **TINY), space)
+    trial = study.take(1)
+    trial.report(1, 0.5)
+    trial.finish(0.5, RESULT)
+    SharedStudy(study.folder)

@@ -1,14 +1,30 @@
 """The losses of the feedback weights, and their gradients.
 
-For one layer, each function `(net, h, i, sigma, eps)` returns the loss of each example, and the
+For one layer, each function `(net, h, y, i, sigma, eps)` returns the loss of each example, and the
 uses that it makes of the layer's feedback: pairs of an input and the gradient of the loss by the
 output for this input. `eps` lists the normal numbers of each draw.
 """
 
-from reference.net import dense_gradients, f, g, g_gradients, probabilities, q
+import numpy as np
+
+from reference.net import (
+    answers,
+    dense_gradients,
+    f,
+    features,
+    g,
+    g_gradients,
+    logits_gradient,
+    probabilities,
+    q,
+    q_of_features,
+    slope,
+)
+from reference.signals import fa
+from reference.targets import backward
 
 
-def dtp(net, h, i, sigma, eps):
+def dtp(net, h, y, i, sigma, eps):
     """|| g_i(f_i(h~)) - h~ ||^2,   h~ = h_{i-1} + sigma eps"""
     corrupted = h[i - 1] + sigma * eps[0]
     above = f(net, i, corrupted)
@@ -16,16 +32,16 @@ def dtp(net, h, i, sigma, eps):
     return squared(error), [(above, 2 * error)]
 
 
-def sdtp(net, h, i, sigma, eps):
-    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives probabilities"""
+def sdtp(net, h, y, i, sigma, eps):
+    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives the answers"""
     above = f(net, i, h[i - 1] + sigma * eps[0])
     if i == net.last:
-        above = probabilities(above)
+        above = answers(above, net.output)
     error = g(net, i, above) - h[i - 1]
     return squared(error), [(above, 2 * error)]
 
 
-def drl(net, h, i, sigma, eps):
+def drl(net, h, y, i, sigma, eps):
     """|| h~ - r ||^2 / sigma^2,   r = h_{i-1} - g_i(h_i) + g_i(t^)
 
     t^ is h~ taken up through f_i .. f_M and down through g_M .. g_{i+1} by difference corrections.
@@ -41,7 +57,7 @@ def drl(net, h, i, sigma, eps):
     return squared(error) / sigma**2, [(t, delta), (h[i], -delta)]
 
 
-def ddtp_linear(net, h, i, sigma, eps):
+def ddtp_linear(net, h, y, i, sigma, eps):
     """|| h~ - ( h_i + q_i(y~) - q_i(h_M) ) ||^2 / sigma^2,   y~ = the logits for h~ in layer i"""
     corrupted = h[i] + sigma * eps[0]
     logits = corrupted
@@ -52,15 +68,70 @@ def ddtp_linear(net, h, i, sigma, eps):
     return squared(error) / sigma**2, [(logits, delta), (h[net.last], -delta)]
 
 
-def ldrl(net, h, i, sigma, eps):
+def ldrl(net, h, y, i, sigma, eps):
     """-2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2,   x = h_{i-1}, y = h_i"""
-    x, y = h[i - 1], h[i]
+    x, own = h[i - 1], h[i]
     dx, dy = sigma * eps[0], sigma * eps[1]
     up = f(net, i, x + dx)
-    rise = g(net, i, up) - g(net, i, y)
-    change = g(net, i, y + dy) - g(net, i, y)
+    rise = g(net, i, up) - g(net, i, own)
+    change = g(net, i, own + dy) - g(net, i, own)
     loss = -2 * (dx * rise).sum(axis=1) + squared(change)
-    return loss, [(up, -2 * dx), (y, 2 * dx - 2 * change), (y + dy, 2 * change)]
+    return loss, [(up, -2 * dx), (own, 2 * dx - 2 * change), (own + dy, 2 * change)]
+
+
+def pushed(net, h, i, sigma, eps):
+    """(h~, the logits for it), h~ = h_i + sigma eps"""
+    corrupted = logits = h[i] + sigma * eps[0]
+    for j in range(i + 1, net.last + 1):
+        logits = f(net, j, logits)
+    return corrupted, logits
+
+
+def ddtp_rhl(net, h, y, i, sigma, eps):
+    """As `ddtp_linear`, by maps through random features."""
+    corrupted, logits = pushed(net, h, i, sigma, eps)
+    at_noise, at_h = (q_of_features(net, i, t) for t in (logits, h[net.last]))
+    error = corrupted - (h[i] + at_noise - at_h)
+    delta = -2 * error / sigma**2
+    return squared(error) / sigma**2, [
+        (features(net, i, logits), delta * (1 - at_noise**2)),
+        (features(net, i, h[net.last]), -delta * (1 - at_h**2)),
+    ]
+
+
+def ddtp_control(net, h, y, i, sigma, eps):
+    """|| h~ - q_i(y~) ||^2"""
+    corrupted, logits = pushed(net, h, i, sigma, eps)
+    error = corrupted - q(net, i, logits)
+    return squared(error), [(logits, -2 * error)]
+
+
+def ccl(net, h, y, i, sigma, eps):
+    """|| h_{i-1} - g_i(b_i) ||^2"""
+    b = backward(net, h, y)[i]
+    error = h[i - 1] - g(net, i, b)
+    return squared(error), [(b, -2 * error)]
+
+
+def kp(net, h, y, i, sigma, eps):
+    """< h_{i-1}, delta_i B_i >, delta_i = signal_i s'(a_i)"""
+    signal = logits_gradient(h, y, net.output) if i == net.last else fa(net, h, y)[i]
+    delta = signal * slope(net, i, h[i])
+    return (h[i - 1] * q(net, i, delta)).sum(axis=1), [(delta, h[i - 1])]
+
+
+def weight_mirror(net, h, y, i, sigma, eps):
+    """- < x, y B_i > / sigma^2, x = sigma eps, y = x W_i"""
+    x = sigma * eps[0]
+    seen = x @ net.f[i][0]
+    return -(x * q(net, i, seen)).sum(axis=1) / sigma**2, [(seen, -x / sigma**2)]
+
+
+def local_error(net, h, y, i, sigma, eps):
+    """- log softmax(h_i Q_i + q_i)[y]"""
+    p = probabilities(q(net, i, h[i]))
+    loss = -np.log(p[np.arange(len(y)), y])
+    return loss, [(h[i], p - np.eye(p.shape[1])[y])]
 
 
 def squared(a):
@@ -73,8 +144,16 @@ FEEDBACK = {
     "sdtp": sdtp,
     "drl": drl,
     "ddtp_linear": ddtp_linear,
+    "ddtp_rhl": ddtp_rhl,
+    "ddtp_control": ddtp_control,
     "ldrl": ldrl,
+    "ccl": ccl,
+    "kp": kp,
+    "weight_mirror": weight_mirror,
+    "local_error": local_error,
 }
+# Rules whose feedback is no inverse.
+MAPS = ("ddtp_linear", "ddtp_rhl", "ddtp_control", "kp", "weight_mirror", "local_error")
 
 
 def of_layer(sigma, i):
@@ -82,25 +161,30 @@ def of_layer(sigma, i):
     return sigma[i] if isinstance(sigma, dict) else sigma
 
 
-def feedback_losses(rule, net, h, sigma, eps, l2=0.0):
+def learned(rule, net, i):
+    """The weights and biases that learn: not random features."""
+    return net.q[i][-2:] if rule in MAPS else net.g[i]
+
+
+def feedback_losses(rule, net, h, y, sigma, eps, l2=0.0):
     """{i: the loss of each example} for the layers i of which `eps` has noise."""
-    weights = net.q if rule == "ddtp_linear" else net.g
     return {
-        i: FEEDBACK[rule](net, h, i, of_layer(sigma, i), eps[i])[0]
-        + l2 * (weights[i][0] ** 2).sum()
+        i: FEEDBACK[rule](net, h, y, i, of_layer(sigma, i), eps[i])[0]
+        + l2 * (learned(rule, net, i)[0] ** 2).sum()
         for i in eps
     }
 
 
-def feedback_gradients(rule, net, h, sigma, eps, l2=0.0):
+def feedback_gradients(rule, net, h, y, sigma, eps, l2=0.0):
     """{i: the gradients of the layer's weights and biases} of the means of `feedback_losses`."""
     gradients = {}
     for i in eps:
-        _, uses = FEEDBACK[rule](net, h, i, of_layer(sigma, i), eps[i])
-        if rule == "ddtp_linear":
-            parts, weight = [dense_gradients(*use)[:1] for use in uses], net.q[i][0]
+        _, uses = FEEDBACK[rule](net, h, y, i, of_layer(sigma, i), eps[i])
+        weight, *biases = learned(rule, net, i)
+        if rule in MAPS:
+            parts = [dense_gradients(*use)[: 1 + len(biases)] for use in uses]
         else:
-            parts, weight = [g_gradients(net, i, *use) for use in uses], net.g[i][0]
+            parts = [g_gradients(net, i, *use) for use in uses]
         kernel, *bias = (sum(many) for many in zip(*parts, strict=True))
         gradients[i] = kernel + 2 * l2 * weight, *bias
     return gradients

@@ -25,8 +25,12 @@ class Net:
         g: {i: (V_i, c_i)} of the inverses, from layer i to i-1: g_i(t) = r(t V_i + c_i), or with
             `inverse_first` g_i(t) = r(t) V_i + c_i, where r answers to the s of f_i: the logits
             have none, so that g_M(t) = t V_M + c_M
-        q: {i: (Q_i,)} or {i: (B_i,)} of feedback that is no inverse: linear maps.
+        q: {i: (Q_i,)} or {i: (B_i,)} of feedback that is no inverse: linear maps, or affine ones
+            {i: (Q_i, q_i)}; with random features before them {i: (R, r, Q_i, q_i)}.
         s, r: names of the activations of f and g.
+        output: "softmax" with the cross-entropy of numbers of classes, "sigmoid" with the binary
+            cross-entropy of vectors of labels, or "linear" with their squared error; the two are
+            means over the units.
     """
 
     f: dict
@@ -35,6 +39,7 @@ class Net:
     s: str = "tanh"
     r: str = "tanh"
     inverse_first: bool = False
+    output: str = "softmax"
 
     @property
     def last(self):
@@ -73,9 +78,20 @@ def before_weights(net, i, t):
 
 
 def q(net, i, t):
-    """q_i(t) = t Q_i, or t B_i"""
-    (weight,) = net.q[i]
-    return t @ weight
+    """q_i(t) = t Q_i, or t B_i, or t Q_i + q_i"""
+    weight, *bias = net.q[i]
+    return t @ weight + sum(bias)
+
+
+def features(net, i, t):
+    """tanh(t R + r), where there are random features"""
+    return np.tanh(t @ net.q[i][0] + net.q[i][1]) if len(net.q[i]) == 4 else t
+
+
+def q_of_features(net, i, t):
+    """q_i(t) = tanh(features Q_i + q_i)"""
+    weight, bias = net.q[i][-2:]
+    return np.tanh(features(net, i, t) @ weight + bias)
 
 
 def activations(net, x):
@@ -92,24 +108,37 @@ def probabilities(logits):
     return scores / scores.sum(axis=1, keepdims=True)
 
 
-def one_hot(h, y):
-    return np.eye(h[-1].shape[1])[y]
+def answers(logits, output):
+    """The output activation of h_M."""
+    return probabilities(logits) if output == "softmax" else ACTIVATIONS[output][0](logits)
 
 
-def output_loss(h, y):
-    """C = mean_B( -log p[y] )"""
-    return -np.log(probabilities(h[-1])[np.arange(len(y)), y]).mean()
+def labels(h, y, output):
+    """The answers with the smallest loss: onehot(y), or y itself."""
+    return np.eye(h[-1].shape[1])[y] if output == "softmax" else y
 
 
-def logits_gradient(h, y):
-    """dC/dh_M of each example's own loss: p - onehot(y)."""
-    return probabilities(h[-1]) - one_hot(h, y)
+def output_loss(h, y, output="softmax"):
+    """C = mean_B( -log p[y] ), the mean of -y log p - (1 - y) log(1 - p), or that of (h_M - y)^2"""
+    p = answers(h[-1], output)
+    if output == "softmax":
+        return -np.log(p[np.arange(len(y)), y]).mean()
+    if output == "sigmoid":
+        return -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+    return ((p - y) ** 2).mean()
+
+
+def logits_gradient(h, y, output="softmax"):
+    """dC/dh_M of each example's own loss: p - onehot(y), (p - y) / units, 2 (h_M - y) / units."""
+    error = answers(h[-1], output) - labels(h, y, output)
+    units = error.shape[1]
+    return error * {"softmax": 1, "sigmoid": 1 / units, "linear": 2 / units}[output]
 
 
 def top_gradient(net, h, y):
     """dC/dh_{M-1} of each example's own loss."""
     weight, _ = net.f[net.last]
-    return logits_gradient(h, y) @ weight.T
+    return logits_gradient(h, y, net.output) @ weight.T
 
 
 def dense_gradients(inputs, delta):

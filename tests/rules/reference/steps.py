@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from reference.feedback import feedback_gradients
+from reference.feedback import MAPS, feedback_gradients
 from reference.net import activations, dense_gradients, logits_gradient, slope
 from reference.signals import SIGNALS
 from reference.targets import TARGETS
@@ -24,23 +24,25 @@ def forward_gradients(rule, net, h, y, eta):
     else:
         t = TARGETS[rule](net, h, y, eta)
         by_h = {i: 2 * (h[i] - t[i]) for i in t}
-    by_h[net.last] = logits_gradient(h, y)
+    by_h[net.last] = logits_gradient(h, y, net.output)
     return {i: dense_gradients(h[i - 1], by_h[i] * slope(net, i, h[i])) for i in by_h}
 
 
 def descend(weights, gradients, rates):
-    """One step of plain gradient descent for the layers that have gradients."""
-    moved = {
-        i: tuple(w - rates[i] * d for w, d in zip(weights[i], gradients[i], strict=True))
-        for i in gradients
-    }
-    return {**weights, **moved}
+    """One step of plain gradient descent for the layers that have gradients; those of the last
+    of a layer's weights, if there are less of them."""
+    moved = dict(weights)
+    for i, found in gradients.items():
+        fixed, learned = weights[i][: -len(found)], weights[i][-len(found) :]
+        steps = (w - rates[i] * d for w, d in zip(learned, found, strict=True))
+        moved[i] = *fixed, *steps
+    return moved
 
 
-def feedback_step(rule, net, x, sigma, eps, rates, l2=0.0):
+def feedback_step(rule, net, x, y, sigma, eps, rates, l2=0.0):
     """The net after one update of the feedback of the layers that have noise."""
-    gradients = feedback_gradients(rule, net, activations(net, x), sigma, eps, l2)
-    kind = "q" if rule == "ddtp_linear" else "g"
+    gradients = feedback_gradients(rule, net, activations(net, x), y, sigma, eps, l2)
+    kind = "q" if rule in MAPS else "g"
     return dataclasses.replace(net, **{kind: descend(getattr(net, kind), gradients, rates)})
 
 
@@ -52,20 +54,20 @@ def forward_step(rule, net, x, y, eta, rate):
 
 def parallel(rule, net, x, y, eta, sigma, eps, forward_rate, rates, l2=0.0):
     """Both updates from the same weights; `eps[0]` is the noise."""
-    after = feedback_step(rule, net, x, sigma, eps[0], rates, l2)
+    after = feedback_step(rule, net, x, y, sigma, eps[0], rates, l2)
     return dataclasses.replace(after, f=forward_step(rule, net, x, y, eta, forward_rate).f)
 
 
 def alternating(rule, net, x, y, eta, sigma, eps, forward_rate, rates, l2=0.0):
     """A pass that updates the feedback, then a pass that updates the forward layers."""
-    net = feedback_step(rule, net, x, sigma, eps[0], rates, l2)
+    net = feedback_step(rule, net, x, y, sigma, eps[0], rates, l2)
     return forward_step(rule, net, x, y, eta, forward_rate)
 
 
 def inverse_first(rule, net, x, y, eta, sigma, eps, forward_rate, rates, l2=0.0):
     """One update of the feedback for each entry of `eps`, then one of the forward layers."""
     for fresh in eps:
-        net = feedback_step(rule, net, x, sigma, fresh, rates, l2)
+        net = feedback_step(rule, net, x, y, sigma, fresh, rates, l2)
     return forward_step(rule, net, x, y, eta, forward_rate)
 
 

@@ -1,6 +1,19 @@
 """The targets {i: t_i}, i = 1 .. M-1, of every rule that has them: `(net, h, y, eta)` each."""
 
-from reference.net import g, logits_gradient, one_hot, probabilities, q, top_gradient
+import numpy as np
+
+from reference.net import (
+    answers,
+    g,
+    labels,
+    logits_gradient,
+    q,
+    q_of_features,
+    slope,
+    top_gradient,
+)
+
+DAMPING = 0.1
 
 
 def tp(net, h, y, eta):
@@ -17,23 +30,54 @@ def dtp(net, h, y, eta):
 
 
 def sdtp(net, h, y, eta=None):
-    """The top hidden layer's from the label itself: h - g_M(p) + g_M(onehot)."""
-    p = probabilities(h[net.last])
-    top = h[net.top] - g(net, net.last, p) + g(net, net.last, one_hot(h, y))
+    """The top hidden layer's from the label itself: h - g_M(p) + g_M(y), y one-hot for classes."""
+    p = answers(h[net.last], net.output)
+    top = h[net.top] - g(net, net.last, p) + g(net, net.last, labels(h, y, net.output))
     return differences(net, h, {net.top: top})
 
 
 def from_logits(net, h, y, eta):
-    """Down from a gradient step of the logits, t_M = h_M - eta (p - onehot)."""
-    t = differences(net, h, {net.last: h[net.last] - eta * logits_gradient(h, y)})
+    """Down from a gradient step of the logits, t_M = h_M - eta dC/dh_M."""
+    t = differences(net, h, {net.last: h[net.last] - eta * logits_gradient(h, y, net.output)})
     del t[net.last]
     return t
 
 
 def ddtp_linear(net, h, y, eta):
     """t_i = h_i + q_i(t_M) - q_i(h_M)"""
-    t_last = h[net.last] - eta * logits_gradient(h, y)
+    t_last = h[net.last] - eta * logits_gradient(h, y, net.output)
     return {i: h[i] + q(net, i, t_last) - q(net, i, h[net.last]) for i in range(1, net.last)}
+
+
+def ddtp_rhl(net, h, y, eta):
+    """As `ddtp_linear`, by maps through random features."""
+    t_last, m = h[net.last] - eta * logits_gradient(h, y, net.output), q_of_features
+    return {i: h[i] + m(net, i, t_last) - m(net, i, h[net.last]) for i in range(1, net.last)}
+
+
+def gnt(net, h, y, eta):
+    """t_i = h_i - eta J^T (J J^T + lambda 1)^-1 e, J = dh_M / dh_i of each example"""
+    error, t = logits_gradient(h, y, net.output), {}
+    jacobian = np.broadcast_to(np.eye(error.shape[1]), (len(error), *[error.shape[1]] * 2))
+    for i in range(net.last, 1, -1):
+        jacobian = (jacobian * slope(net, i, h[i])[:, None]) @ net.f[i][0].T
+        t[i - 1] = h[i - 1].copy()
+        for b, (j, e) in enumerate(zip(jacobian, error, strict=True)):
+            t[i - 1][b] -= eta * j.T @ np.linalg.inv(j @ j.T + DAMPING * np.eye(len(j))) @ e
+    return t
+
+
+def ccl(net, h, y, eta=None):
+    """b_M = onehot, b_{i-1} = g_i(b_i): nothing of the forward network."""
+    b = backward(net, h, y)
+    return {i: b[i] for i in range(1, net.last)}
+
+
+def backward(net, h, y):
+    b = {net.last: labels(h, y, net.output)}
+    for i in range(net.last, 1, -1):
+        b[i - 1] = g(net, i, b[i])
+    return b
 
 
 def differences(net, h, t):
@@ -50,6 +94,10 @@ TARGETS = {
     "sdtp": sdtp,
     "drl": from_logits,
     "ddtp_linear": ddtp_linear,
+    "ddtp_rhl": ddtp_rhl,
+    "ddtp_control": ddtp_linear,
+    "gnt": gnt,
     "ldrl": from_logits,
     "fwdtp": dtp,
+    "ccl": ccl,
 }

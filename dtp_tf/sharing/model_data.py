@@ -1,0 +1,55 @@
+"""The images that a model is evaluated on: those of its training, or others of its classes."""
+
+import pathlib
+
+from dtp_tf.data.other_sets import ALL, load_other
+from dtp_tf.data.sets import load_recorded_data
+from dtp_tf.errors import SettingError, UserError
+from dtp_tf.runs.folder import Run
+from dtp_tf.runs.provenance import changes
+
+
+def model_split(
+    saved, path, split=None, *, image_folder=None, dataset=None, data_dir=None, anyway=False
+):
+    """Return a `Split` with labels as the model's, what it is called, and a warning or "".
+
+    Args:
+        saved: the `SavedModel`.
+        path: where it was opened.
+        split: see `dtp_tf.data.other_sets.load_other`; the test split of the model's own data.
+        image_folder, dataset: other data; the model's own otherwise.
+        data_dir: the folder of TFDS.
+        anyway: whether to go on where the model's data have changed, which is then the warning.
+
+    Raises:
+        UserError: the images cannot be had, have changed, or are of other classes.
+    """
+    if image_folder is not None or not _is_own(saved, dataset):
+        found, name = load_other(
+            saved.class_names, saved.image_shape(), image_folder=image_folder, dataset=dataset,
+            split=split, data_dir=data_dir,
+        )  # fmt: skip
+        return found, name, ""
+    if split == ALL:
+        raise SettingError("`split` all is for another folder: add --image-folder.")
+    split = split or "test"
+    data = load_recorded_data(saved.recipe(), data_dir, dataset)
+    saved.check_fits(data)
+    images = pathlib.Path(path) / Run(path).images.name
+    before = saved.about.get("data")
+    said = "" if before is None else changes(before, data, images if images.is_file() else None)
+    warning = f"the data differ from those that the model was trained on: {said}" if said else ""
+    if warning and not anyway:
+        raise UserError(
+            f"{warning}; give the same data, other ones with --image-folder, or --anyway."
+        )
+    return getattr(data, split), f"{data.name} {split}", warning
+
+
+def _is_own(saved, dataset):
+    """Whether a data set, or none, is that of the model's training."""
+    if dataset is None:
+        return True
+    recipe = saved.about.get("recipe", {})
+    return recipe.get("image_folder") is None and recipe.get("dataset") == dataset

@@ -2,7 +2,7 @@
 
 import click
 
-from dtp_tf.commands.options import json_option, print_json, rule_option
+from dtp_tf.commands.options import echo, json_option, print_json, rule_option
 from dtp_tf.commands.serving import server_options
 from dtp_tf.processes.quiet import import_tensorflow
 
@@ -40,7 +40,8 @@ def predict(ctx, paths, top, url, batch_size, rule, as_json, **connection):
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
     Images are PNG, JPEG, GIF, WEBP, BMP, TIFF or PPM files of any size up to 100 million pixels,
     grey or colour; they are converted and resized to the network's input.
-    With --url the server's model answers, and all paths are images.
+    With --url the server's model answers, and all paths are images. A run that was trained on a
+    folder says which of the images it learned from, by their content.
     """
     from dtp_tf.console.tables import make_console, show_answers
 
@@ -55,9 +56,16 @@ def predict(ctx, paths, top, url, batch_size, rule, as_json, **connection):
         check_local(ctx, images)
         import_tensorflow()
         from dtp_tf.evaluating.evaluation import answer
+        from dtp_tf.sharing.model_data import trained_on
         from dtp_tf.sharing.opening import open_model
 
-        answers = answer(open_model(model, rule), images, top)
+        saved = open_model(model, rule)
+        answers = answer(saved, images, top)
+        splits, said = trained_on(saved, model, images)
+        for one, split in zip(answers, splits, strict=False):
+            one["split"] = split
+        if said:
+            echo(f"note: {said}", err=True)
     if as_json:
         print_json(answers)
     else:

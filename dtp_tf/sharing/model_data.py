@@ -1,11 +1,14 @@
 """The images that a model is evaluated on: those of its training, or others of its classes."""
 
+import os
 import pathlib
 
 from dtp_tf.data.other_sets import ALL, load_other
 from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.presets.folder import file_hash
 from dtp_tf.runs.folder import Run
+from dtp_tf.runs.image_list import read_images_list
 from dtp_tf.runs.provenance import changes
 
 
@@ -45,6 +48,45 @@ def model_split(
             f"{warning}; give the same data, other ones with --image-folder, or --anyway."
         )
     return getattr(data, split), f"{data.name} {split}", warning
+
+
+def trained_on(saved, path, images):
+    """Return what a run knows of image files, and a sentence on them or "".
+
+    Args:
+        saved: the `SavedModel`.
+        path: where it was opened; only a run on a folder of images has a list of them.
+        images: paths of image files.
+
+    Returns:
+        For each image the split that a file of the same content is in, or None; an empty list
+        where there is no list.
+    """
+    known = pathlib.Path(path) / Run(path).images.name
+    if not known.is_file():
+        return [], ""
+    rows = read_images_list(known)
+    by_hash = {row["sha256"]: row["split"] for row in rows}
+    by_path = {
+        os.path.abspath(os.path.join(saved.recipe().image_folder or "", row["path"])): row
+        for row in rows
+    }
+    splits = [by_hash.get(file_hash(image)) for image in images]
+    learned = [one for one, split in zip(images, splits, strict=True) if split == "train"]
+    changed = [
+        one
+        for one, split in zip(images, splits, strict=True)
+        if split is None and os.path.abspath(one) in by_path
+    ]
+    parts = [
+        f"{len(some)} of {len(images)} image(s) {what} ({some[0]}{', ...' if some[1:] else ''})"
+        for some, what in (
+            (learned, "are those that the model learned from"),
+            (changed, "have changed since the training"),
+        )
+        if some
+    ]
+    return splits, "; ".join(parts)
 
 
 def _is_own(saved, dataset):

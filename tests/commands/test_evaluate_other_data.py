@@ -128,3 +128,22 @@ def test_a_run_is_exported_without_the_data_that_it_was_trained_on(home, tmp_pat
     assert path == str(tmp_path / "out" / "My-Photos" / "1")
     first = (home / "out" / "My-Photos" / "1" / "assets" / "model_card.md").read_text()
     assert (tmp_path / "out" / "My-Photos" / "1" / "assets" / "model_card.md").read_text() == first
+
+
+@pytest.mark.slow
+def test_predict_says_which_images_the_model_learned_from_and_which_have_changed(home, tmp_path):
+    rows = (home / "run" / "images.csv").read_text().splitlines()[1:]
+    learned = home / "My Photos" / next(r for r in rows if r.startswith("train")).split(",")[-1]
+    tested = home / "My Photos" / next(r for r in rows if r.startswith("test")).split(",")[-1]
+    shutil.copy(learned, tmp_path / "copy.bmp")
+    fresh = save(tmp_path / "new.bmp", photo(4321))
+    kept = tested.read_bytes()
+    result = invoke("predict", home / "run", tmp_path / "copy.bmp", tested, fresh, "--json")
+    assert [one["split"] for one in json.loads(succeeded(result))] == ["train", "test", None]
+    assert "note: 1 of 3 image(s) are those that the model learned from" in result.stderr
+    tested.write_bytes(fresh.read_bytes())
+    try:
+        result = invoke("predict", home / "run", tested, "--json")
+        assert "note: 1 of 1 image(s) have changed since the training" in result.stderr
+    finally:
+        tested.write_bytes(kept)

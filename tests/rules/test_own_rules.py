@@ -54,7 +54,8 @@ def write(path, text):
 
 def test_the_table_of_the_page_has_every_rule_with_the_settings_that_it_takes():
     groups = {
-        "trained": re.search(r'"trained" stands for (.*?);', PAGE, re.DOTALL)[1],
+        "trained": re.search(r'"trained" for (.*?);', PAGE, re.DOTALL)[1],
+        "scheduled": re.search(r'"scheduled" stands for (.*?);', PAGE, re.DOTALL)[1],
         "inverses": re.search(r'"inverses" for (.*?)\.', PAGE, re.DOTALL)[1],
     }
     found = {}

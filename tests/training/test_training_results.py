@@ -118,7 +118,7 @@ def test_metrics_have_both_splits_the_best_epoch_and_the_conditions(three_epochs
     assert metrics["seconds"] == pytest.approx(sum(history.history["seconds"]))
     for split, images in (("test", 360), ("validation", 287)):
         part = metrics[split]
-        assert list(part) == ["accuracy", "loss", "images", "per_class", "confusion_matrix"]
+        assert {"accuracy", "loss", "images", "per_class", "confusion_matrix"} <= set(part)
         matrix = np.array(part["confusion_matrix"])
         assert matrix.shape == (10, 10)
         assert matrix.sum() == part["images"] == images

@@ -85,7 +85,8 @@ def install(template=None):
         nonlocal template
         environment = dict(os.environ) if env is None else _decoded(env)
         words = [os.fsdecode(word) for word in args]
-        if not (_is_job(words) and _is_late(environment) and len(keep) == 1 and close):
+        plain = close and len(keep) == 1 and not any(map(callable, rest))  # without a `preexec_fn`
+        if not (plain and _is_job(words) and _is_late(environment)):
             return really(args, executables, close, keep, cwd, env, *rest)
         template = template or Template(_start)
         stdin, stdout, stderr = rest[0], rest[3], rest[5]

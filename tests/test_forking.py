@@ -70,6 +70,9 @@ def test_what_is_read_early_or_another_package_makes_a_start_from_nothing(tmp_pa
         assert python("-c", code, cwd=tmp_path, env={**environment(), **change}) == "False\n"
     assert python("-B", "-c", code, cwd=tmp_path) == "False\n"
     assert python("-c", code, cwd=tmp_path, fresh=True) == "False\n"
+    words = [sys.executable, "-c", code]
+    said = subprocess.run(words, env=environment(), preexec_fn=os.setsid, capture_output=True)
+    assert said.stdout == b"False\n"
 
 
 PARENT = """

@@ -1,8 +1,6 @@
 """The command `train`."""
 
 import dataclasses
-import re
-import shlex
 
 import click
 
@@ -16,10 +14,9 @@ from dtp_tf.commands.options import (
     print_json,
     setting_options,
 )
-from dtp_tf.errors import SettingError
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.quiet import import_tensorflow
-from dtp_tf.recipes.config_files import read_config
+from dtp_tf.recipes.config_files import read_config, refuse_unnamed
 from dtp_tf.recipes.recipe import RULE_SETTINGS, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
 
@@ -67,7 +64,7 @@ def train(
         from_file = read_config(config)
         base = from_file.pop("recipe", None)
         recipe = recipe or base
-        refuse_unnamed(config, from_file, settings)
+        refuse_unnamed(f"config file {config}", from_file, settings)
         if "rule" in from_file and settings.get("rule", from_file["rule"]) != from_file["rule"]:
             # The file's settings of another rule mean nothing to this one.
             from_file = {k: v for k, v in from_file.items() if k not in RULE_SETTINGS}
@@ -114,30 +111,3 @@ def train(
                 **history.metrics,
             }
         )
-
-
-def refuse_unnamed(config, from_file, flags):
-    """Raise `SettingError` if a config file, alone, names what would be run or whose code would be.
-
-    Args:
-        config: the file's path.
-        from_file: its settings.
-        flags: those of the command itself.
-    """
-    for name, runs_code in {"rule": is_own_rule, "dataset": is_of_community}.items():
-        value = from_file.get(name)
-        if isinstance(value, str) and name not in flags and runs_code(value):
-            raise SettingError(
-                f"config file {config} names the {name} {value!r}, whose code is run only where "
-                f"the command names it: if you trust it, add --{name} {shlex.quote(value)}."
-            )
-
-
-def is_own_rule(rule):
-    """Whether a rule is FILE.py:CLASS."""
-    return ".py:" in rule
-
-
-def is_of_community(dataset):
-    """Whether TFDS would fetch the code of a data set, or leave it to another library."""
-    return re.fullmatch(r"\w+(/[\w.,=+-]*)?(:[\d.*]+)?", dataset, re.ASCII) is None

@@ -10,6 +10,7 @@ import shlex
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.config_files import read_mapping
 from dtp_tf.recipes.named import RECIPES
+from dtp_tf.recipes.own_files import is_own_file
 from dtp_tf.recipes.recipe import RULE_SETTINGS, RULES, SETTINGS, check_names, rule_settings, shown
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.recipes.settings import did_you_mean
@@ -18,8 +19,8 @@ from dtp_tf.recipes.settings import did_you_mean
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.
 HELD_EQUAL = tuple(
     "recipe dataset image_folder image_size validation_fraction preprocessing flip crop "
-    "pixel_noise units activation transmission initializer init batch_size epochs early_stopping "
-    "class_weights precision deterministic".split()
+    "pixel_noise units layers model activation transmission initializer init batch_size epochs "
+    "early_stopping class_weights precision deterministic".split()
 )
 MAX_SEEDS = 1_000
 
@@ -173,7 +174,7 @@ def train_command(recipe, path):
         path: the run's folder, for recipes without a name.
     """
     if recipe.recipe not in RECIPES:
-        return config_command(path / "config.json", recipe.rule)
+        return config_command(path / "config.json", recipe)
     words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
     words += ["--seed", str(recipe.seed)]
     named = find_recipe(recipe.recipe, rule=recipe.rule, seed=recipe.seed)
@@ -189,7 +190,12 @@ def train_command(recipe, path):
     return shlex.join(words)
 
 
-def config_command(path, rule):
-    """Return the command that trains by a config file; a rule of one's own it must name itself."""
+def config_command(path, recipe):
+    """Return the command that trains by a config file; what files of one's own hold it must name
+    itself."""
     words = ["python", "cli.py", "train", "--config", str(path)]
-    return shlex.join(words if rule in RULES else [*words, "--rule", rule])
+    for name in ("rule", "model"):
+        value = getattr(recipe, name)
+        if value is not None and is_own_file(value):
+            words += [f"--{name}", value]
+    return shlex.join(words)

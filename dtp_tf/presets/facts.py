@@ -21,7 +21,7 @@ SHAPE = listed(POSITIVE)
 CLASS_NAMES = listed(TEXT, at_least=1)
 VERSIONS = mapping(
     dict.fromkeys(("dtp_tf", "keras", "tensorflow", "python", "device"), TEXT),
-    {"rule_sha256": TEXT},
+    {"rule_sha256": TEXT, "model_sha256": TEXT},
 )
 # What `dtp_tf.runs.provenance.fingerprint` says; trials of a search have no test images.
 DATA = mapping(

@@ -1,9 +1,12 @@
 """Settings in JSON and YAML files. This module does not import TensorFlow."""
 
 import pathlib
+import re
+import shlex
 
 from dtp_tf.errors import SettingError
 from dtp_tf.files import read_bytes
+from dtp_tf.recipes.own_files import is_own_file
 from dtp_tf.recipes.recipe import check_names
 from dtp_tf.schema import ANYTHING, DEEPEST, DamagedError, check_plain, decoded, parse_json
 
@@ -23,6 +26,29 @@ def read_config(path):
     except SettingError as error:
         raise SettingError(f"config file {path}: {error}") from None
     return settings
+
+
+def refuse_unnamed(file, from_file, named):
+    """Raise `SettingError` if a file, alone, names what would be run or whose code would be.
+
+    Args:
+        file: which it is, in words.
+        from_file: its settings.
+        named: those of the call itself.
+    """
+    programs = {"rule": is_own_file, "model": is_own_file, "dataset": _is_of_community}
+    for name, runs_code in programs.items():
+        value = from_file.get(name)
+        if isinstance(value, str) and name not in named and runs_code(value):
+            raise SettingError(
+                f"{file} names the {name} {value!r}, whose code is run only where the command "
+                f"names it: if you trust it, add --{name} {shlex.quote(value)}."
+            )
+
+
+def _is_of_community(dataset):
+    """Whether TFDS would fetch the code of a data set, or leave it to another library."""
+    return re.fullmatch(r"\w+(/[\w.,=+-]*)?(:[\d.*]+)?", dataset, re.ASCII) is None
 
 
 def read_mapping(path):

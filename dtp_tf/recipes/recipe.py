@@ -11,6 +11,7 @@ from dtp_tf.recipes.fitting import check_rule, check_transmission
 from dtp_tf.recipes.layers_in_words import MOST_UNITS, Dense, parse_layers
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.outputs import LOSSES, OUTPUT_LOSSES, check_output
+from dtp_tf.recipes.own_files import is_own_file
 from dtp_tf.recipes.settings import Setting, did_you_mean
 from dtp_tf.schema import brief
 
@@ -177,6 +178,11 @@ class Recipe:
         "dense UNITS [norm] [ACTIVATION]; each also with dropout RATE at its end. norm and dropout "
         "RATE may be entries of their own, of the layer before.",
         many=True, optional=True,
+    )
+    model: str | None = _setting(
+        None, str, "A Keras model instead of `units` or `layers`: FILE.keras, whose weights the "
+        "training starts from, or FILE.py:FUNCTION, a function of an input shape and a number of "
+        "classes, whose file is run.", optional=True,
     )
     activation: str = _setting(
         "tanh", str, "Activation of the forward layers f.", choices=tuple(ACTIVATIONS)
@@ -375,6 +381,9 @@ class Recipe:
 
     def _settle_layers(self):
         """Check `layers`, and give `units` their default where there are none."""
+        if self.model is not None:
+            self._check_model()
+            return
         if self.layers is None:
             if self.units is None:
                 object.__setattr__(self, "units", (256, 256))
@@ -387,8 +396,33 @@ class Recipe:
         object.__setattr__(self, "layers", tuple(" ".join(one.split()) for one in self.layers))
         check_transmission(self.parsed_layers(), self.transmission)
 
+    def _check_model(self):
+        """Refuse what says anew what a model says itself."""
+        if not is_own_file(self.model) and not self.model.endswith(".keras"):
+            raise SettingError(
+                f"`model` must be FILE.keras or FILE.py:FUNCTION, got {brief(self.model)}."
+            )
+        for name in ("units", "layers", "init"):
+            if getattr(self, name) is not None:
+                raise SettingError(
+                    f"`model` and `{name}` both say what the network begins with; got "
+                    f"{brief(self.model)} and {shown(getattr(self, name))}: give one of them."
+                )
+        if self.transmission != "continuous":
+            raise SettingError(
+                f"`transmission` {self.transmission} is for dense layers in `units` or `layers`, "
+                f"got `model` {brief(self.model)}; use continuous."
+            )
+        if self.precision == "mixed_bfloat16":
+            raise SettingError(
+                "`precision` mixed_bfloat16 is for `units` and `layers`; a `model` says itself "
+                "what it computes with: use float32."
+            )
+
     def parsed_layers(self):
-        """Return the hidden layers, see `parse_layers`."""
+        """Return the hidden layers, see `parse_layers`; none of them is known of a model."""
+        if self.model is not None:
+            return []
         if self.layers is None:
             return [Dense(units) for units in self.units]
         return parse_layers(self.layers, ACTIVATIONS)
@@ -457,11 +491,10 @@ class Recipe:
 
 
 def _other_layers(changes):
-    """Let `units` take the place of `layers`, and the other way round."""
-    for given, other in (("units", "layers"), ("layers", "units")):
-        if changes.get(given) not in (None, "none", "None") and other not in changes:
-            return {**changes, other: None}
-    return changes
+    """Let what says the network take the place of what else says it."""
+    ways = ("units", "layers", "model")
+    given = [name for name in ways if changes.get(name) not in (None, "none", "None")]
+    return {**dict.fromkeys(ways), **changes} if given else changes
 
 
 SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Recipe)}

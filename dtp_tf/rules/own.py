@@ -1,22 +1,13 @@
-"""Learning rules of users, from files of their own.
+"""Learning rules of users, from files of their own; see `dtp_tf.recipes.own_files`."""
 
-Such a file is a program. It is run where a call names it, and never because a model, a run or a
-preset that is opened names it: see `require_loaded`, and `dtp_tf.runs.own_rules` for the exception.
-"""
-
-import contextlib
-import hashlib
-import importlib.util
 import inspect
-import os
-import pathlib
 import shlex
-import sys
-import traceback
 
 import keras
 
 from dtp_tf.errors import SettingError
+from dtp_tf.recipes.own_files import file_digest as file_digest
+from dtp_tf.recipes.own_files import place_key, run_own_file
 from dtp_tf.rules.base import Rule
 
 _LOADED = {}  # {(absolute path, class name): (class, SHA-256)} of what this process was told to run
@@ -31,23 +22,7 @@ def load_own_rule(place):
         SettingError: there is no such file or class, it fails, or it is no `Rule`.
     """
     path, _, name = place.rpartition(":")
-    file, content = pathlib.Path(path), _read(place)
-    module_name = f"dtp_tf_own_{file.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    try:
-        # What was read is what runs: a cache beside the file could hold the code of another.
-        exec(spec.loader.source_to_code(content, spec.origin), module.__dict__)
-    except Exception as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-                 if frame.filename == spec.origin]  # an absolute path
-        where = f" in line {lines[-1]}" if lines else ""
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise SettingError(
-            f"`rule` {place!r}: the file fails{where} with {type(error).__name__}: {reason}."
-        ) from error
-    rule = getattr(module, name, None)
+    rule, digest = run_own_file("rule", place)
     if not (isinstance(rule, type) and issubclass(rule, Rule)):
         raise SettingError(
             f"`rule` {place!r}: {path} has no class {name!r} that extends dtp_tf.rules.Rule."
@@ -60,9 +35,7 @@ def load_own_rule(place):
         )
     if keras.saving.get_registered_name(rule) == rule.__name__:  # not registered by its author
         keras.saving.register_keras_serializable("own")(rule)
-    digest = hashlib.sha256(content).hexdigest()
-    _LOADED[_key(place)] = rule, digest
-    _remember(digest)
+    _LOADED[place_key(place)] = rule, digest
     return rule
 
 
@@ -77,7 +50,7 @@ def require_loaded(place, registered_name, what):
     Raises:
         SettingError: no call in this process has named the rule.
     """
-    rule, _ = _LOADED.get(_key(place), (None, None))
+    rule, _ = _LOADED.get(place_key(place), (None, None))
     if rule is not None:  # two files may have classes of one name
         keras.saving.get_custom_objects()[keras.saving.get_registered_name(rule)] = rule
     elif keras.saving.get_registered_object(registered_name) is None:
@@ -90,52 +63,5 @@ def require_loaded(place, registered_name, what):
 
 def rule_facts(place):
     """Return what a run records of its rule's file, {"rule_sha256": ..}; {} for other rules."""
-    _, digest = _LOADED.get(_key(place), (None, None))
+    _, digest = _LOADED.get(place_key(place), (None, None))
     return {} if digest is None else {"rule_sha256": digest}
-
-
-def file_digest(place):
-    """Return the SHA-256 of the file in FILE.py:CLASS, in hexadecimal digits.
-
-    Raises:
-        SettingError: there is no such file.
-    """
-    return hashlib.sha256(_read(place)).hexdigest()
-
-
-def named_before(digest):
-    """Whether this user has named a file with that SHA-256 in a call, on this machine."""
-    with contextlib.suppress(OSError, RuntimeError, UnicodeDecodeError):
-        return digest in _named_file().read_text(encoding="utf-8").split()
-    return False
-
-
-def _remember(digest):
-    """Note that this user has named a file; where that cannot be written, it is asked for again."""
-    if named_before(digest):
-        return
-    with contextlib.suppress(OSError, RuntimeError):
-        path = _named_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(f"{digest}\n")
-
-
-def _named_file():
-    home = os.environ.get("XDG_STATE_HOME") or pathlib.Path.home() / ".local" / "state"
-    return pathlib.Path(home, "dtp_tf", "own_rules")
-
-
-def _read(place):
-    path = place.rpartition(":")[0]
-    if not (path.endswith(".py") and pathlib.Path(path).is_file()):
-        raise SettingError(f"`rule` {place!r}: there is no file {path}.")
-    try:
-        return pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise SettingError(f"`rule` {place!r}: {path} cannot be read: {error.strerror}.") from None
-
-
-def _key(place):
-    path, _, name = place.rpartition(":")
-    return os.path.abspath(path), name

@@ -14,14 +14,19 @@ from dtp_tf.rules.base import as_list, at_layer
 from dtp_tf.training.hidden_layers import hidden_pairs
 from dtp_tf.training.initializers import initializer
 from dtp_tf.training.optimizers import make_optimizer
+from dtp_tf.training.own_model import network_of_model
 
 
 def build_network(recipe, data):
     """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
-    flat = recipe.layers is None
-    preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images, flat)
     batch, classes = min(recipe.batch_size, len(data.train)), len(data.class_names)
     rule = build_rule(recipe, len(data.train) // batch)
+    if recipe.model is not None:
+        network = network_of_model(recipe, rule, data)
+        compile_network(network, recipe, data)
+        return network
+    flat = recipe.layers is None
+    preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images, flat)
     shape = preprocessing.compute_output_shape((None, *data.image_shape))[1:]
     network = DTPNetwork(
         hidden_pairs(recipe, rule, shape, classes, batch),

@@ -24,6 +24,7 @@ from dtp_tf.rules.own import rule_facts
 from dtp_tf.runs.folder import best_epoch
 from dtp_tf.runs.provenance import fingerprint
 from dtp_tf.training.callbacks import reads_training_batches, reads_validation_batches
+from dtp_tf.training.own_model import model_facts
 from dtp_tf.training.scalars import tensorboard
 
 
@@ -82,7 +83,8 @@ class Loop:
             "class_names": list(data.class_names),
             "data": fingerprint(data),
             "versions": {
-                **versions(), **machine.facts(), **workers.facts(), **rule_facts(recipe.rule)
+                **versions(), **machine.facts(), **workers.facts(),
+                **rule_facts(recipe.rule), **model_facts(recipe.model),
             },
         }
         probe = data.train.take(slice(recipe.diagnostics_images))

@@ -36,6 +36,7 @@ from dtp_tf.training.building import build_network
 from dtp_tf.training.callbacks import find_callbacks
 from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
+from dtp_tf.training.own_model import load_own_model, resume_own_model
 
 
 class RunHistory(keras.callbacks.History):
@@ -130,8 +131,12 @@ def train(
             whole = isinstance(recipe, Recipe)
             settings = {**(recipe.to_dict() if whole else {"recipe": recipe}), **settings}
         refuse_changes(settled, settings)
+        if settled.model is not None:
+            resume_own_model(run, settled.model, "model" in settings)
         if settled.rule not in RULES:
             find_rule(settled.rule) if "rule" in settings else load_rule_of(run, settled.rule)
+    if run is None and settled.model is not None:
+        load_own_model(settled.model)
     settled.check()
     machine.check_fits(settled)
     callbacks = find_callbacks(callbacks, settled)

@@ -67,7 +67,7 @@ def write_report(study, trials, console):
                 f"the recipe's own settings {own['validation_accuracy']:.2%} (trial "
                 f"{own['trial']})", markup=False,
             )
-        console.print(f"train it   {config_command(path, study.base.rule)}", markup=False)
+        console.print(f"train it   {config_command(path, study.base)}", markup=False)
     return content
 
 

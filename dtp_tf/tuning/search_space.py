@@ -16,7 +16,7 @@ import math
 import random
 
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes.config_files import read_mapping
+from dtp_tf.recipes.config_files import read_mapping, refuse_unnamed
 from dtp_tf.recipes.recipe import SETTINGS, check_names, rule_settings, shown
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.recipes.settings import did_you_mean
@@ -24,8 +24,8 @@ from dtp_tf.recipes.settings import did_you_mean
 # With other data, other epochs or another seed, accuracies could not be compared; another rule has
 # other settings.
 NEVER_SEARCHED = tuple(
-    "recipe dataset image_folder image_size validation_fraction init rule epochs early_stopping "
-    "diagnostics_every diagnostics_images seed deterministic".split()
+    "recipe dataset image_folder image_size validation_fraction init model rule epochs "
+    "early_stopping diagnostics_every diagnostics_images seed deterministic".split()
 )
 CORNERS = 1000  # combinations of extreme values that are tried before a search
 
@@ -373,6 +373,8 @@ def make_search(recipe="digits", search=None, machine=None, **settings):
             raise SettingError(f"{where}: `recipe` is no setting to search; name it beside.")
         with _saying(where):
             space, fixed = SearchSpace.from_plain(search)
+        if where.startswith("search file"):
+            refuse_unnamed(where, fixed, settings)
     # Angles are measured only where they are asked for: they take time, and choose nothing.
     given = {"diagnostics_every": None, **fixed, **settings}
     base = find_recipe(recipe, **given)

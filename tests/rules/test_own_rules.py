@@ -32,7 +32,7 @@ from dtp_tf.runs.models import load_model
 from dtp_tf.training.building import build_network, build_rule
 
 PAGE = (REPO / "docs/rules.md").read_text(encoding="utf-8")
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+(EXAMPLE,) = re.findall(r"```python\n(\"\"\"normalised.*?)```", PAGE, re.DOTALL)
 SETTINGS = {**TINY, "epochs": 1, "target_step": 0.05}
 
 PLAIN = """

@@ -48,7 +48,8 @@ def _shapes(layers, recipe, shape):
         if isinstance(layer, Residual):  # its first convolution makes its shape
             plain = Conv(kernel_size=3, **_pooled(layer))
         plain = dataclasses.replace(plain, activation="linear")
-        pair = _plain_pair(plain, number, recipe)
+        # Zeros draw no seed: the weights that a seed gives do not depend on what is only measured.
+        pair = _plain_pair(plain, number, recipe, lambda name: "zeros")
         shapes.append(tuple(pair.compute_output_shape((None, *shapes[-1]))[1:]))
     return shapes
 
@@ -101,13 +102,13 @@ def _pair(layer, number, recipe, below):
     return BlockPair(block, dropout=layer.dropout, name=f"pair_{number}")
 
 
-def _plain_pair(layer, number, recipe):
+def _plain_pair(layer, number, recipe, weights=initializer):
     inverse = recipe.inverse_activation
     settings = dict(
         inverse_activation=matched(layer.activation) if inverse == "matched" else inverse,
-        kernel_initializer=initializer(recipe.initializer),
+        kernel_initializer=weights(recipe.initializer),
         # A rule without inverses says nothing of them; the pairs then have none.
-        inverse_kernel_initializer=initializer(recipe.inverse_initializer or "orthogonal"),
+        inverse_kernel_initializer=weights(recipe.inverse_initializer or "orthogonal"),
         inverse_first=bool(recipe.inverse_first),
         dtype=dtype_policy(recipe.precision),
         name=f"pair_{number}",

@@ -50,6 +50,11 @@ def _reason_against(layer, uses):
     name = type(layer).__name__
     if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
         return f"is a {name}, which keeps a state over time; use convolutions or pooling instead."
+    if isinstance(layer, keras.layers.Lambda):
+        return (
+            "is a Lambda, a program that a saved network could not carry safely; use a layer of "
+            "Keras's, an operation of keras.ops, or a registered layer of your own."
+        )
     if isinstance(layer, keras.Model):
         return (
             f"is a {name} whose `call` cannot be seen into; make it a Sequential or functional "

@@ -72,6 +72,10 @@ REFUSED = {
         lambda: stack(layers.LSTM(4, name="memory"), shape=(7, 3)),
         "'memory' is a LSTM, which keeps a state",
     ),
+    "lambda": (
+        lambda: flat(layers.Lambda(lambda x: 2 * x, name="twice")),
+        "'twice' is a Lambda, a program",
+    ),
     "shared": (shared, "'twice' is shared: it is called 2 times"),
     "mixed precision": (mixed, "'half' has the dtype policy 'mixed_bfloat16'"),
     "float64": (

@@ -44,6 +44,8 @@ def test_a_shipped_preset_is_evaluated_by_its_name_to_the_accuracy_of_its_card()
 
 @pytest.mark.slow
 def test_a_preset_is_exported_without_its_data(saved, tmp_path, monkeypatch):
+    images = digits().test.images[:9]
+
     def no_data(*args):
         raise AssertionError("data were asked for")
 
@@ -52,7 +54,6 @@ def test_a_preset_is_exported_without_its_data(saved, tmp_path, monkeypatch):
     content = json.loads(succeeded(invoke("export", saved, *words)))
     assert content["export"] == str(tmp_path / "exported/tiny_digits/1")
     served = tf.saved_model.load(content["export"]).signatures["serving_default"]
-    images = digits().test.images[:9]
     np.testing.assert_allclose(
         served(images=tf.constant(images))["probabilities"],
         load_preset(saved).model(images),

@@ -249,6 +249,10 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         """Return the output activation of logits, the answers: `(batch, units)`."""
         return ACTIVATIONS[self.output_activation](logits)
 
+    def probabilities(self, logits):
+        """`activate_output`, by the name that fits class probabilities."""
+        return self.activate_output(logits)
+
     def sent(self, layer, h):
         """Return what layer `layer` (0 .. M-1) gets for the activations below it in this step."""
         if self.layers_up[layer].transmission != "sample":

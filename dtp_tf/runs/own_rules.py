@@ -26,11 +26,11 @@ def load_rule_of(run, place):
     Raises:
         SettingError: the file is missing, or must be named by the call; the sentence says why.
     """
-    refuse_unsafe(run, "rule", place)
+    refuse_untrusted(run, "rule", place)
     load_own_rule(place)
 
 
-def refuse_unsafe(run, setting, place):
+def refuse_untrusted(run, setting, place):
     """Raise `SettingError` if a call must name the file of a run that is to be resumed.
 
     Args:

@@ -21,7 +21,7 @@ from dtp_tf.recipes.own_files import (
     told_of_failures,
 )
 from dtp_tf.runs.models import load_model
-from dtp_tf.runs.own_rules import recorded, refuse_changed, refuse_unsafe
+from dtp_tf.runs.own_rules import recorded, refuse_changed, refuse_untrusted
 
 _LOADED = {}  # {the key of a place: (function or model, SHA-256)}
 
@@ -73,7 +73,7 @@ def resume_own_model(run, place, named):
         _LOADED[place_key(place)] = None, recorded(run, "model")
         return
     if is_own_file(place) and not named:
-        refuse_unsafe(run, "model", place)
+        refuse_untrusted(run, "model", place)
     load_own_model(place)
 
 

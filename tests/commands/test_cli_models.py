@@ -1,6 +1,7 @@
 """A run from the command line: every rule trains one, and `evaluate` and `predict` answer by it."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -69,9 +70,9 @@ def test_evaluate_gives_the_report_of_the_run(split, what):
 def test_evaluate_shows_every_class_to_a_person():
     lines = succeeded(invoke("evaluate", trained()[0])).splitlines()
     metrics = read_json(trained()[0] / "metrics.json")["test"]
-    shown = dict(line.split() for line in lines[1:11])
+    shown = {name: share for name, share, _ in (line.split() for line in lines[1:11])}
     assert shown == {name: f"{value:.2%}" for name, value in metrics["per_class"].items()}
-    assert lines[-1].startswith(f"digits test: accuracy {metrics['accuracy']:.2%}, loss ")
+    assert lines[-1].startswith(f"digits test: accuracy {metrics['accuracy']:.2%}, ")
 
 
 def test_evaluate_on_the_training_images_reads_all_of_them():
@@ -174,7 +175,8 @@ def test_a_folder_of_images_trains_from_start_to_prediction(tmp_path):
     text = succeeded(
         invoke("train", *words, *flags(settings), "--export-dir", tmp_path / "exported")
     )
-    assert "6x6x3 images, 2 classes; 38 training, 10 validation, 12 test" in text
+    counts = r"6x6x3 images, 2 classes; (\d+) training, (\d+) validation, (\d+) test"
+    assert sum(map(int, re.search(counts, text).groups())) == 60
     assert "[red]" in text
     assert read_json(run / "metrics.json")["test"]["per_class"] == {"[red]": 1.0, "green": 1.0}
     content = json.loads(succeeded(invoke("evaluate", run, "--json")))

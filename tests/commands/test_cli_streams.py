@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -115,9 +116,9 @@ def test_class_names_of_all_scripts_train_evaluate_and_predict_in_any_encoding(
         assert (home / "run" / file).is_file()
     assert os.listdir(home / "out")
     image = "../images/café/0.png"
-    done = run("predict", "run", image, "--top", "5")
-    assert (done.returncode, done.stderr) == (0, b"")
-    done = run("predict", "run", image, "--json")
-    assert (done.returncode, done.stderr) == (0, b"")
+    for form in (("--top", "5"), ("--json",)):
+        done = run("predict", "run", image, *form)
+        # It may be an image that the network learned from, which is said.
+        assert (done.returncode, b"".join(re.split(rb"note: .*\n", done.stderr))) == (0, b"")
     answers = json.loads(done.stdout)
     assert "café" in answers[0]["classes"] or len(answers[0]["classes"]) == 3

@@ -207,10 +207,10 @@ def test_an_export_with_other_scores_is_not_published(
     def distorted(images, training=False):
         return classifier(images, training=training) + wrong
 
-    distorted.input_shape = classifier.input_shape
+    distorted.input_shape, distorted.output_shape = classifier.input_shape, classifier.output_shape
     write = saved_model.write_saved_model
     monkeypatch.setattr(
-        saved_model, "write_saved_model", lambda _, names, path: write(classifier, names, path)
+        saved_model, "write_saved_model", lambda _, *rest: write(classifier, *rest)
     )
     with pytest.raises(UserError, match="does not give the trained model's scores"):
         export(distorted, NAMES, tmp_path, "digits", images)

@@ -118,6 +118,6 @@ def test_the_other_runtime_on_the_page_runs(folder):
 def test_the_page_names_every_file_that_is_no_business_of_tensorflow_alone():
     path = trained()[0].parent / "exported" / "digits" / "1"
     files = [file for file in path.glob("assets*/*") if file.is_file()]
-    assert len(files) == 3
+    assert len(files) == 4
     for file in files:
         assert f"`{file.parent.name}/{file.name}`" in PAGE

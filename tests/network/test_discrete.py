@@ -53,6 +53,7 @@ def test_a_target_that_turns_no_sign_asks_nothing_of_the_layer_below():
 )
 def test_every_other_rule_trains_through_signs(name):
     model = network(BY_NAME[name]())
+    model.run_eagerly = True
     before = [v.numpy() for v in model.forward_variables]
     model.fit(X, Y, epochs=2, verbose=0)
     after = model.forward_variables

@@ -239,7 +239,7 @@ def test_an_inverse_of_another_shape_or_with_a_state_is_refused():
 
 def test_rules_that_need_one_set_of_weights_refuse_blocks_by_name():
     pairs = [dtp_tf.Conv2DPair(3), BlockPair(block())]
-    with pytest.raises(SettingError, match="feedback alignment.*layer 2 is a BlockPair; use.*dfa"):
+    with pytest.raises(SettingError, match="FA needs.*layer 2 is a BlockPair; use.*dfa"):
         dtp_tf.DTPNetwork(pairs, 3, rule=dtp_tf.rules.FA())
     with pytest.raises(SettingError, match="autoencoder.*layer 1 is a Conv2DPair; use dense"):
         dtp_tf.DTPNetwork(pairs, 3, rule=dtp_tf.rules.Autoencoder())

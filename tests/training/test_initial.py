@@ -74,11 +74,10 @@ def test_every_rule_starts_from_the_weights_of_a_dtp_network(rule):
     network, source = made(rule=rule), load_model(best()).model
     line = initialize(network, best())
     assert all(equal(network.forward_variables, source.forward_variables))
-    alike = rule in ("tp", "dtp", "sdtp", "drl", "fwdtp")  # their inverses are applied as dtp's
-    if alike:
+    if rule in ("tp", "dtp", "sdtp", "drl", "fwdtp", "ccl"):  # inverses are applied as dtp's
         assert "inverses of layers 2; drawn afresh: " in line
         assert all(equal(network.feedback_weights(1), source.feedback_weights(1)))
-    elif rule == "bp":
+    elif rule in ("bp", "gnt", "sign_symmetry"):
         assert line == f"forward weights of {best()}"
     else:
         assert "of layers none; drawn afresh: " in line

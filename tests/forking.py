@@ -110,6 +110,7 @@ def _is_job(words):
         words[0] == sys.executable
         and len(words) > 1
         and (words[1] in ("-c", "-m") or words[1].endswith(".py"))
+        and "ipykernel_launcher" not in words  # which says before its import how matplotlib draws
     )
 
 

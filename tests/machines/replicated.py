@@ -26,8 +26,8 @@ for _rule in TRAINED:
         _settings = {"schedule": _schedule, "inverse_steps": _steps}
         if BY_NAME[_rule].takes_noise:
             _settings["noise"] = 0.3
-        if _rule == "ddtp_rhl":  # whose features level targets down to the rounding
-            _settings["target_step"] = 1.0
+        if _rule == "ddtp_rhl":  # a thousand random features are for rounding to add up in
+            _settings |= {"feedback_units": 16, "target_step": 0.3}
         CASES[f"{_rule} {_schedule}"] = (_rule, _settings, {}, False)
 CASES["ldrl many"] = (
     "ldrl", {"noise": [0.3, 0.2], "inverse_steps": [2, 1]}, {"inverse_first": True}, True,

@@ -75,7 +75,8 @@ RULES = {
         "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
     },
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
-    "ccl": {**_WITHOUT_NOISE, **_INVERSES},
+    # Inverses that are as fast as the forward layers come to the mean of all classes with them.
+    "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
     "bp": {},
     "fa": {"inverse_initializer": "orthogonal"},
     "dfa": {"inverse_initializer": "orthogonal"},

@@ -33,8 +33,9 @@ class FA(SignalRule):
                 )
 
     def feedback_layers(self, layers):
+        settings = {"use_bias": False, "trainable": self.trains_feedback}
         return {
-            i: pair.transposed_layer(f"feedback_{i + 1}", use_bias=False, trainable=False)
+            i: pair.transposed_layer(f"feedback_{i + 1}", **settings)
             for i, pair in enumerate(layers)
             if i > 0
         }

@@ -37,13 +37,6 @@ class KP(LearnedFeedback, FA):
     def __init__(self, schedule="parallel", inverse_steps=1):
         super().__init__(None, schedule, inverse_steps)
 
-    def feedback_layers(self, layers):
-        return {
-            i: pair.transposed_layer(f"feedback_{i + 1}", use_bias=False)
-            for i, pair in enumerate(layers)
-            if i > 0
-        }
-
     def inverse_loss(self, network, batch, layer, noise):
         slope, _ = self.passed_down(network, batch)[layer - 1]
         signal = self.sent_down(network, batch, layer, keras.ops.stop_gradient(slope))

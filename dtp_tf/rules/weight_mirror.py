@@ -42,13 +42,6 @@ class WeightMirror(LearnedFeedback, FA):
             raise SettingError(f"`noise` must be above 0, got {noise!r}: all is learnt from it.")
         self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
 
-    def feedback_layers(self, layers):
-        return {
-            i: pair.transposed_layer(f"feedback_{i + 1}", use_bias=False)
-            for i, pair in enumerate(layers)
-            if i > 0
-        }
-
     def inverse_loss(self, network, batch, layer, noise):
         pair, sigma = network.layers_up[layer], self.sigma(network, layer)
         x = sigma * noise(batch.h[layer])

@@ -75,9 +75,14 @@ class TrainingBatches:
                 return chosen, batch_labels
             return chosen, batch_labels, tf.gather(weights, batch_labels)
 
-        steps = tf.data.Dataset.range(self.steps)
-        batches = steps.map(batch, num_parallel_calls=PARALLEL).prefetch(2)
-        self.dataset = batches.with_options(untuned())
+        self._batch = batch
+        self.dataset = self.dataset_from(0)
+
+    def dataset_from(self, first):
+        """Return what `dataset` gives from a batch on, counted from 0: the rest of a pass."""
+        steps = tf.data.Dataset.range(first, self.steps)
+        batches = steps.map(self._batch, num_parallel_calls=PARALLEL).prefetch(2)
+        return batches.with_options(untuned())
 
     def select(self, epoch, passage):
         """Choose the pass: the number of the epoch, and of the pass within it, from 0."""

@@ -75,10 +75,10 @@ class TrainingBatches:
             return chosen, batch_labels, tf.gather(weights, batch_labels)
 
         self._batch = batch
-        self.dataset = self.rest(0)
+        self.dataset = self.dataset_from(0)
 
-    def rest(self, first):
-        """Return a `tf.data.Dataset` as `dataset`, of the batches from number `first` on alone.
+    def dataset_from(self, first):
+        """Return what `dataset` gives from a batch on, counted from 0: the rest of a pass.
 
         What comes before is not read. Each call makes a pipeline, which leaves some memory behind.
         """

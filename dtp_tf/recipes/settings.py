@@ -123,6 +123,11 @@ class Setting:
         return " and ".join(parts)
 
 
+def setting(default, kind, text, **checks):
+    """Return the field of a dataclass that is a `Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(kind, text, **checks)})
+
+
 def _number(value):
     return value[:40] if isinstance(value, str) else brief(value)
 

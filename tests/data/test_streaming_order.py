@@ -42,14 +42,15 @@ def test_streamed_batches_are_those_of_images_in_memory(kept):
         here.select(epoch, passage)
         there.select(epoch, passage)
         assert content(here.dataset) == content(there.dataset)
-        assert content(here.rest(2)) == content(there.rest(2)) == content(here.dataset)[2:]
+        rest = content(here.dataset)[2:]
+        assert content(here.dataset_from(2)) == content(there.dataset_from(2)) == rest
 
 
 def test_what_comes_before_the_first_batch_wanted_is_not_read():
     split, read = streamed(numbered(40))
     batches = TrainingBatches(split, 8, seed=3)
     batches.select(1, 0)
-    labels = [labels.tolist() for _, labels in batches.rest(4).as_numpy_iterator()]
+    labels = [labels.tolist() for _, labels in batches.dataset_from(4).as_numpy_iterator()]
     assert sorted(read) == sorted(sum(labels, []))
     assert len(read) == 8
 

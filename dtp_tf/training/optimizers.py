@@ -6,6 +6,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.network.warmup import Warmup
 from dtp_tf.recipes.learning_rate_schedules import schedule_values
 from dtp_tf.recipes.optimizers import optimizer_values
+from dtp_tf.rules.base import at_layer
 
 
 def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0):
@@ -43,6 +44,19 @@ def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0):
     if left_alone:
         optimizer.exclude_from_weight_decay(var_names=list(left_alone))
     return optimizer
+
+
+def check_optimizers(recipe):
+    """Raise `SettingError` for an optimizer that Keras cannot make, before anything is read."""
+    forward = recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule
+    inverse = (
+        recipe.inverse_optimizer,
+        recipe.inverse_learning_rate,
+        recipe.inverse_learning_rate_schedule,
+    )
+    for text, rates, schedule in (forward, inverse):
+        if text is not None:
+            make_optimizer(text, at_layer(rates, 0), schedule, recipe.epochs, recipe.epochs)
 
 
 def _class(name):

@@ -183,7 +183,7 @@ def test_a_setting_that_may_differ_from_layer_to_layer_is_one_value_or_a_list(na
 def test_only_these_settings_may_differ_from_layer_to_layer():
     per_layer = {name for name, setting in SETTINGS.items() if setting.per_layer}
     assert per_layer == {
-        "noise", "noise_directions", "inverse_steps", "inverse_learning_rate",
+        "learning_rate", "noise", "noise_directions", "inverse_steps", "inverse_learning_rate",
     }  # fmt: skip
     assert "must be a number" in message(Recipe, target_step="1,2")
 

@@ -4,13 +4,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import invoke, refusal, succeeded
 
 import dtp_tf
+from dtp_tf.comparing.plan import train_command
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import SettingError
 from dtp_tf.network.network import DTPNetwork
 from dtp_tf.network.updates import parts
 from dtp_tf.recipes.optimizers import ARGUMENTS, SHORT
+from dtp_tf.runs.folder import Run
 from dtp_tf.training.building import build_network
 from dtp_tf.training.optimizers import make_optimizer
 
@@ -176,3 +179,28 @@ def test_a_file_has_all_of_the_optimizers(data, tmp_path):
     for network_ in (made, read):
         network_.fit(x, y, **training)
     assert same([one.numpy() for one in made.weights], [one.numpy() for one in read.weights])
+
+
+# Commands
+
+
+def test_what_cannot_be_trained_on_replicas_is_refused_before_any_data_are_read():
+    result = invoke(
+        "train", "digits", "--optimizer", "sgd gradient_accumulation_steps=2", "--strategy",
+        "mirrored", "--dataset", "no_such_set",
+    )
+    assert "gradient_accumulation_steps, which Keras cannot do with" in refusal(result, 2)
+
+
+def test_a_flag_has_words(tmp_path):
+    result = invoke("train", "digits", "--optimizer", "adam beta2=0.95", "--run-dir", tmp_path)
+    assert "adam has no argument 'beta2'" in refusal(result, 2)
+
+
+def test_a_run_tells_its_optimizers_in_words(tmp_path):
+    text = "adam beta_2=0.95 epsilon=0.0001"
+    run = Run.create(dtp_tf.recipe("digits", optimizer=text, learning_rate=[0.1] * 4), tmp_path)
+    assert run.recipe().optimizer == text
+    assert f"'{text}'" in train_command(run.recipe(), run.path)
+    assert "--learning-rate 0.1,0.1,0.1,0.1" in train_command(run.recipe(), run.path)
+    assert "\noptimizer = adam\n" in succeeded(invoke("recipes", "digits"))

@@ -81,15 +81,17 @@ class Workers:
                 f"`batch_size` {size} cannot be divided among {self.replicas} replicas; use {near}."
             )
 
-    def training(self, batches):
+    def training(self, batches, first=0):
         """Return what to iterate over for each replica's rows of the batches of a pass.
 
         Args:
             batches: `TrainingBatches` of this worker's part.
+            first: the batch to begin with.
         """
+        dataset = batches.dataset_from(first) if first else batches.dataset
         if not self._several:
-            return batches.dataset
-        return self._spread(shares(batches.dataset, self.local, 0, self.local))
+            return dataset
+        return self._spread(shares(dataset, self.local, 0, self.local))
 
     def validation(self, split):
         """Return what to iterate over for each replica's share of a `Split`; shares may differ."""

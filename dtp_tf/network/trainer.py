@@ -267,10 +267,7 @@ class LocalTrainer(OwnOptimizers):
             return
         optimizers = [self.optimizer_of(layer) for layer in layers]
         with tf.GradientTape() as tape:
-            losses = [
-                self.rule.inverse_loss(self, batch, layer, self.noise(layer, k))
-                for layer in layers
-            ]
+            losses = [self._inverse_loss(batch, layer, k) for layer in layers]
             scaled = [
                 optimizer.scale_loss(_mean(loss, weights))
                 for optimizer, loss in zip(optimizers, losses, strict=True)
@@ -291,18 +288,29 @@ class LocalTrainer(OwnOptimizers):
         for layer, loss in zip(layers, losses, strict=True):
             self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
 
+    def _inverse_loss(self, batch, layer, k):
+        """The loss of a layer's feedback in its update k on a batch: a mean over draws of noise."""
+        samples = self.rule.samples(self.trained_feedback.index(layer))
+        losses = [
+            self.rule.inverse_loss(self, batch, layer, self.noise(layer, k * samples + draw))
+            for draw in range(samples)
+        ]
+        return losses[0] if samples == 1 else tf.add_n(losses) / samples
+
     def noise(self, layer, k):
         """Return a function of a tensor that gives standard normal numbers of its shape, or what
         the rule takes in their place.
 
-        They depend on the seed, the training step, the layer, k, and on how often it was called.
+        They depend on the seed, the training step, the layer, the number k of the draw among those
+        of all updates on a batch, and on how often the function was called.
         """
         draws, position = itertools.count(), self.trained_feedback.index(layer)
 
         def noise(like):
             key = (layer, k, next(draws))
             if self.rule.directions(position) == "orthogonal":
-                return orthogonal(like, self.seed, self.step, self.rule.steps(position), *key)
+                frames = self.rule.steps(position) * self.rule.samples(position)
+                return orthogonal(like, self.seed, self.step, frames, *key)
             return gaussian(like, self.seed, self.step, *key)
 
         return noise

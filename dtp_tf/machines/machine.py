@@ -70,6 +70,13 @@ class Machine:
 
     def check_fits(self, recipe):
         """Raise `SettingError` if a recipe cannot be trained in this way."""
+        for name in ("optimizer", "inverse_optimizer"):
+            text = getattr(recipe, name) or ""
+            if self.strategy != "none" and "gradient_accumulation_steps=" in text:
+                raise SettingError(
+                    f"`{name}` has gradient_accumulation_steps, which Keras cannot do with "
+                    f"`strategy` {self.strategy}; leave one of them out."
+                )
         if not recipe.deterministic:
             return
         if self.jit == "off":

@@ -37,6 +37,7 @@ from dtp_tf.training.building import build_network
 from dtp_tf.training.callbacks import find_callbacks
 from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
+from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
 
 
@@ -141,6 +142,7 @@ def train(
         load_own_model(settled.model)
     settled.check()
     machine.check_fits(settled)
+    check_optimizers(settled)
     callbacks = find_callbacks(callbacks, settled)
     if name is None:
         name = default_name(settled, None if data is None else data.name)

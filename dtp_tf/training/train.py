@@ -38,6 +38,7 @@ from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
 from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
+from dtp_tf.training.symmetric import start_symmetric
 
 
 class RunHistory(keras.callbacks.History):
@@ -168,6 +169,8 @@ def train(
             network = build_network(settled, data) if saved is None else saved.model
             if saved is None and settled.init is not None:
                 console.print(f"init       {initialize(network, settled.init)}", markup=False)
+                if settled.symmetric_start:
+                    start_symmetric(network)
             # Metrics make their variables when they first see numbers: in a trace, it is made
             # twice.
             first, classes = data.train.take(slice(1)), len(data.class_names)

@@ -44,8 +44,9 @@ def shared_setting_options(command):
 @json_option
 @shared_setting_options
 def compare(
-    recipe, rules, seeds, out, rule_config, data_dir, device, jit, strategy, as_json, **flags
-):
+    recipe, rules, seeds, out, rule_config, data_dir, device, jit, strategy, in_memory, as_json,
+    **flags,
+):  # fmt: skip
     """Train RECIPE (default: digits) by several learning rules and compare them in a table.
 
     All rules of one seed have the same split, initial forward weights and order of batches. A flag
@@ -57,7 +58,7 @@ def compare(
     asked = dict(
         recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
     )
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory)
     make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
 
     import_tensorflow()

@@ -50,6 +50,7 @@ def train(
     device,
     jit,
     strategy,
+    in_memory,
     as_json,
     **flags,
 ):
@@ -79,7 +80,7 @@ def train(
         settled = Recipe.from_dict(settings)
     else:
         settled = find_recipe(recipe or "digits", **settings)
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory)
     if resume is None:  # before TensorFlow is imported
         settled.check()
         machine.check_fits(settled)

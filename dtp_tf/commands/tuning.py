@@ -64,6 +64,7 @@ def tune(
     device,
     jit,
     strategy,
+    in_memory,
     as_json,
     **flags,
 ):
@@ -76,7 +77,7 @@ def tune(
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe or "digits"
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory)
     # Refuses before TensorFlow is imported.
     _, space = make_search(recipe, search, machine, **settings)
     if show_search:

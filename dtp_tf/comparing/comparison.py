@@ -52,6 +52,7 @@ def compare(
     device="auto",
     jit="auto",
     strategy="none",
+    in_memory="auto",
     **settings,
 ):
     """Train a recipe's network by several learning rules and compare them.
@@ -87,7 +88,7 @@ def compare(
         result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
     """
     console = console or make_console()
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for rule in plan.rules:
         find_rule(rule)  # a rule of one's own may be missing, or fail

@@ -13,6 +13,7 @@ from dtp_tf.errors import SettingError
 
 JIT = ("auto", "on", "off")
 STRATEGIES = ("none", "mirrored", "multiworker")
+IN_MEMORY = ("auto", "yes", "no")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Machine:
             updates; with the recipe's `deterministic` the whole step.
         strategy: "none" = one device; "mirrored" = all GPUs of this host (or all logical CPU
             devices); "multiworker" = this process is one of several workers, on one host or many.
+        in_memory: "yes" = all images are held in memory; "no" = they are read from the disk as they
+            are needed; "auto" = held if they fit. It changes no result.
 
     Raises:
         SettingError: an unknown value, or values that do not go together.
@@ -34,13 +37,16 @@ class Machine:
     device: str = "auto"
     jit: str = "auto"
     strategy: str = "none"
+    in_memory: str = "auto"
 
     def __post_init__(self):
         if self.device not in ("auto", "cpu") and self.gpu is None:
             raise SettingError(
                 f"`device` must be auto, cpu or gpu:N, a GPU's number from 0; got {self.device!r}."
             )
-        for name, choices in (("jit", JIT), ("strategy", STRATEGIES)):
+        for name, choices in (
+            ("jit", JIT), ("strategy", STRATEGIES), ("in_memory", IN_MEMORY)
+        ):
             if getattr(self, name) not in choices:
                 raise SettingError(
                     f"`{name}` must be one of {', '.join(choices)}; got {getattr(self, name)!r}."

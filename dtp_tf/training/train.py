@@ -8,6 +8,7 @@ from dtp_tf.console.console import show_data, show_network, show_report
 from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
+from dtp_tf.data.streaming import faults_told
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.evaluating.evaluation import (
     draw_confusion_matrix,
@@ -77,6 +78,7 @@ def train(
     device="auto",
     jit="auto",
     strategy="none",
+    in_memory="auto",
     **settings,
 ):
     """Train a network as a recipe says, and leave a run folder and an export.
@@ -101,8 +103,8 @@ def train(
             the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
             network returned is the last epoch's.
         anyway: whether to resume a run although its data have changed, which is then only said.
-        device, jit, strategy: see `dtp_tf.machines.Machine`; they may differ from those of the run
-            to resume.
+        device, jit, strategy, in_memory: see `dtp_tf.machines.Machine`; they may differ from those
+            of the run to resume.
         **settings: override the recipe's.
 
     Returns:
@@ -122,7 +124,7 @@ def train(
         model, history = dtp_tf.train("digits", epochs=3)
     """
     console = console or make_console()
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory)
     if resume is None:
         settled = find_recipe("digits" if recipe is None else recipe, **settings)
         run = None
@@ -162,7 +164,9 @@ def train(
             console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
         if data is None:
             named = resume is None or "dataset" in settings
-            data = load_data(settled, data_dir, download=named)
+            data = load_data(
+                settled, data_dir, download=named, in_memory=machine.in_memory
+            )
         show_data(console, data)
         with workers.strategy.scope():
             saved = None if run is None else run.load_checkpoint(repair=workers.is_chief)
@@ -191,7 +195,7 @@ def train(
             refuse_other_data(saved.about, data, run, console if anyway else None)
             console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
         show_network(console, network, settled)
-        with lost_workers(workers, None if run is None else run.path):
+        with lost_workers(workers, None if run is None else run.path), faults_told():
             loop = Loop(settled, data, network, run, history, callbacks, console, machine, workers)
             loop.run_epochs()
         if run is None:

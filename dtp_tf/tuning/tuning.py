@@ -41,6 +41,7 @@ def tune(
     device="auto",
     jit="auto",
     strategy="none",
+    in_memory="auto",
     **settings,
 ):
     """Search for settings of a recipe with a better validation accuracy.
@@ -80,7 +81,7 @@ def tune(
     """
     console = console or make_console()
     check_numbers(trials=trials, workers=workers, timeout=timeout)
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory)
     base, space = make_search(recipe, search, machine, **settings)
     require_optuna()
     from dtp_tf.tuning.report import write_report

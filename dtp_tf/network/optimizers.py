@@ -5,7 +5,7 @@ import keras
 from dtp_tf.errors import SettingError
 from dtp_tf.network import warmup as warmup  # so that files with it can be read
 from dtp_tf.network.layer_optimizers import layer_map, one_of
-from dtp_tf.network.updates import Updates, parts
+from dtp_tf.network.updates import Updates, averaged, finalize, keeps_averages, parts
 from dtp_tf.rules.base import as_list, at_layer
 
 
@@ -91,6 +91,19 @@ class OwnOptimizers:
         finally:
             self.optimizer = optimizer
         self._build_optimizers()
+
+    @property
+    def keeps_averages(self):
+        """Whether an optimizer keeps averages of its weights."""
+        return any(keeps_averages(optimizer) for optimizer, _ in self.optimized())
+
+    def averaged(self):
+        """Return a block's context in which weights are their averages, where there are some."""
+        return averaged([optimizer for optimizer, _ in self.optimized()])
+
+    def become_averages(self):
+        """Give weights their averages for good, as the end of `fit` does."""
+        finalize([optimizer for optimizer, _ in self.optimized()])
 
     def _decay_exclusions(self):
         """Return what each optimizer leaves out of weight decay, which Keras's files leave out."""

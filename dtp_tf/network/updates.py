@@ -64,6 +64,11 @@ def rate(optimizer):
     return float(value.numpy()) if isinstance(value, keras.Variable) else None
 
 
+def keeps_averages(optimizer):
+    """Whether an optimizer keeps averages of its weights."""
+    return any(one.use_ema for one in parts(optimizer))
+
+
 def begin_averages(optimizer):
     """Let the averages of an optimizer that has made no step be its weights."""
     for one in parts(optimizer):
@@ -71,6 +76,30 @@ def begin_averages(optimizer):
             pairs = zip(one._trainable_variables, one._model_variables_moving_average, strict=True)
             for variable, average in pairs:
                 average.assign(variable)
+
+
+@contextlib.contextmanager
+def averaged(optimizers):
+    """Let weights be their averages for a block, where an optimizer keeps some.
+
+    Afterwards they are what they were, to the last bit. (Keras's `SwapEMAWeights` adds and
+    subtracts.)
+    """
+    kept = []
+    for optimizer in optimizers:
+        begin_averages(optimizer)
+        for one in parts(optimizer):
+            if one.use_ema and one.built:
+                averages = one._model_variables_moving_average
+                kept += zip(one._trainable_variables, averages, strict=True)
+    kept = [(variable, average, tf.identity(variable.value)) for variable, average in kept]
+    for variable, average, _ in kept:
+        variable.assign(average)
+    try:
+        yield
+    finally:
+        for variable, _, before in kept:
+            variable.assign(before)
 
 
 def finalize(optimizers):

@@ -121,6 +121,7 @@ class Loop:
                     if self.network.stop_training:
                         break
                 self._callbacks.on_train_end(logs)
+                self.network.become_averages()  # the checkpoints have the weights themselves
             finally:
                 self._display.close()
 
@@ -170,8 +171,10 @@ class Loop:
                 break
         seconds = time.perf_counter() - start
         logs |= of_forward  # of the loss and the accuracy, those that the forward layers learned by
+        with self.network.averaged():
+            validation = self._validate()
         images = batches_done * self._batches.size / len(passes)
-        logs |= {f"val_{name}": value for name, value in self._validate().items()}
+        logs |= {f"val_{name}": value for name, value in validation.items()}
         logs |= {"images_per_second": images / seconds, "seconds": seconds}
         return {**logs, **self._diagnose(epoch + 1)}
 

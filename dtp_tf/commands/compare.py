@@ -5,6 +5,7 @@ import dataclasses
 import click
 
 from dtp_tf.commands.options import (
+    checkpoint_option,
     data_dir_option,
     json_option,
     machine_options,
@@ -41,10 +42,22 @@ def shared_setting_options(command):
 )
 @data_dir_option
 @machine_options
+@checkpoint_option
 @json_option
 @shared_setting_options
 def compare(
-    recipe, rules, seeds, out, rule_config, data_dir, device, jit, strategy, as_json, **flags
+    recipe,
+    rules,
+    seeds,
+    out,
+    rule_config,
+    data_dir,
+    device,
+    jit,
+    strategy,
+    checkpoint_every,
+    as_json,
+    **flags,
 ):
     """Train RECIPE (default: digits) by several learning rules and compare them in a table.
 
@@ -66,7 +79,12 @@ def compare(
 
     console = make_console(stderr=as_json)
     content = run_comparison(
-        **asked, out=out, data_dir=data_dir, console=console, **dataclasses.asdict(machine)
+        **asked,
+        out=out,
+        data_dir=data_dir,
+        console=console,
+        checkpoint_every=checkpoint_every,
+        **dataclasses.asdict(machine),
     )
     if as_json:
         print_json(content)

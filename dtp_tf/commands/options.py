@@ -9,6 +9,7 @@ from dtp_tf.console.plain import printable
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machines.machine import JIT, STRATEGIES
 from dtp_tf.recipes.recipe import SETTINGS
+from dtp_tf.training.checkpoint_every import USUAL, CheckpointEvery
 
 LONGEST = 10_000_000  # seconds or milliseconds; a system call takes not much more
 
@@ -113,6 +114,24 @@ def machine_options(command):
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def checkpoint_option(command):
+    """Add `--checkpoint-every`: what `CheckpointEvery.parse` takes."""
+
+    def check(ctx, param, value):
+        CheckpointEvery.parse(value)  # before TensorFlow is imported
+        return value
+
+    return click.option(
+        "--checkpoint-every",
+        metavar="STEPS|TIME",
+        default=USUAL,
+        show_default=True,
+        callback=check,
+        help="How often to save the state within an epoch: 500 (steps), 30s, 10min, 2h, or epoch = "
+        "only after each.",
+    )(command)
 
 
 class Seconds(click.FloatRange):

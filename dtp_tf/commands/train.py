@@ -6,6 +6,7 @@ import click
 
 from dtp_tf.commands.options import (
     anyway_option,
+    checkpoint_option,
     data_dir_option,
     export_dir_option,
     json_option,
@@ -33,6 +34,7 @@ from dtp_tf.recipes.recipe import recipe as find_recipe
 @keep_options
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
 @machine_options
+@checkpoint_option
 @json_option
 @setting_options
 def train(
@@ -50,6 +52,7 @@ def train(
     device,
     jit,
     strategy,
+    checkpoint_every,
     as_json,
     **flags,
 ):
@@ -57,7 +60,7 @@ def train(
 
     Every setting of the recipe can be overridden by a flag, or by a file given with --config;
     `recipes NAME` explains them. Ctrl-C ends the training after the current batch and leaves a
-    usable run, which --resume continues.
+    usable run, which --resume continues from there.
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     if config is not None:
@@ -98,6 +101,7 @@ def train(
         keep=keep,
         keep_others=keep_others,
         anyway=anyway,
+        checkpoint_every=checkpoint_every,
         console=make_console(stderr=as_json),
         **dataclasses.asdict(machine),
         **(settings if resume is not None else {}),

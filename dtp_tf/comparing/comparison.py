@@ -35,6 +35,7 @@ from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run
+from dtp_tf.training.checkpoint_every import CheckpointEvery
 
 RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
 PATIENCE = 60  # seconds for a run's last process to end
@@ -52,6 +53,7 @@ def compare(
     device="auto",
     jit="auto",
     strategy="none",
+    checkpoint_every=None,
     **settings,
 ):
     """Train a recipe's network by several learning rules and compare them.
@@ -70,6 +72,8 @@ def compare(
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every run, see `dtp_tf.machines.Machine`; not multiworker.
+        checkpoint_every: how often a run leaves a checkpoint within an epoch, from which it is
+            resumed; see `train`.
         **settings: override the recipe's for every rule; those of rules only where they are taken.
 
     Returns:
@@ -87,7 +91,7 @@ def compare(
         result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
     """
     console = console or make_console()
-    machine = Machine(device, jit, strategy)
+    machine, every = Machine(device, jit, strategy), CheckpointEvery.parse(checkpoint_every)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for rule in plan.rules:
         find_rule(rule)  # a rule of one's own may be missing, or fail
@@ -99,10 +103,16 @@ def compare(
     make_folder(folder)
     with alone(folder / LOCK, folder):
         remove_half_written(folder)
-        return _work(folder, asked, data_dir, machine, console)
+        how = {
+            "data_dir": None if data_dir is None else str(data_dir),
+            "machine": dataclasses.asdict(machine),
+            "checkpoint_every": str(every),
+            "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
+        }
+        return _work(folder, asked, how, console)
 
 
-def _work(folder, asked, data_dir, machine, console):
+def _work(folder, asked, how, console):
     """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
     with _stop() as stop:
         for number, (path, settled) in enumerate(asked.items(), start=1):
@@ -114,7 +124,7 @@ def _work(folder, asked, data_dir, machine, console):
                 f"run {number} of {len(asked)}: {rule_label(settled.rule)}, seed {settled.seed}",
                 markup=False, style="bold",
             )
-            if not _train(path, settled, data_dir, machine, console, stop):
+            if not _train(path, settled, how, console, stop):
                 break
             _write(folder, asked, console)
     content, results = _write(folder, asked, console, report=True)
@@ -162,20 +172,16 @@ def _refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, data_dir, machine, console, stop):
+def _train(path, recipe, how, console, stop):
     """Start or resume one run; return whether it is done, and not stopped before its end.
+
+    `how` is what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
 
     Raises:
         UserError: it failed otherwise than by diverging.
     """
-    job = {
-        "recipe": recipe.to_dict(),
-        "run_dir": str(path),
-        "resume": Run(path).config.exists(),
-        "data_dir": None if data_dir is None else str(data_dir),
-        "machine": dataclasses.asdict(machine),
-        "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
-    }
+    resume = Run(path).config.exists()
+    job = {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
     _wait_until_free(path, console, stop)
     outcome = run_child(RUN_JOB, job, stop)
     if "diverged" in outcome:

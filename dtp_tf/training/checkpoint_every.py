@@ -51,9 +51,14 @@ class CheckpointEvery:
         unit = unit if unit in _SECONDS else unit.removesuffix("s")
         if unit in _STEPS and "." not in number and 1 <= int(number[:20]) <= MOST_STEPS:
             return cls(steps=int(number))
-        if unit in _SECONDS and 0 < float(number) * _SECONDS[unit] <= MOST_SECONDS:
+        if unit in _SECONDS and 0.001 <= float(number) * _SECONDS[unit] <= MOST_SECONDS:
             return cls(seconds=float(number) * _SECONDS[unit])
         raise SettingError(
-            "`checkpoint_every` must be a number of steps from 1 (500, 500steps), a time above 0 "
+            "`checkpoint_every` must be a number of steps from 1 (500, 500steps), a time from 1 ms "
             f"(30s, 10min, 2h; at most {MOST_SECONDS:,}s), or epoch; got {str(words)[:40]!r}."
         )
+
+    def __str__(self):
+        if self.steps is not None:
+            return f"{self.steps}steps"
+        return "epoch" if self.seconds is None else f"{self.seconds:f}s"

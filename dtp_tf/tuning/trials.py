@@ -26,8 +26,8 @@ def work(job, console):
 
     Args:
         job: a dict: "study" (its folder), "trials" (how many there may be in all), "share" (how
-            many this process trains), and "data_dir", "machine" and "stream", see
-            `dtp_tf.comparing.run_job`.
+            many this process trains), and "data_dir", "machine", "stream" and perhaps
+            "checkpoint_every", see `dtp_tf.comparing.run_job`.
         console: where a person reads a line per epoch.
 
     Returns:
@@ -44,7 +44,8 @@ def work(job, console):
                 with _given_back(trial):
                     if data is None:
                         data = load_data(study.base, job["data_dir"], test=False)
-                    if not train_trial(trial, data, console, stop, Machine(**job["machine"])):
+                    machine, every = Machine(**job["machine"]), job.get("checkpoint_every")
+                    if not train_trial(trial, data, console, stop, machine, every):
                         break
                 keras.utils.clear_session()
     except UserError as error:
@@ -63,7 +64,7 @@ def _given_back(trial):
         raise
 
 
-def train_trial(trial, data, console, stop, machine):
+def train_trial(trial, data, console, stop, machine, checkpoint_every=None):
     """Train one trial and tell its study how it ended; return whether it was not stopped.
 
     Args:
@@ -72,6 +73,7 @@ def train_trial(trial, data, console, stop, machine):
         console: where a person reads.
         stop: an event that is set when the process is asked to stop.
         machine: the `Machine` to train on.
+        checkpoint_every: see `train`.
 
     Raises:
         UserError: a setting or a folder that cannot be used.
@@ -96,6 +98,7 @@ def train_trial(trial, data, console, stop, machine):
         _, history = train(
             recipe=trial.recipe, **start, **dataclasses.asdict(machine), data=data,
             export_dir=None, callbacks=[watch], console=make_console(quiet=True),
+            checkpoint_every=checkpoint_every,
         )  # fmt: skip
     except DivergedError as error:
         trial.prune({**result, "diverged": str(error), **_numbers(read_log(run.log))})
@@ -177,5 +180,5 @@ def _short(value):
 
 
 def _remove_checkpoints(run):
-    for path in (run.last, run.best):
+    for path in (run.last, run.unfinished, run.best):
         path.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ import dataclasses
 import click
 
 from dtp_tf.commands.options import (
-    checkpoint_option,
     data_dir_option,
     json_option,
     machine_options,
@@ -42,7 +41,6 @@ def shared_setting_options(command):
 )
 @data_dir_option
 @machine_options
-@checkpoint_option
 @json_option
 @shared_setting_options
 def compare(
@@ -55,6 +53,7 @@ def compare(
     device,
     jit,
     strategy,
+    in_memory,
     checkpoint_every,
     as_json,
     **flags,
@@ -70,7 +69,7 @@ def compare(
     asked = dict(
         recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
     )
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
 
     import_tensorflow()
@@ -83,7 +82,6 @@ def compare(
         out=out,
         data_dir=data_dir,
         console=console,
-        checkpoint_every=checkpoint_every,
         **dataclasses.asdict(machine),
     )
     if as_json:

@@ -6,7 +6,6 @@ import click
 
 from dtp_tf.commands.options import (
     anyway_option,
-    checkpoint_option,
     data_dir_option,
     export_dir_option,
     json_option,
@@ -34,7 +33,6 @@ from dtp_tf.recipes.recipe import recipe as find_recipe
 @keep_options
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
 @machine_options
-@checkpoint_option
 @json_option
 @setting_options
 def train(
@@ -52,6 +50,7 @@ def train(
     device,
     jit,
     strategy,
+    in_memory,
     checkpoint_every,
     as_json,
     **flags,
@@ -82,7 +81,7 @@ def train(
         settled = Recipe.from_dict(settings)
     else:
         settled = find_recipe(recipe or "digits", **settings)
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     if resume is None:  # before TensorFlow is imported
         settled.check()
         machine.check_fits(settled)
@@ -101,7 +100,6 @@ def train(
         keep=keep,
         keep_others=keep_others,
         anyway=anyway,
-        checkpoint_every=checkpoint_every,
         console=make_console(stderr=as_json),
         **dataclasses.asdict(machine),
         **(settings if resume is not None else {}),

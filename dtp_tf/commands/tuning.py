@@ -6,7 +6,6 @@ import click
 
 from dtp_tf.commands.options import (
     Seconds,
-    checkpoint_option,
     data_dir_option,
     echo,
     json_option,
@@ -51,7 +50,6 @@ from dtp_tf.tuning.search_space import make_search, to_yaml
 @click.option("--out", type=click.Path(), help="The study's folder. [default: tunings/RECIPE]")
 @data_dir_option
 @machine_options
-@checkpoint_option
 @json_option
 @setting_options
 def tune(
@@ -66,6 +64,7 @@ def tune(
     device,
     jit,
     strategy,
+    in_memory,
     checkpoint_every,
     as_json,
     **flags,
@@ -79,7 +78,7 @@ def tune(
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe or "digits"
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     # Refuses before TensorFlow is imported.
     _, space = make_search(recipe, search, machine, **settings)
     if show_search:
@@ -92,8 +91,8 @@ def tune(
 
     content = run_search(
         recipe, trials, search=search, timeout=timeout, workers=workers, out=out,
-        data_dir=data_dir, console=make_console(stderr=as_json),
-        checkpoint_every=checkpoint_every, **dataclasses.asdict(machine), **settings,
+        data_dir=data_dir, console=make_console(stderr=as_json), **dataclasses.asdict(machine),
+        **settings,
     )  # fmt: skip
     if as_json:
         print_json(content)

@@ -28,6 +28,7 @@ from dtp_tf.files import (
     remove_half_written,
     write_json,
 )
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.child_process import run_child
 from dtp_tf.processes.locks import alone
@@ -35,7 +36,6 @@ from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run
-from dtp_tf.training.checkpoint_every import CheckpointEvery
 
 RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
 PATIENCE = 60  # seconds for a run's last process to end
@@ -53,7 +53,8 @@ def compare(
     device="auto",
     jit="auto",
     strategy="none",
-    checkpoint_every=None,
+    in_memory="auto",
+    checkpoint_every=USUAL,
     **settings,
 ):
     """Train a recipe's network by several learning rules and compare them.
@@ -72,8 +73,6 @@ def compare(
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every run, see `dtp_tf.machines.Machine`; not multiworker.
-        checkpoint_every: how often a run leaves a checkpoint within an epoch, from which it is
-            resumed; see `train`.
         **settings: override the recipe's for every rule; those of rules only where they are taken.
 
     Returns:
@@ -91,7 +90,7 @@ def compare(
         result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
     """
     console = console or make_console()
-    machine, every = Machine(device, jit, strategy), CheckpointEvery.parse(checkpoint_every)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for rule in plan.rules:
         find_rule(rule)  # a rule of one's own may be missing, or fail
@@ -106,7 +105,6 @@ def compare(
         how = {
             "data_dir": None if data_dir is None else str(data_dir),
             "machine": dataclasses.asdict(machine),
-            "checkpoint_every": str(every),
             "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
         }
         return _work(folder, asked, how, console)

@@ -74,7 +74,7 @@ class Result:
             "inverse_steps": _text(recipe.inverse_steps),
             "noise": _text(recipe.noise),
             "target_step": recipe.target_step,
-            "learning_rate": recipe.learning_rate,
+            "learning_rate": _text(recipe.learning_rate),
             "inverse_learning_rate": _text(recipe.inverse_learning_rate),
             "batch_size": recipe.batch_size,
             "data": data.get("name", recipe.image_folder or recipe.dataset),

@@ -28,6 +28,8 @@ def show_data(console, data):
         markup=False,
     )
     console.print(f"classes    {_counts(data)} (training images)", markup=False)
+    if data.reading:
+        console.print(f"images     {data.reading}", markup=False)
     if data.folder is not None:
         for line in folder_lines(data.folder):
             console.print(line, markup=False)

@@ -11,14 +11,16 @@ import hashlib
 import numpy as np
 
 from dtp_tf.data.folders import LEAK, SPLITS, find_images
-from dtp_tf.data.images import folder_shape, image_files, read_images
+from dtp_tf.data.images import folder_images, folder_shape, image_files
+from dtp_tf.data.memory import choose_reading
 from dtp_tf.data.splits import HELD_OUT_TEST, FolderFacts, ImageData, Split
+from dtp_tf.data.streaming import KEPT
 from dtp_tf.errors import UserError
 
 MAX_UNASKED = 1_000_000  # pixels of images for which `image_size` need not be given
 
 
-def load_folder(recipe, test=True):
+def load_folder(recipe, test=True, in_memory="auto"):
     """Return the `ImageData` of the folder that a recipe names; see `dtp_tf.data.load_data`."""
     name = str(recipe.image_folder)
     found = find_images(recipe.image_folder)
@@ -34,17 +36,19 @@ def load_folder(recipe, test=True):
     _check_training(found, files)
     if leaks:
         found.left_out[LEAK] = [file.path for file in leaks]
-    splits = {
-        split: _read(files, split, shape) if test or split != "test" else None for split in SPLITS
-    }
+    wanted = [split for split in SPLITS if test or split != "test"]
+    count = sum(file.split in wanted for file in files)
+    reading = choose_reading(f"image folder {name}", count, shape, in_memory)
+    splits = dict.fromkeys(SPLITS) | _splits(files, wanted, shape, reading.streamed)
     if "test" in found.images:
         origin = "the folder's own"
     else:
         origin = "20 % of the folder, the same for every seed"
     facts = FolderFacts(found.path, tuple(files), found.left_out)
     return ImageData(
-        name, **splits, class_names=tuple(found.class_names), test_origin=origin, folder=facts
-    )
+        name, **splits, class_names=tuple(found.class_names), test_origin=origin, folder=facts,
+        reading=reading.said,
+    )  # fmt: skip
 
 
 def draw_splits(files, validation_fraction, seed):
@@ -100,7 +104,18 @@ def _check_training(found, files):
             )
 
 
-def _read(files, split, shape):
-    chosen = [file for file in files if file.split == split]
-    labels = np.array([file.label for file in chosen], np.int32)
-    return Split(read_images(chosen, shape), labels)
+def _splits(files, wanted, shape, streamed):
+    """Return {split: `Split`}; streamed ones share what they keep in memory."""
+    of_splits = {split: [file for file in files if file.split == split] for split in wanted}
+    everything, splits, end = folder_split(sum(of_splits.values(), []), shape, streamed), {}, 0
+    for split, chosen in of_splits.items():
+        start, end = end, end + len(chosen)
+        splits[split] = everything.part(slice(start, end))
+    return splits
+
+
+def folder_split(files, shape, streamed, numbers=None):
+    """Return the `Split` of `ImageFile`s; `numbers`, if given, are those of their classes."""
+    images = folder_images(files, shape, KEPT if streamed else 0)
+    labels = np.array([file.label for file in files], np.int32)
+    return Split(images if streamed else images[:], labels if numbers is None else numbers[labels])

@@ -30,15 +30,6 @@ class Fields(TrainingFields, OptimizerFields, RuleFields, NetworkFields, DataFie
 SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Fields)}
 
 
-def shown(value):
-    """Return a setting's value as a person writes it."""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else str(value)
-
-
 def check_names(settings):
     """Raise `SettingError` for the first name that is no setting."""
     for name in settings:

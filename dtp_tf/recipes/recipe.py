@@ -10,12 +10,16 @@ from dtp_tf.errors import SettingError
 from dtp_tf.recipes.data_fields import PREPROCESSINGS as PREPROCESSINGS
 from dtp_tf.recipes.fields import SETTINGS as SETTINGS
 from dtp_tf.recipes.fields import Fields, check_names
-from dtp_tf.recipes.fields import shown as shown
 from dtp_tf.recipes.fitting import check_rule, check_transmission
 from dtp_tf.recipes.layers_in_words import Dense, parse_layers
+from dtp_tf.recipes.learning_rate_schedules import (
+    LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES,
+)
+from dtp_tf.recipes.learning_rate_schedules import check_schedule
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.network_fields import ACTIVATIONS as ACTIVATIONS
 from dtp_tf.recipes.network_fields import INITIALIZERS as INITIALIZERS
+from dtp_tf.recipes.optimizers import OPTIMIZERS as OPTIMIZERS
 from dtp_tf.recipes.outputs import check_output
 from dtp_tf.recipes.own_files import is_own_file
 from dtp_tf.recipes.rule_fields import SCHEDULES as SCHEDULES
@@ -24,8 +28,7 @@ from dtp_tf.recipes.rules import RULE_SETTINGS as RULE_SETTINGS
 from dtp_tf.recipes.rules import RULES as RULES
 from dtp_tf.recipes.rules import TF32_RULES, rule_settings
 from dtp_tf.recipes.settings import did_you_mean
-from dtp_tf.recipes.training_fields import LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES
-from dtp_tf.recipes.training_fields import OPTIMIZERS as OPTIMIZERS
+from dtp_tf.recipes.settings import shown as shown
 from dtp_tf.schema import brief
 
 
@@ -64,6 +67,20 @@ class Recipe(Fields):
                 f"float32, or a rule of {', '.join(TF32_RULES)}."
             )
         self._settle_rule()
+        self._check_rates()
+
+    def _check_rates(self):
+        """Refuse learning rates that are not the layers', and courses that do not fit them."""
+        rates, layers = self.learning_rate, len(self.parsed_layers()) + 1
+        if isinstance(rates, tuple) and self.model is None and len(rates) != layers:
+            raise SettingError(
+                f"`learning_rate` has {len(rates)} values, but the network has {layers} layers, "
+                f"the output included; give one value for all, or {layers}."
+            )
+        check_schedule("learning_rate_schedule", self.learning_rate_schedule, rates, self.epochs)
+        if self.inverse_learning_rate is not None:
+            course, rates = self.inverse_learning_rate_schedule, self.inverse_learning_rate
+            check_schedule("inverse_learning_rate_schedule", course, rates, self.epochs)
 
     def _settle_layers(self):
         """Check `layers`, and give `units` their default where there are none."""

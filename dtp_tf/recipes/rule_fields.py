@@ -54,6 +54,12 @@ class RuleFields:
         None, float, "Let the noise fall as sigma / (1 + epoch / this); none = constant.",
         low=0, open_low=True, optional=True,
     )
+    noise_samples: int | tuple | None = setting(
+        None, int, "Draws of that noise in each update of the inverses, whose loss is a mean over "
+        "them: more cost time and make an update less noisy, and leave its size alone, unlike more "
+        "`inverse_steps`. One number, or one for each layer with an inverse.",
+        low=1, limit=1000, per_layer=True, optional=True,
+    )
     noise_directions: str | tuple[str, ...] | None = setting(
         None, str, "Of that noise: gaussian = independent; orthogonal = the examples go through "
         "the directions of an orthogonal frame in turn, which needs fewer updates. One word, or "

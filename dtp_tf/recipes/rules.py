@@ -13,6 +13,7 @@ _TRAINED = {
     "inverse_epochs_after": 0,
     "noise": 0.359829566008,
     "noise_decay_epochs": None,
+    "noise_samples": 1,
     "inverse_initializer": "orthogonal",
     "inverse_optimizer": "adam",
     "inverse_learning_rate": 1e-3,
@@ -20,7 +21,9 @@ _TRAINED = {
 }
 
 _WITHOUT_NOISE = {
-    name: value for name, value in _TRAINED.items() if name not in ("noise", "noise_decay_epochs")
+    name: value
+    for name, value in _TRAINED.items()
+    if name not in ("noise", "noise_decay_epochs", "noise_samples")
 }
 _DDTP = {
     **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
@@ -68,7 +71,7 @@ TF32_RULES = (
 # A user's own rule may take any of them; what its class has a default for is left to the class.
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
-    "damping", "feedback_units",
+    "damping", "feedback_units", "noise_samples",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)

@@ -125,7 +125,21 @@ class Setting:
 
 def setting(default, kind, text, **checks):
     """Return the field of a dataclass that is a `Setting`."""
-    return dataclasses.field(default=default, metadata={"setting": Setting(kind, text, **checks)})
+    return field_of(default, Setting(kind, text, **checks))
+
+
+def field_of(default, one):
+    """Return the field of a dataclass that is the `Setting` `one`."""
+    return dataclasses.field(default=default, metadata={"setting": one})
+
+
+def shown(value):
+    """Return a setting's value as a person writes it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
 
 
 def _number(value):

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from dtp_tf.recipes.settings import setting
+from dtp_tf.recipes.learning_rate_schedules import schedule_setting
+from dtp_tf.recipes.optimizers import optimizer_setting
+from dtp_tf.recipes.settings import field_of, setting
 
-LEARNING_RATE_SCHEDULES = ("constant", "cosine")
-OPTIMIZERS = ("adam", "sgd", "sgd-momentum", "rmsprop", "rmsprop-graves", "rmsprop-torch")
 PRECISIONS = ("float32", "mixed_bfloat16", "tf32")
 
 
@@ -13,32 +13,37 @@ PRECISIONS = ("float32", "mixed_bfloat16", "tf32")
 class OptimizerFields:
     """How forward layers and inverses are moved along their gradients."""
 
-    optimizer: str = setting(
-        "adam", str,
-        "Optimizer of the forward layers. sgd-momentum = SGD with momentum 0.9; rmsprop-graves = "
-        "Lee's centred RMSprop (rho 0.95, momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's "
-        "defaults (rho 0.99).",
-        choices=OPTIMIZERS,
+    optimizer: str = field_of("adam", optimizer_setting(
+        "Optimizer of the forward layers: one of Keras's, or sgd-momentum = SGD with momentum 0.9; "
+        "rmsprop-graves = Lee's centred RMSprop (rho 0.95, momentum 0.9, epsilon 1e-3); "
+        "rmsprop-torch = PyTorch's defaults (rho 0.99). Its arguments follow as NAME=VALUE, 'adam "
+        "beta_2=0.95 epsilon=1e-4', or in files {name: adam, beta_2: 0.95}: those of Keras's class "
+        "but for the learning rate and averages, and exclude_from_weight_decay=bias,gamma,beta for "
+        "what weight_decay leaves alone (gamma and beta are a normalisation's)."
+    ))
+    learning_rate: float | tuple = setting(
+        3e-4, float, "Learning rate of the forward layers; one number, or one for each layer from "
+        "the input on, the output layer last.", low=0, open_low=True, per_layer=True,
     )
-    learning_rate: float = setting(
-        3e-4, float, "Learning rate of the forward layers.", low=0, open_low=True
-    )
-    learning_rate_schedule: str = setting(
-        "constant", str,
-        "Course of the forward learning rate; cosine falls to 0 at the last epoch.",
-        choices=LEARNING_RATE_SCHEDULES,
-    )
-    inverse_optimizer: str | None = setting(
-        None, str, "Optimizer of the inverses.", choices=OPTIMIZERS, optional=True,
-    )
+    learning_rate_schedule: str = field_of("constant", schedule_setting(
+        "Course of the forward learning rate: constant; cosine = falls along half a cosine to min "
+        "(default 0) at the end of epoch epochs (default the last); step = times factor (default "
+        "0.1) after every=EPOCHS (default a third of all), or at=EPOCH,EPOCH. Each also with "
+        "warmup=EPOCHS (default 0), in which the rate first rises evenly from 0. Arguments follow "
+        "as NAME=VALUE, 'cosine min=1e-5 epochs=85 warmup=2', or in files {name: cosine, min: "
+        "1.0e-5}."
+    ))
+    inverse_optimizer: str | None = field_of(None, optimizer_setting(
+        "Optimizer of the inverses, with its arguments as in `optimizer`.", optional=True,
+    ))
     inverse_learning_rate: float | tuple | None = setting(
         None, float, "Learning rate of the inverses; one number, or one for each layer with an "
         "inverse, from the input on.", low=0, open_low=True, per_layer=True, optional=True,
     )
-    inverse_learning_rate_schedule: str | None = setting(
-        None, str, "Course of the inverses' learning rate.", choices=LEARNING_RATE_SCHEDULES,
-        optional=True,
-    )
+    inverse_learning_rate_schedule: str | None = field_of(None, schedule_setting(
+        "Course of the inverses' learning rate, as in `learning_rate_schedule`; the passes before "
+        "the first epoch are a part of it.", optional=True,
+    ))
 
 
 @dataclasses.dataclass(frozen=True)

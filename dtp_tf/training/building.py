@@ -54,15 +54,21 @@ def compile_network(network, recipe, data):
     """Give a built network its loss and its optimizers."""
     objective = {"loss": recipe_loss(recipe), "metrics": ["accuracy"]}
     updates = recipe.epochs * steps_of_pass(recipe, data)
-    optimizer = make_optimizer(
-        recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
-    )
+
+    def optimizer_at(rate):
+        schedule = recipe.learning_rate_schedule
+        return make_optimizer(recipe.optimizer, rate, schedule, updates, recipe.epochs)
+
+    many = isinstance(recipe.learning_rate, tuple)
+    optimizer = [optimizer_at(rate) for rate in as_list(recipe.learning_rate)]
+    optimizer = optimizer if many else optimizer[0]
     trained = len(network.trained_feedback)
     if not trained:
         network.compile(optimizer, **objective)
         return
     before, after = recipe.inverse_epochs_before or 0, recipe.inverse_epochs_after or 0
-    extra = (before + after * recipe.epochs) * (updates // recipe.epochs)
+    one_pass = updates // recipe.epochs
+    extra = (before + after * recipe.epochs) * one_pass
     rates = recipe.inverse_learning_rate
     if isinstance(rates, tuple) and len(rates) != trained:
         raise SettingError(
@@ -71,11 +77,14 @@ def compile_network(network, recipe, data):
         )
 
     def inverse_optimizer(position):
+        steps = network.rule.steps(position)
         return make_optimizer(
             recipe.inverse_optimizer,
             at_layer(rates, position),
             recipe.inverse_learning_rate_schedule,
-            (updates + extra) * network.rule.steps(position),
+            (updates + extra) * steps,
+            recipe.epochs,
+            before * one_pass * steps,
         )
 
     if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):

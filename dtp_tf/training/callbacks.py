@@ -42,6 +42,11 @@ def find_callbacks(callbacks, recipe):
                 f"{recipe.learning_rate_schedule} sets the learning rate already; use "
                 '"constant", or leave the callback out.'
             )
+        if isinstance(one, _SETS_RATES) and isinstance(recipe.learning_rate, tuple):
+            raise SettingError(
+                f"`callbacks` has {name}, which sets one learning rate, and `learning_rate` has "
+                "one for each layer; give one for all, or leave the callback out."
+            )
     return found
 
 

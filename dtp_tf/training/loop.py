@@ -9,6 +9,7 @@ import tensorflow as tf
 from dtp_tf.console.console import Display
 from dtp_tf.data.batches import TrainingBatches
 from dtp_tf.evaluating.diagnostics import Diagnostics, rounding_warning
+from dtp_tf.machines.checkpoint_every import CheckpointEvery
 from dtp_tf.machines.distribution import Workers
 from dtp_tf.machines.machine import Machine
 from dtp_tf.machines.versions import versions
@@ -20,7 +21,6 @@ from dtp_tf.rules.own import rule_facts
 from dtp_tf.runs.folder import best_epoch
 from dtp_tf.runs.provenance import fingerprint
 from dtp_tf.training.callbacks import reads_training_batches, reads_validation_batches
-from dtp_tf.training.checkpoint_every import CheckpointEvery
 from dtp_tf.training.divergence import refuse_divergence
 from dtp_tf.training.own_model import model_facts
 from dtp_tf.training.records import Records
@@ -38,7 +38,6 @@ class Loop:
         console: where a person reads.
         machine: the `Machine` to train on; `Machine()` by default.
         workers: the `Workers`; this process alone by default.
-        every: how often to leave a checkpoint within an epoch, a `CheckpointEvery`.
         unfinished: the `Unfinished` epoch to go on in.
 
     Attributes:
@@ -57,15 +56,14 @@ class Loop:
         console,
         machine=None,
         workers=None,
-        every=None,
         unfinished=None,
     ):
         self.recipe, self.data, self.network, self.run = recipe, data, network, run
         self.history = history
         self.interrupted, self.unfinished = False, unfinished
-        self._every = every or CheckpointEvery.parse(None)
         self._kept = None
         machine = machine or Machine()
+        self._every = CheckpointEvery.parse(machine.checkpoint_every)
         self._jit = machine.compiles_step(recipe)
         network.jit_updates = machine.compiles_updates
         self._workers = workers = workers or Workers(tf.distribute.get_strategy())

@@ -8,6 +8,7 @@ from dtp_tf.console.console import show_data, show_network, show_report
 from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
+from dtp_tf.data.streaming import faults_told
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import (
     draw_confusion_matrix,
@@ -19,6 +20,7 @@ from dtp_tf.export.origins import check_name, default_name, kept_others
 from dtp_tf.export.publishing import check_directory
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.files import read_json, write_json
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
@@ -34,9 +36,9 @@ from dtp_tf.runs.own_rules import load_rule_of
 from dtp_tf.runs.provenance import card_facts, fingerprint
 from dtp_tf.training.building import build_network
 from dtp_tf.training.callbacks import find_callbacks
-from dtp_tf.training.checkpoint_every import CheckpointEvery
 from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
+from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
 from dtp_tf.training.resuming import last_state, refuse_changes
 from dtp_tf.training.unfinished import Unfinished
@@ -78,7 +80,8 @@ def train(
     device="auto",
     jit="auto",
     strategy="none",
-    checkpoint_every=None,
+    in_memory="auto",
+    checkpoint_every=USUAL,
     **settings,
 ):
     """Train a network as a recipe says, and leave a run folder and an export.
@@ -103,12 +106,8 @@ def train(
             the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
             network returned is the last epoch's.
         anyway: whether to resume a run although its data have changed, which is then only said.
-        device, jit, strategy: see `dtp_tf.machines.Machine`; they may differ from those of the run
-            to resume.
-        checkpoint_every: how often to leave a checkpoint within an epoch, from which `resume` goes
-            on: a number of steps (batches of an epoch), or words, "500steps", "30s", "10min", "2h";
-            "epoch" = only after each epoch, as is always done. By default "10min". It may differ
-            from that of the run to resume.
+        device, jit, strategy, in_memory, checkpoint_every: see `dtp_tf.machines.Machine`; they may
+            differ from those of the run to resume.
         **settings: override the recipe's.
 
     Returns:
@@ -128,7 +127,7 @@ def train(
         model, history = dtp_tf.train("digits", epochs=3)
     """
     console = console or make_console()
-    machine, every = Machine(device, jit, strategy), CheckpointEvery.parse(checkpoint_every)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     if resume is None:
         settled = find_recipe("digits" if recipe is None else recipe, **settings)
         run = None
@@ -147,6 +146,7 @@ def train(
         load_own_model(settled.model)
     settled.check()
     machine.check_fits(settled)
+    check_optimizers(settled)
     callbacks = find_callbacks(callbacks, settled)
     if name is None:
         name = default_name(settled, None if data is None else data.name)
@@ -167,7 +167,9 @@ def train(
             console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
         if data is None:
             named = resume is None or "dataset" in settings
-            data = load_data(settled, data_dir, download=named)
+            data = load_data(
+                settled, data_dir, download=named, in_memory=machine.in_memory
+            )
         show_data(console, data)
         with workers.strategy.scope():
             saved = None
@@ -198,10 +200,10 @@ def train(
             where = "" if unfinished is None else f", {unfinished.words(len(history) + 1)}"
             console.print(f"resumed after epoch {len(history)} of {settled.epochs}{where}")
         show_network(console, network, settled)
-        with lost_workers(workers, None if run is None else run.path):
+        with lost_workers(workers, None if run is None else run.path), faults_told():
             loop = Loop(
                 settled, data, network, run, history, callbacks, console, machine, workers,
-                every, unfinished,
+                unfinished,
             )  # fmt: skip
             loop.run_epochs()
         if run is None:

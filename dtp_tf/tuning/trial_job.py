@@ -5,8 +5,7 @@ from dtp_tf.processes.child import JOB, work_as_child
 from dtp_tf.schema import MAPPING, POSITIVE, TEXT, mapping
 
 TRIAL_JOB = mapping(
-    {**JOB, "study": TEXT, "trials": POSITIVE, "share": POSITIVE, "machine": MAPPING},
-    {"checkpoint_every": TEXT},
+    {**JOB, "study": TEXT, "trials": POSITIVE, "share": POSITIVE, "machine": MAPPING}
 )
 
 

@@ -26,8 +26,8 @@ def work(job, console):
 
     Args:
         job: a dict: "study" (its folder), "trials" (how many there may be in all), "share" (how
-            many this process trains), and "data_dir", "machine", "stream" and perhaps
-            "checkpoint_every", see `dtp_tf.comparing.run_job`.
+            many this process trains), and "data_dir", "machine" and "stream", see
+            `dtp_tf.comparing.run_job`.
         console: where a person reads a line per epoch.
 
     Returns:
@@ -36,6 +36,7 @@ def work(job, console):
     """
     try:
         study, data = SharedStudy(job["study"]), None
+        machine = Machine(**job["machine"])
         with stoppable() as stop:
             for _ in range(job["share"]):
                 trial = None if stop.is_set() else study.take(job["trials"])
@@ -43,9 +44,10 @@ def work(job, console):
                     break
                 with _given_back(trial):
                     if data is None:
-                        data = load_data(study.base, job["data_dir"], test=False)
-                    machine, every = Machine(**job["machine"]), job.get("checkpoint_every")
-                    if not train_trial(trial, data, console, stop, machine, every):
+                        data = load_data(
+                            study.base, job["data_dir"], test=False, in_memory=machine.in_memory
+                        )
+                    if not train_trial(trial, data, console, stop, machine):
                         break
                 keras.utils.clear_session()
     except UserError as error:
@@ -64,7 +66,7 @@ def _given_back(trial):
         raise
 
 
-def train_trial(trial, data, console, stop, machine, checkpoint_every=None):
+def train_trial(trial, data, console, stop, machine):
     """Train one trial and tell its study how it ended; return whether it was not stopped.
 
     Args:
@@ -73,7 +75,6 @@ def train_trial(trial, data, console, stop, machine, checkpoint_every=None):
         console: where a person reads.
         stop: an event that is set when the process is asked to stop.
         machine: the `Machine` to train on.
-        checkpoint_every: see `train`.
 
     Raises:
         UserError: a setting or a folder that cannot be used.
@@ -98,7 +99,6 @@ def train_trial(trial, data, console, stop, machine, checkpoint_every=None):
         _, history = train(
             recipe=trial.recipe, **start, **dataclasses.asdict(machine), data=data,
             export_dir=None, callbacks=[watch], console=make_console(quiet=True),
-            checkpoint_every=checkpoint_every,
         )  # fmt: skip
     except DivergedError as error:
         trial.prune({**result, "diverged": str(error), **_numbers(read_log(run.log))})

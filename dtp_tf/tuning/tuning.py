@@ -17,11 +17,11 @@ import time
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import remove_half_written
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.locks import locked
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.rules import find_rule
-from dtp_tf.training.checkpoint_every import CheckpointEvery
 from dtp_tf.tuning.search_space import make_search
 from dtp_tf.tuning.workers import run_workers
 
@@ -42,7 +42,8 @@ def tune(
     device="auto",
     jit="auto",
     strategy="none",
-    checkpoint_every=None,
+    in_memory="auto",
+    checkpoint_every=USUAL,
     **settings,
 ):
     """Search for settings of a recipe with a better validation accuracy.
@@ -64,8 +65,6 @@ def tune(
         data_dir: the folder of TensorFlow Datasets.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every trial, see `dtp_tf.machines.Machine`; not multiworker.
-        checkpoint_every: how often a trial leaves a checkpoint within an epoch, from which it is
-            resumed; see `train`.
         **settings: override the recipe's, and are not searched.
 
     Returns:
@@ -84,7 +83,7 @@ def tune(
     """
     console = console or make_console()
     check_numbers(trials=trials, workers=workers, timeout=timeout)
-    machine, every = Machine(device, jit, strategy), CheckpointEvery.parse(checkpoint_every)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     base, space = make_search(recipe, search, machine, **settings)
     require_optuna()
     from dtp_tf.tuning.report import write_report
@@ -101,7 +100,6 @@ def tune(
         "share": SHARE,
         "data_dir": None if data_dir is None else str(data_dir),
         "machine": dataclasses.asdict(machine),
-        "checkpoint_every": str(every),
         "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
     }
     limit = None if timeout is None else time.monotonic() + timeout

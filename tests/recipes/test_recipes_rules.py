@@ -36,6 +36,7 @@ OTHER = {
     "noise": 0.625,
     "noise_decay_epochs": 7.0,
     "noise_directions": "orthogonal",
+    "noise_samples": 3,
     "inverse_l2": 0.25,
     "damping": 0.375,
     "feedback_units": 7,
@@ -60,12 +61,12 @@ def test_the_table_of_settings_has_exactly_the_rules_that_there_are():
 
 
 # As literals: what a rule takes must not follow a slip in the table.
+NOISE = {"noise", "noise_decay_epochs", "noise_samples"}
 TRAINED = {
-    "schedule", "inverse_steps", "noise", "noise_decay_epochs", "inverse_initializer",
+    "schedule", "inverse_steps", *NOISE, "inverse_initializer",
     "inverse_optimizer", "inverse_learning_rate", "inverse_learning_rate_schedule",
     "inverse_epochs_before", "inverse_epochs_after",
 }  # fmt: skip
-NOISE = {"noise", "noise_decay_epochs"}
 INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer"}
 TAKEN = {
     "tp": TRAINED | INVERSES | {"target_step"},
@@ -149,7 +150,8 @@ def test_a_rule_of_ones_own_may_take_every_setting_and_its_class_has_the_default
     own = Recipe(rule="my.py:Mine")
     assert set(rule_settings("my.py:Mine")) == set(RULE_SETTINGS)
     left_to_the_class = dict.fromkeys(
-        ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
+        ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
+         "noise_samples")
     )
     assert values_of(own) == {**values_of(Recipe(rule="dtp")), **left_to_the_class}
     assert values_of(own.replace(**OTHER)) == OTHER
@@ -183,7 +185,8 @@ def test_a_setting_that_may_differ_from_layer_to_layer_is_one_value_or_a_list(na
 def test_only_these_settings_may_differ_from_layer_to_layer():
     per_layer = {name for name, setting in SETTINGS.items() if setting.per_layer}
     assert per_layer == {
-        "noise", "noise_directions", "inverse_steps", "inverse_learning_rate",
+        "learning_rate", "noise", "noise_directions", "noise_samples", "inverse_steps",
+        "inverse_learning_rate",
     }  # fmt: skip
     assert "must be a number" in message(Recipe, target_step="1,2")
 

@@ -5,7 +5,7 @@ from helpers import invoke, refusal
 
 import dtp_tf
 from dtp_tf.errors import SettingError
-from dtp_tf.training.checkpoint_every import CheckpointEvery
+from dtp_tf.machines.checkpoint_every import CheckpointEvery
 
 WORDS = {
     "500": (500, None),

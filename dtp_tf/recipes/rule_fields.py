@@ -91,3 +91,8 @@ class RuleFields:
         None, str, "Initial weights of the inverses, or of other feedback weights (small_uniform: "
         "between -0.001 and 0.001).", choices=tuple(INITIALIZERS), optional=True,
     )
+    symmetric_start: bool | None = setting(
+        None, bool, "Whether inverses, or other feedback weights, start at the transposed weights "
+        "of their layers, which no brain could give them, and not from `inverse_initializer`: for "
+        "tests and ablations.", optional=True,
+    )

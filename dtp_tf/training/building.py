@@ -15,6 +15,7 @@ from dtp_tf.training.hidden_layers import hidden_pairs
 from dtp_tf.training.initializers import initializer
 from dtp_tf.training.optimizers import make_optimizer
 from dtp_tf.training.own_model import network_of_model
+from dtp_tf.training.symmetric import start_symmetric
 
 
 def build_network(recipe, data):
@@ -23,6 +24,7 @@ def build_network(recipe, data):
     rule = build_rule(recipe, steps_of_pass(recipe, data))
     if recipe.model is not None:
         network = network_of_model(recipe, rule, data)
+        _start(network, recipe)
         compile_network(network, recipe, data)
         return network
     flat = recipe.layers is None
@@ -41,6 +43,7 @@ def build_network(recipe, data):
         name="network",
     )
     network.build((None, *data.image_shape))
+    _start(network, recipe)
     compile_network(network, recipe, data)
     return network
 
@@ -48,6 +51,11 @@ def build_network(recipe, data):
 def steps_of_pass(recipe, data):
     """Return how many batches a pass over the training images has."""
     return len(data.train) // min(recipe.batch_size, len(data.train))
+
+
+def _start(network, recipe):
+    if recipe.symmetric_start:
+        start_symmetric(network)
 
 
 def compile_network(network, recipe, data):

@@ -41,6 +41,7 @@ from dtp_tf.training.loop import Loop
 from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
 from dtp_tf.training.resuming import last_state, refuse_changes
+from dtp_tf.training.symmetric import start_symmetric
 from dtp_tf.training.unfinished import Unfinished
 
 
@@ -178,6 +179,8 @@ def train(
             network = build_network(settled, data) if saved is None else saved.model
             if saved is None and settled.init is not None:
                 console.print(f"init       {initialize(network, settled.init)}", markup=False)
+                if settled.symmetric_start:
+                    start_symmetric(network)
             # Metrics make their variables when they first see numbers: in a trace, it is made
             # twice.
             first, classes = data.train.take(slice(1)), len(data.class_names)

@@ -5,7 +5,7 @@ import keras
 from dtp_tf.errors import SettingError
 from dtp_tf.network import warmup as warmup  # so that files with it can be read
 from dtp_tf.network.layer_optimizers import layer_map, one_of
-from dtp_tf.network.updates import Updates, averaged, finalize, keeps_averages, parts
+from dtp_tf.network.updates import Averaging, Updates, finalize, keeps_averages, parts
 from dtp_tf.rules.base import as_list, at_layer
 
 
@@ -21,6 +21,7 @@ class OwnOptimizers:
         super().__init__(**kwargs)
         self.inverse_optimizer = None
         self.jit_updates = True
+        self._averaging = Averaging()
 
     def optimized(self):
         """Return [(optimizer, its variables)]: of the forward layers, then of the feedback."""
@@ -99,7 +100,11 @@ class OwnOptimizers:
 
     def averaged(self):
         """Return a block's context in which weights are their averages, where there are some."""
-        return averaged([optimizer for optimizer, _ in self.optimized()])
+        return self._averaging.averaged([optimizer for optimizer, _ in self.optimized()])
+
+    def as_trained(self):
+        """Return a block's context in which weights are themselves, within `averaged` too."""
+        return self._averaging.suspended()
 
     def become_averages(self):
         """Give weights their averages for good, as the end of `fit` does."""

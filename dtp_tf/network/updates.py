@@ -78,28 +78,52 @@ def begin_averages(optimizer):
                 average.assign(variable)
 
 
-@contextlib.contextmanager
-def averaged(optimizers):
-    """Let weights be their averages for a block, where an optimizer keeps some.
+class Averaging:
+    """Puts averages in the place of weights for a while, where an optimizer keeps some.
 
-    Afterwards they are what they were, to the last bit. (Keras's `SwapEMAWeights` adds and
+    Afterwards weights are what they were, to the last bit. (Keras's `SwapEMAWeights` adds and
     subtracts.)
     """
-    kept = []
-    for optimizer in optimizers:
-        begin_averages(optimizer)
-        for one in parts(optimizer):
-            if one.use_ema and one.built:
-                averages = one._model_variables_moving_average
-                kept += zip(one._trainable_variables, averages, strict=True)
-    kept = [(variable, average, tf.identity(variable.value)) for variable, average in kept]
-    for variable, average, _ in kept:
-        variable.assign(average)
-    try:
-        yield
-    finally:
-        for variable, _, before in kept:
-            variable.assign(before)
+
+    def __init__(self):
+        self._replaced = []
+
+    @contextlib.contextmanager
+    def averaged(self, optimizers):
+        """A block in which weights are their averages."""
+        pairs = []
+        for optimizer in optimizers:
+            begin_averages(optimizer)
+            for one in parts(optimizer):
+                if one.use_ema and one.built:
+                    averages = one._model_variables_moving_average
+                    pairs += zip(one._trainable_variables, averages, strict=True)
+        self._replaced = [
+            (variable, average, tf.identity(variable.value)) for variable, average in pairs
+        ]
+        self._assign_averages()
+        try:
+            yield
+        finally:
+            self._assign_weights()
+            self._replaced = []
+
+    @contextlib.contextmanager
+    def suspended(self):
+        """A block, within such a one, in which weights are themselves."""
+        self._assign_weights()
+        try:
+            yield
+        finally:
+            self._assign_averages()
+
+    def _assign_averages(self):
+        for variable, average, _ in self._replaced:
+            variable.assign(average)
+
+    def _assign_weights(self):
+        for variable, _, weight in self._replaced:
+            variable.assign(weight)
 
 
 def finalize(optimizers):

@@ -21,7 +21,7 @@ from dtp_tf.training.symmetric import start_symmetric
 def build_network(recipe, data):
     """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
     batch, classes = min(recipe.batch_size, len(data.train)), len(data.class_names)
-    rule = build_rule(recipe, len(data.train) // batch)
+    rule = build_rule(recipe, steps_of_pass(recipe, data))
     if recipe.model is not None:
         network = network_of_model(recipe, rule, data)
         _start(network, recipe)
@@ -48,6 +48,11 @@ def build_network(recipe, data):
     return network
 
 
+def steps_of_pass(recipe, data):
+    """Return how many batches a pass over the training images has."""
+    return len(data.train) // min(recipe.batch_size, len(data.train))
+
+
 def _start(network, recipe):
     if recipe.symmetric_start:
         start_symmetric(network)
@@ -56,7 +61,7 @@ def _start(network, recipe):
 def compile_network(network, recipe, data):
     """Give a built network its loss and its optimizers."""
     objective = {"loss": recipe_loss(recipe), "metrics": ["accuracy"]}
-    updates = recipe.epochs * (len(data.train) // min(recipe.batch_size, len(data.train)))
+    updates = recipe.epochs * steps_of_pass(recipe, data)
 
     def optimizer_at(rate):
         schedule = recipe.learning_rate_schedule

@@ -1,12 +1,15 @@
 """With `weight_ema` it is averages of the weights that are validated, kept, tested and exported."""
 
 import json
+import os
+import signal
 
 import keras
 import numpy as np
 import pytest
 from helpers import StopAfter, digits, tiny, train
 
+from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import evaluate
 from dtp_tf.network.updates import parts
 from dtp_tf.recipes.recipe import RULES, recipe
@@ -119,3 +122,25 @@ def test_a_run_that_died_before_its_best_was_written_gets_the_averages(runs):
     whole.best.unlink()
     whole.load_checkpoint()
     assert all(map(np.array_equal, arrays(whole.load_best().model.forward_variables), before))
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Asks for a stop in the first batch of validation, and notes the weights before."""
+
+    def on_test_begin(self, logs=None):
+        self.weights = None
+
+    def on_test_batch_end(self, batch, logs=None):
+        with self.model.as_trained():
+            self.weights = arrays(self.model.forward_variables)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_a_stop_within_the_validation_keeps_the_weights_themselves(tmp_path):
+    stop = Interrupts()
+    with pytest.raises(UserError):  # no epoch was finished
+        train(tmp_path / "run", callbacks=stop, **SETTINGS)
+    kept = Run(tmp_path / "run").load_checkpoint().model
+    assert all(map(np.array_equal, arrays(kept.forward_variables), stop.weights))
+    assert not np.array_equal(stop.weights[0], averages(kept)[0])

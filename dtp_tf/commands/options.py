@@ -7,6 +7,7 @@ import click
 
 from dtp_tf.console.plain import printable
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import IN_MEMORY, JIT, STRATEGIES
 from dtp_tf.recipes.recipe import SETTINGS
 
@@ -122,6 +123,14 @@ def machine_options(command):
             help="mirrored = all GPUs of this host; multiworker = one of several workers.",
         ),
         in_memory_option,
+        click.option(
+            "--checkpoint-every",
+            metavar="STEPS|TIME",
+            default=USUAL,
+            show_default=True,
+            help="How often to save the state within an epoch: 500 (steps), 30s, 10min, 2h, or "
+            "epoch = only after each.",
+        ),
     )
     for option in reversed(options):
         command = option(command)

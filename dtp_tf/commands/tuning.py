@@ -65,6 +65,7 @@ def tune(
     jit,
     strategy,
     in_memory,
+    checkpoint_every,
     as_json,
     **flags,
 ):
@@ -77,7 +78,7 @@ def tune(
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe or "digits"
-    machine = Machine(device, jit, strategy, in_memory)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     # Refuses before TensorFlow is imported.
     _, space = make_search(recipe, search, machine, **settings)
     if show_search:

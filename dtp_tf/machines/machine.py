@@ -10,6 +10,7 @@ import dataclasses
 import re
 
 from dtp_tf.errors import SettingError
+from dtp_tf.machines.checkpoint_every import USUAL, CheckpointEvery
 
 JIT = ("auto", "on", "off")
 STRATEGIES = ("none", "mirrored", "multiworker")
@@ -29,6 +30,9 @@ class Machine:
             devices); "multiworker" = this process is one of several workers, on one host or many.
         in_memory: "yes" = all images are held in memory; "no" = they are read from the disk as they
             are needed; "auto" = held if they fit. It changes no result.
+        checkpoint_every: how often a training leaves its state within an epoch, from which it can
+            be resumed: a number of steps (batches of an epoch), or words: "500steps", "30s",
+            "10min", "2h"; "epoch" = only after each epoch, as is always done.
 
     Raises:
         SettingError: an unknown value, or values that do not go together.
@@ -38,8 +42,10 @@ class Machine:
     jit: str = "auto"
     strategy: str = "none"
     in_memory: str = "auto"
+    checkpoint_every: int | str = USUAL
 
     def __post_init__(self):
+        CheckpointEvery.parse(self.checkpoint_every)
         if self.device not in ("auto", "cpu") and self.gpu is None:
             raise SettingError(
                 f"`device` must be auto, cpu or gpu:N, a GPU's number from 0; got {self.device!r}."

@@ -51,6 +51,12 @@ class NetworkFields:
         "`initializer`: those of the forward layers, and those of inverses where both have them.",
         optional=True,
     )
+    dropout: float | tuple = setting(
+        0.0, float, "Share of a hidden layer's activations that a training step sets to 0, the "
+        "same ones in all that the step asks of the layer; the others become larger. One number, "
+        "or one for each hidden layer from the input on. `layers` may say it themselves instead.",
+        low=0, high=1, open_high=True, per_layer=True,
+    )
     transmission: str = setting(
         "continuous", str, "What a hidden layer sends: sign = -1 or 1, the signs of activations "
         "and targets only, to the next hidden layer and to its own inverse; sample = 0 or 1, drawn "

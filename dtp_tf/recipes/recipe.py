@@ -10,7 +10,7 @@ from dtp_tf.errors import SettingError
 from dtp_tf.recipes.data_fields import PREPROCESSINGS as PREPROCESSINGS
 from dtp_tf.recipes.fields import SETTINGS as SETTINGS
 from dtp_tf.recipes.fields import Fields, check_names
-from dtp_tf.recipes.fitting import check_rule, check_transmission
+from dtp_tf.recipes.fitting import check_dropout, check_rule, check_transmission
 from dtp_tf.recipes.layers_in_words import Dense, parse_layers
 from dtp_tf.recipes.learning_rate_schedules import (
     LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES,
@@ -91,6 +91,7 @@ class Recipe(Fields):
         if self.layers is None:
             if self.units is None:
                 object.__setattr__(self, "units", (256, 256))
+            check_dropout(self.parsed_layers(), self.transmission)
             return
         if self.units is not None:
             raise SettingError(
@@ -112,6 +113,11 @@ class Recipe(Fields):
                     f"`model` and `{name}` both say what the network begins with; got "
                     f"{brief(self.model)} and {shown(getattr(self, name))}: give one of them."
                 )
+        if self.dropout != 0:
+            raise SettingError(
+                f"`dropout` is for `units` and `layers`, got {shown(self.dropout)}; a `model` says "
+                "itself what it drops: leave it out."
+            )
         if self.transmission != "continuous":
             raise SettingError(
                 f"`transmission` {self.transmission} is for dense layers in `units` or `layers`, "
@@ -128,12 +134,31 @@ class Recipe(Fields):
         if self.model is not None:
             return []
         if self.layers is None:
-            return [Dense(units) for units in self.units]
-        return parse_layers(self.layers, ACTIVATIONS)
+            return self._with_dropout([Dense(units) for units in self.units])
+        return self._with_dropout(parse_layers(self.layers, ACTIVATIONS))
+
+    def _with_dropout(self, layers):
+        """Give hidden layers the dropout that the recipe has for them."""
+        many = isinstance(self.dropout, tuple)
+        rates = self.dropout if many else (self.dropout,) * len(layers)
+        if len(rates) != len(layers):
+            raise SettingError(
+                f"`dropout` has {len(rates)} values, but the network has {len(layers)} hidden "
+                f"layers; give one value for all, or {len(layers)}."
+            )
+        if not any(rates):
+            return layers
+        if any(layer.dropout for layer in layers):
+            raise SettingError(
+                f"`layers` and `dropout` both say what training drops; got {shown(self.layers)} "
+                f"and {shown(self.dropout)}: give one of them."
+            )
+        pairs = zip(layers, rates, strict=True)
+        return [dataclasses.replace(layer, dropout=rate) for layer, rate in pairs]
 
     def check(self):
         """Raise `SettingError` for layers that the rule cannot teach, before anything is read."""
-        check_rule(self.parsed_layers(), self.rule)
+        check_rule(self.parsed_layers(), self.rule, bool(self.symmetric_start))
 
     def _settle_rule(self):
         """Fill in what the rule takes, and refuse what it does not."""

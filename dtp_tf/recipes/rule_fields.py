@@ -42,7 +42,8 @@ class RuleFields:
     target_step: float | None = setting(
         None, float,
         "eta (or beta): step of the top target along each example's own loss gradient. (Lee's "
-        "value is for the gradient of a mean over 100 examples: divide it by 100.)",
+        "value is for the gradient of a mean over 100 examples: divide it by 100. Meulemans et al. "
+        "divide their forward learning rates by it: here `learning_rate` is the rate itself.)",
         low=0, open_low=True, optional=True,
     )
     noise: float | tuple | None = setting(
@@ -90,4 +91,9 @@ class RuleFields:
     inverse_initializer: str | None = setting(
         None, str, "Initial weights of the inverses, or of other feedback weights (small_uniform: "
         "between -0.001 and 0.001).", choices=tuple(INITIALIZERS), optional=True,
+    )
+    symmetric_start: bool | None = setting(
+        None, bool, "Whether inverses, or other feedback weights, start at the transposed weights "
+        "of their layers, which no brain could give them, and not from `inverse_initializer`: for "
+        "tests and ablations.", optional=True,
     )

@@ -5,6 +5,7 @@ _INVERSES = {
     "inverse_activation": "tanh",
     "inverse_first": False,
     "inverse_initializer": "orthogonal",
+    "symmetric_start": False,
 }
 _TRAINED = {
     "schedule": "parallel",
@@ -52,12 +53,12 @@ RULES = {
     # Inverses that are as fast as the forward layers come to the mean of all classes with them.
     "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
     "bp": {},
-    "fa": {"inverse_initializer": "orthogonal"},
+    "fa": {"inverse_initializer": "orthogonal", "symmetric_start": False},
     "dfa": {"inverse_initializer": "orthogonal"},
     "drtp": {"inverse_initializer": "orthogonal"},
     "sign_symmetry": {},
-    "kp": _WITHOUT_NOISE,
-    "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5},
+    "kp": {**_WITHOUT_NOISE, "symmetric_start": False},
+    "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5, "symmetric_start": False},
     "local_error": _WITHOUT_NOISE,
     "autoencoder": {
         **{name: value for name, value in _TRAINED.items() if name != "inverse_initializer"},

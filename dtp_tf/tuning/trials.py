@@ -180,5 +180,5 @@ def _short(value):
 
 
 def _remove_checkpoints(run):
-    for path in (run.last, run.best):
+    for path in (run.last, run.unfinished, run.best):
         path.unlink(missing_ok=True)

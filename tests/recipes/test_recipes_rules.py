@@ -43,6 +43,7 @@ OTHER = {
     "inverse_activation": "elu",
     "inverse_first": True,
     "inverse_initializer": "he_normal",
+    "symmetric_start": True,
     "inverse_optimizer": "sgd",
     "inverse_learning_rate": 0.875,
     "inverse_learning_rate_schedule": "cosine",
@@ -67,7 +68,7 @@ TRAINED = {
     "inverse_optimizer", "inverse_learning_rate", "inverse_learning_rate_schedule",
     "inverse_epochs_before", "inverse_epochs_after",
 }  # fmt: skip
-INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer"}
+INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer", "symmetric_start"}
 TAKEN = {
     "tp": TRAINED | INVERSES | {"target_step"},
     "dtp": TRAINED | INVERSES | {"target_step"},
@@ -81,12 +82,12 @@ TAKEN = {
     "ccl": TRAINED - NOISE | INVERSES,
     "fwdtp": INVERSES | {"target_step"},
     "bp": set(),
-    "fa": {"inverse_initializer"},
+    "fa": {"inverse_initializer", "symmetric_start"},
     "dfa": {"inverse_initializer"},
     "drtp": {"inverse_initializer"},
     "sign_symmetry": set(),
-    "kp": TRAINED - NOISE,
-    "weight_mirror": TRAINED | {"inverse_l2"},
+    "kp": TRAINED - NOISE | {"symmetric_start"},
+    "weight_mirror": TRAINED | {"inverse_l2", "symmetric_start"},
     "local_error": TRAINED - NOISE,
     "autoencoder": TRAINED - {"inverse_initializer"} | {"inverse_activation"},
 }
@@ -185,7 +186,7 @@ def test_a_setting_that_may_differ_from_layer_to_layer_is_one_value_or_a_list(na
 def test_only_these_settings_may_differ_from_layer_to_layer():
     per_layer = {name for name, setting in SETTINGS.items() if setting.per_layer}
     assert per_layer == {
-        "learning_rate", "noise", "noise_directions", "noise_samples", "inverse_steps",
+        "dropout", "learning_rate", "noise", "noise_directions", "noise_samples", "inverse_steps",
         "inverse_learning_rate",
     }  # fmt: skip
     assert "must be a number" in message(Recipe, target_step="1,2")

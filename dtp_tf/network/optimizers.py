@@ -5,7 +5,7 @@ import keras
 from dtp_tf.errors import SettingError
 from dtp_tf.network import warmup as warmup  # so that files with it can be read
 from dtp_tf.network.layer_optimizers import layer_map, one_of
-from dtp_tf.network.updates import Updates, parts
+from dtp_tf.network.updates import Averaging, Updates, finalize, keeps_averages, parts
 from dtp_tf.rules.base import as_list, at_layer
 
 
@@ -21,6 +21,7 @@ class OwnOptimizers:
         super().__init__(**kwargs)
         self.inverse_optimizer = None
         self.jit_updates = True
+        self._averaging = Averaging()
 
     def optimized(self):
         """Return [(optimizer, its variables)]: of the forward layers, then of the feedback."""
@@ -91,6 +92,23 @@ class OwnOptimizers:
         finally:
             self.optimizer = optimizer
         self._build_optimizers()
+
+    @property
+    def keeps_averages(self):
+        """Whether an optimizer keeps averages of its weights."""
+        return any(keeps_averages(optimizer) for optimizer, _ in self.optimized())
+
+    def averaged(self):
+        """Return a block's context in which weights are their averages, where there are some."""
+        return self._averaging.averaged([optimizer for optimizer, _ in self.optimized()])
+
+    def as_trained(self):
+        """Return a block's context in which weights are themselves, within `averaged` too."""
+        return self._averaging.suspended()
+
+    def become_averages(self):
+        """Give weights their averages for good, as the end of `fit` does."""
+        finalize([optimizer for optimizer, _ in self.optimized()])
 
     def _decay_exclusions(self):
         """Return what each optimizer leaves out of weight decay, which Keras's files leave out."""

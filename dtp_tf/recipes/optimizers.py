@@ -97,7 +97,7 @@ SHORT = {
     "rmsprop-torch": ("rmsprop", {"rho": 0.99, "epsilon": 1e-16}),
 }
 
-_AVERAGES = "the averages of weights are no part of an optimizer here"
+_AVERAGES = "averages of the weights are the setting `weight_ema`"
 ELSEWHERE = {
     "learning_rate": "it is a setting of its own",
     "lr": "the learning rate is a setting of its own",

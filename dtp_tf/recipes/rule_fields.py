@@ -42,7 +42,8 @@ class RuleFields:
     target_step: float | None = setting(
         None, float,
         "eta (or beta): step of the top target along each example's own loss gradient. (Lee's "
-        "value is for the gradient of a mean over 100 examples: divide it by 100.)",
+        "value is for the gradient of a mean over 100 examples: divide it by 100. Meulemans et al. "
+        "divide their forward learning rates by it: here `learning_rate` is the rate itself.)",
         low=0, open_low=True, optional=True,
     )
     noise: float | tuple | None = setting(

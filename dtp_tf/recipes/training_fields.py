@@ -33,6 +33,12 @@ class OptimizerFields:
         "as NAME=VALUE, 'cosine min=1e-5 epochs=85 warmup=2', or in files {name: cosine, min: "
         "1.0e-5}."
     ))
+    weight_ema: float | None = setting(
+        None, float, "Momentum of averages that follow all trained weights from update to update, "
+        "average = momentum * average + (1 - momentum) * weight. It is they that are validated, "
+        "kept as the best network, tested and exported; none = the weights themselves.",
+        low=0, high=1, open_low=True, open_high=True, optional=True,
+    )
     inverse_optimizer: str | None = field_of(None, optimizer_setting(
         "Optimizer of the inverses, with its arguments as in `optimizer`.", optional=True,
     ))

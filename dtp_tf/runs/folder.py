@@ -150,7 +150,7 @@ class Run:
         """Write the state after an epoch; `about["history"]` tells which."""
         save_model(network, self.last, about)
         if is_best:
-            self._last_becomes_best()
+            self._keep_best(network, about)
         # That of the epoch before, if this does not happen: `load_checkpoint` knows it.
         self.unfinished.unlink(missing_ok=True)
 
@@ -181,7 +181,7 @@ class Run:
         history = saved.about["history"]
         if repair and history and best_epoch(history) == len(history):
             # The run may have been killed after `last` was written and before `best` was.
-            self._last_becomes_best()
+            self._keep_best(saved.model, saved.about)
         return saved
 
     def _goes_on(self):
@@ -208,6 +208,14 @@ class Run:
             raise UserError(f"{path} is no checkpoint of a training run.")
         check(saved.about, CHECKPOINT, f"{ENTRY} in {path}")
         return saved
+
+    def _keep_best(self, network, about):
+        """Write the best network: what `last` has, with averages in the place of weights."""
+        if not network.keeps_averages:
+            self._last_becomes_best()
+            return
+        with network.averaged():
+            save_model(network, self.best, about)
 
     def _last_becomes_best(self):
         with written(self.best) as temporary:

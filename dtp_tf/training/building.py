@@ -65,7 +65,9 @@ def compile_network(network, recipe, data):
 
     def optimizer_at(rate):
         schedule = recipe.learning_rate_schedule
-        return make_optimizer(recipe.optimizer, rate, schedule, updates, recipe.epochs)
+        return make_optimizer(
+            recipe.optimizer, rate, schedule, updates, recipe.epochs, weight_ema=recipe.weight_ema
+        )
 
     many = isinstance(recipe.learning_rate, tuple)
     optimizer = [optimizer_at(rate) for rate in as_list(recipe.learning_rate)]
@@ -93,6 +95,7 @@ def compile_network(network, recipe, data):
             (updates + extra) * steps,
             recipe.epochs,
             before * one_pass * steps,
+            recipe.weight_ema,
         )
 
     if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):

@@ -33,8 +33,9 @@ def find_callbacks(callbacks, recipe):
             )
         if isinstance(one, keras.callbacks.SwapEMAWeights):
             raise SettingError(
-                f"`callbacks` has {name}, and the optimizers of recipes keep no averages; use "
-                "`fit` with an optimizer that has use_ema=True."
+                f"`callbacks` has {name}, and a recipe has `weight_ema` for that, without which "
+                "its optimizers keep no averages; use `fit` with an optimizer that has "
+                "use_ema=True, or give the setting."
             )
         if isinstance(one, _SETS_RATES) and recipe.learning_rate_schedule != "constant":
             raise SettingError(

@@ -133,6 +133,7 @@ class Loop:
                     if self.network.stop_training:
                         break
                 self._callbacks.on_train_end(logs)
+                self.network.become_averages()  # the checkpoints have the weights themselves
             finally:
                 self._display.close()
 
@@ -152,7 +153,8 @@ class Loop:
                 break
             if self._pauses(at):
                 return at.logs
-        validated = self._validate(at)
+        with self.network.averaged():
+            validated = self._validate(at)
         if self.interrupted:
             return at.logs
         logs = at.logs | at.forward  # the loss and accuracy that the forward layers learned by
@@ -217,7 +219,8 @@ class Loop:
             at.keep_metrics(self.network)
             results = self._results() if at.batches else {}
             refuse_divergence(self.network, self.run, self.history, at.logs | results)
-            self._records.unfinished(self.network, at)
+            with self.network.as_trained():  # a validation comes here with the averages
+                self._records.unfinished(self.network, at)
         self._kept, self._kept_at = place, time.monotonic()
 
     def _passes(self, epoch):

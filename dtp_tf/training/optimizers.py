@@ -9,7 +9,7 @@ from dtp_tf.recipes.optimizers import optimizer_values
 from dtp_tf.rules.base import at_layer
 
 
-def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0):
+def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0, weight_ema=None):
     """Return a new Keras optimizer.
 
     Args:
@@ -19,6 +19,7 @@ def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0):
         steps: updates in the whole training.
         epochs: of the whole training, for schedules that count them.
         before: how many of the updates are made before the first epoch.
+        weight_ema: the momentum of averages of the weights; None for no averages.
 
     Raises:
         SettingError: Keras refuses the arguments, or the optimizer cannot have such a rate.
@@ -37,6 +38,8 @@ def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0):
         )
     rate = scheduled(learning_rate, schedule, updates, epochs)
     known = {key: list(one) if isinstance(one, tuple) else one for key, one in given.items()}
+    if weight_ema is not None:
+        known |= {"use_ema": True, "ema_momentum": weight_ema}
     try:
         optimizer = _class(name)(learning_rate=rate, **known)
     except (TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from test_mirrored_blocks_graph import block_of, every_block, images, pair_of, residual
+from test_mirrored_blocks_graph import every_block, images, pair_of, residual
 
 import dtp_tf
 from dtp_tf import BlockPair

@@ -171,9 +171,9 @@ def _check_fits(model, place, data):
 def _check_scaled_once(model, place, preprocessing):
     """Raise `SettingError` for a model that scales pixels which the recipe scales already."""
     for step in Graph(model).steps:
-        if getattr(step.layer, "weights", ()) and not isinstance(step.layer, keras.layers.Normalization):
-            return
         scales = isinstance(step.layer, (keras.layers.Rescaling, keras.layers.Normalization))
+        if getattr(step.layer, "weights", ()) and not scales:
+            return
         if scales and preprocessing != "raw":
             raise SettingError(
                 f"`model` {place!r} scales its inputs by its layer {step.layer.name!r}, and "

@@ -33,6 +33,9 @@ def show_data(console, data):
     if data.folder is not None:
         for line in folder_lines(data.folder):
             console.print(line, markup=False)
+    if data.records is not None:
+        for line in record_lines(data.records):
+            console.print(line, markup=False)
 
 
 def _counts(data):
@@ -61,6 +64,19 @@ def folder_lines(folder):
                 f"{_examples(folder.path, paths)}"
             )
         lines.append(line)
+    return lines
+
+
+def record_lines(records):
+    """Return a line on what is left out of record files, and one on copies."""
+    files, images = records.copies
+    lines = []
+    if records.leaks:
+        lines.append(f"left out   {records.leaks:,} identical to images of another split")
+    if files:
+        lines.append(
+            f"identical  {files:,} records are {images:,} images; each is in one split"
+        )
     return lines
 
 

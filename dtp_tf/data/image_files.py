@@ -101,7 +101,7 @@ def image_shape(path):
     Raises:
         UserError: see `read_image`; damage below the header is not seen.
     """
-    return _shape(_content(path), path)
+    return shape_of(_content(path), path)
 
 
 def file_facts(path):
@@ -111,10 +111,11 @@ def file_facts(path):
         UserError: see `image_shape`.
     """
     content = _content(path)
-    return len(content), hashlib.sha256(content).hexdigest(), _shape(content, path)
+    return len(content), hashlib.sha256(content).hexdigest(), shape_of(content, path)
 
 
-def _shape(content, path):
+def shape_of(content, path):
+    """Return the `image_shape` of a file's bytes; `path` is its name in errors."""
     with _opened(content, path) as image:
         exchanged = orientation(image) in EXCHANGED
         sides = (image.width, image.height) if exchanged else (image.height, image.width)

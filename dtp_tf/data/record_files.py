@@ -12,9 +12,12 @@ import tensorflow as tf
 from dtp_tf.data.splits import untuned
 from dtp_tf.errors import UserError
 
-ARRAY_RECORD = ".array_record", ".arrayrecord"  # how the names of such files have it
+# ArrayRecord files are Riegeli files: the first says of its block that it follows nothing, and ends
+# after its own header of 64 bytes.
+_RIEGELI = bytes(8) + (64).to_bytes(8, "little")
+_GZIP = b"\x1f\x8b"
 _HEADER, _FOOTER = 12, 4  # bytes around each record of a TFRecord file
-_AT_ONCE = 1000
+_AT_ONCE = 16  # records, which may be large
 
 
 class RecordFiles:
@@ -26,15 +29,13 @@ class RecordFiles:
         paths: of the files, in their order.
         note: a function of (path, number within the file, record) that is called once with each
             record, in their order.
-        array_record: whether they are ArrayRecord files and no TFRecord files; by their names if
-            that is not given.
 
     Raises:
         UserError: a file cannot be read, is damaged or compressed.
     """
 
-    def __init__(self, paths, note, array_record=None):
-        self._files = [_open(str(path), array_record) for path in paths]
+    def __init__(self, paths, note):
+        self._files = [_open(str(path)) for path in paths]
         for file in self._files:
             for number, record in enumerate(file.read_all()):
                 note(file.path, number, record)
@@ -57,10 +58,17 @@ class RecordFiles:
         return self._files[which], int(number - (self._ends[which - 1] if which else 0))
 
 
-def _open(path, array_record):
-    if array_record is None:
-        array_record = any(end in os.path.basename(path) for end in ARRAY_RECORD)
-    return (_ArrayRecords if array_record else _TFRecords)(path)
+def _open(path):
+    try:
+        with open(path, "rb") as file:
+            head = file.read(24)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return (_ArrayRecords if head[8:] == _RIEGELI else _TFRecords)(path)
+
+
+def _unreadable(path, error):
+    return UserError(f"record file {path} cannot be read: {error.strerror}.")
 
 
 class _File:
@@ -68,15 +76,19 @@ class _File:
 
     def __init__(self, path):
         self.path = path
-        try:
-            self._state = _state(os.stat(path))
-        except OSError as error:
-            raise UserError(f"record file {path} cannot be read: {error.strerror}.") from None
+        self._state = _state(os.stat(path))
 
     def damaged(self, error):
+        """Return the `UserError` of a file that cannot be taken apart."""
+        with open(self.path, "rb") as file:
+            if file.read(2) == _GZIP:
+                return UserError(
+                    f"record file {self.path} is compressed, so that no record can be read by its "
+                    "place; unpack it."
+                )
         reason = " ".join(str(error).split())[:120]
         return UserError(
-            f"record file {self.path} is damaged or no such file ({reason}); replace it."
+            f"record file {self.path} is damaged or no file of records ({reason}); replace it."
         )
 
     def check_same(self, state):
@@ -121,9 +133,7 @@ class _TFRecords(_File):
             finally:
                 os.close(file)
         except OSError as error:
-            raise UserError(
-                f"record file {self.path} cannot be read: {error.strerror}."
-            ) from None
+            raise _unreadable(self.path, error) from None
 
 
 class _ArrayRecords(_File):
@@ -155,8 +165,6 @@ class _ArrayRecords(_File):
             self.check_same(os.stat(self.path))
             return self._source[number]
         except OSError as error:
-            raise UserError(
-                f"record file {self.path} cannot be read: {error.strerror}."
-            ) from None
+            raise _unreadable(self.path, error) from None
         except (RuntimeError, ValueError, IndexError) as error:
             raise self.damaged(error) from None

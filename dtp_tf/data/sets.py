@@ -9,6 +9,7 @@ import tensorflow as tf
 from dtp_tf.data.folder_sets import load_folder
 from dtp_tf.data.images import fit_image
 from dtp_tf.data.memory import check_memory, choose_reading
+from dtp_tf.data.record_sets import load_records
 from dtp_tf.data.splits import HELD_OUT_TEST, ImageData, Split, hold_out, untuned
 from dtp_tf.data.streaming import PARALLEL
 from dtp_tf.data.tfds_builders import (
@@ -26,11 +27,12 @@ def load_data(recipe, data_dir=None, test=True, download=True, in_memory="auto")
     """Return the `ImageData` that a recipe names.
 
     The test split is the set's own and depends on nothing; the validation split is drawn from the
-    training split with the recipe's seed. In a folder of images, each draws its own split, by its
-    content, unless the folder has splits; see `dtp_tf.data.folder_sets`.
+    training split with the recipe's seed. In a folder of images, and in records, each draws its own
+    split, by its content, unless splits are given; see `dtp_tf.data.folder_sets`.
 
     Args:
-        recipe: a `Recipe`: `dataset`, `image_folder`, `image_size`, `validation_fraction`, `seed`.
+        recipe: a `Recipe`: `dataset`, `image_folder` or `records` with their settings,
+            `image_size`, `validation_fraction`, `seed`.
         data_dir: the folder of TFDS; its own default otherwise.
         test: whether the test split is wanted; what is only to be tuned does without.
         download: whether a set that is not prepared on this disk may be fetched, for which code of
@@ -43,7 +45,9 @@ def load_data(recipe, data_dir=None, test=True, download=True, in_memory="auto")
         UserError: a set that is unknown, cannot be had, is no image classification, is too small
             or too large.
     """
-    if recipe.image_folder is not None:
+    if recipe.records is not None:
+        data = load_records(recipe, test, in_memory)
+    elif recipe.image_folder is not None:
         data = load_folder(recipe, test, in_memory)
     else:
         data = _load_named(recipe, data_dir, test, download, in_memory)

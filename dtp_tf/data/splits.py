@@ -81,6 +81,23 @@ class FolderFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordFacts:
+    """Where the images of record files come from.
+
+    Attributes:
+        paths: of the files.
+        content_sha256: the hash of what the images are, in which split and class.
+        leaks: how many are left out, for an image of another split is the same.
+        copies: (how many are identical to others, how many images they are).
+    """
+
+    paths: tuple
+    content_sha256: str
+    leaks: int
+    copies: tuple
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageData:
     """An image-classification set, split for training.
 
@@ -90,6 +107,7 @@ class ImageData:
         class_names: one name per label.
         test_origin: where the test split comes from, in words.
         folder: the `FolderFacts` of images from a folder; None for other sets.
+        records: the `RecordFacts` of images from record files; None for other sets.
         reading: whether the images are in memory or read as they are needed, and why, in words.
 
     Raises:
@@ -103,6 +121,7 @@ class ImageData:
     class_names: tuple
     test_origin: str
     folder: FolderFacts | None = None
+    records: RecordFacts | None = None
     reading: str = ""
 
     def __post_init__(self):

@@ -35,7 +35,6 @@ def streamed_split(builder, split, image_key, label_key, shape, kept=KEPT):
     records = RecordFiles(
         builder.info.splits[split].filepaths,
         lambda path, number, record: labels.append(_values(record, label_key).int64_list.value[0]),
-        array_record=kind == ARRAY_RECORD,
     )
 
     def read(number):

@@ -53,6 +53,7 @@ class Recipe(Fields):
             raise SettingError(
                 f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
             )
+        self._check_source()
         self._settle_layers()
         if self.transmission == "sample" and self.activation != "sigmoid":
             raise SettingError(

@@ -96,4 +96,5 @@ def _is_own(saved, dataset):
     if dataset is None:
         return True
     recipe = saved.about.get("recipe", {})
-    return recipe.get("image_folder") is None and recipe.get("dataset") == dataset
+    others = recipe.get("image_folder"), recipe.get("records")
+    return others == (None, None) and recipe.get("dataset") == dataset

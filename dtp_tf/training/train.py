@@ -147,7 +147,6 @@ def train(
         load_own_model(settled.model)
     settled.check()
     machine.check_fits(settled)
-    check_optimizers(settled)
     callbacks = find_callbacks(callbacks, settled)
     if name is None:
         name = default_name(settled, None if data is None else data.name)
@@ -157,6 +156,7 @@ def train(
     choose_device(machine)
     set_precision(settled.precision)
     workers = set_up(machine, console)
+    check_optimizers(settled)  # makes some, and devices are chosen before anything is
     if not workers.is_chief:  # it says and writes nothing
         console = make_console(quiet=True)
     with contextlib.ExitStack() as held:

@@ -14,8 +14,9 @@ from dtp_tf.recipes.settings import did_you_mean
 # With other data, other epochs or another seed, accuracies could not be compared; another rule has
 # other settings.
 NEVER_SEARCHED = tuple(
-    "recipe dataset image_folder image_size validation_fraction init model rule epochs "
-    "early_stopping diagnostics_every diagnostics_images seed deterministic".split()
+    "recipe dataset image_folder records image_feature label_feature classes image_size "
+    "validation_fraction init model rule epochs early_stopping diagnostics_every "
+    "diagnostics_images seed deterministic".split()
 )
 
 

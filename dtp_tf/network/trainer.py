@@ -167,12 +167,24 @@ class LocalTrainer(OwnOptimizers):
         `rule` is the network's own by default; `scaled` is applied to what is descended.
         """
         rule = rule or self.rule
-        taught = [tf.stop_gradient(one) for one in rule.teach(self, batch)]
+        scaled = scaled or (lambda value: value)
+        said = rule.teach(self, batch)
+        taught = [tf.stop_gradient(one) for one in said]
+        weights = None if rule.teaches_weighted else weights
+        # What is known is a sum over all examples, in which none has a weight of its own.
+        known = rule.descents(batch, said) if weights is None else {}
         with batch.tape:
             losses = rule.local_losses(self, batch, taught)
-            total = tf.add_n([batch.loss, *(_mean(loss, weights) for loss in losses)])
-            total = total if scaled is None else scaled(total)
-        return batch.tape.gradient(total, self.forward_variables), losses
+            means = [_mean(one, weights) for i, one in enumerate(losses) if i not in known]
+            total = scaled(tf.add_n([batch.loss, *means]))
+        gradients = []
+        variables = [pair.forward_variables for pair in self.layers_up]
+        for i, of_total in enumerate(batch.tape.gradient(total, variables)):
+            shares = [
+                scaled(one / global_batch_size(batch.h[-1], one.dtype)) for one in known.get(i, ())
+            ]
+            gradients += _added(of_total, shares) if shares else of_total
+        return gradients, losses
 
     def test_step(self, data):
         x, y, weights = self._unpacked(data)
@@ -333,6 +345,14 @@ class LocalTrainer(OwnOptimizers):
     def local_names(self):
         """The names of the hidden layers' losses in the logs of training."""
         return [metric.name for metric in (*self._local_losses, *self._inverse_losses)]
+
+
+def _added(gradients, others):
+    """Return sums; None is 0."""
+    return [
+        b if a is None else tf.convert_to_tensor(a) + b
+        for a, b in zip(gradients, others, strict=True)
+    ]
 
 
 def _filled(gradients, layer, variables):

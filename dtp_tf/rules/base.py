@@ -63,6 +63,9 @@ class Rule(abc.ABC):
     #: Whether the rule takes `batch.labels`, the answers with the smallest loss: losses for which
     #: these are not known are then refused.
     uses_labels = False
+    #: Whether what it teaches has the examples' weights in it, which then do not count in the local
+    #: losses.
+    teaches_weighted = False
 
     def uses_inverse(self, layer, layers):
         """Whether the rule uses the inverse of layer `layer` (0 .. layers - 1)."""
@@ -104,6 +107,17 @@ class Rule(abc.ABC):
             taught: what `teach` says of each layer, held constant.
         """
         return [self.local_loss(*one) for one in zip(batch.outputs[:-1], taught, strict=True)]
+
+    def descents(self, batch, said):
+        """Return what is known already of the gradients of the local losses' sums over the batch.
+
+        Args:
+            said: what `teach` returned.
+
+        Returns:
+            `{hidden layer: the gradients of its weights}`, of no or of some layers.
+        """
+        return {}
 
     def get_config(self):
         return {}

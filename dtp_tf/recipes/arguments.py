@@ -40,7 +40,8 @@ class WithArguments(Setting):
                 raise SettingError(self._unknown(name, choice, key))
         for key, argument in self.arguments[choice].items():
             if key in given:
-                taken[key] = _separable(f"{name}.{key}", argument.parse(f"{name}.{key}", given[key]))
+                whole = f"{name}.{key}"
+                taken[key] = _separable(whole, argument.parse(whole, given[key]))
         reason = self.together(choice, taken)
         if reason is not None:
             raise SettingError(f"`{name}`: {reason}")

@@ -15,7 +15,7 @@ from battery import (
     arrays,
     build_images,
     every_kind,
-    every_kind_by_every_rule,
+    every_kind_and_every_rule,
     fixed_weights,
     image_examples,
 )
@@ -26,7 +26,7 @@ from dtp_tf.network.batch import Batch
 
 
 @pytest.mark.slow
-@every_kind_by_every_rule
+@every_kind_and_every_rule(0)
 def test_every_kind_of_pair_is_taught_in_its_shape_by_losses_of_its_own(kind, rule):
     network = build_images(kind, rule)
     batch = Batch(network, *(tf.constant(part) for part in image_examples()))
@@ -54,7 +54,7 @@ def test_every_kind_of_pair_is_taught_in_its_shape_by_losses_of_its_own(kind, ru
 
 
 @pytest.mark.slow
-@every_kind_by_every_rule
+@every_kind_and_every_rule(1)
 def test_every_kind_of_pair_learns_with_all_its_variables(kind, rule):
     network = build_images(kind, rule)
     fixed = arrays(fixed_weights(network))
@@ -110,7 +110,7 @@ def test_every_kind_of_pair_can_be_exported(tmp_path):
 
 # Tracing takes seconds: the kinds and rules with code of their own that could lose a size.
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "rule"), [("max", "ldrl"), ("strided", "fa"), ("block", "drl")])
+@pytest.mark.parametrize(("kind", "rule"), [("max", "ldrl"), ("strided", "fa")])
 def test_images_of_an_unknown_number_learn_as_a_known_number_does(kind, rule):
     network, eager = build_images(kind, rule), build_images(kind, rule)
     x, y = image_examples()

@@ -37,19 +37,21 @@ def test_every_kind_of_pair_is_taught_in_its_shape_by_losses_of_its_own(kind, ru
     losses = [*losses, batch.loss]
     for i, loss in enumerate(losses):
         assert loss.shape == ((BATCH,) if i < len(losses) - 1 else ())
-        feedback = batch.tape.gradient(loss, network.inverse_variables + fixed_weights(network))
-        assert all(gradient is None for gradient in feedback)
-        for j, layer in enumerate(network.layers_up):
-            gradients = batch.tape.gradient(loss, layer.forward_variables)
+        feedback = network.inverse_variables + fixed_weights(network)
+        own = [layer.forward_variables for layer in network.layers_up]
+        of_feedback, of_layers = batch.tape.gradient(loss, [feedback, own])
+        assert all(gradient is None for gradient in of_feedback)
+        for j, gradients in enumerate(of_layers):
             assert all((one is not None) == (i == j) for one in gradients)
             assert i != j or all(np.any(one != 0) for one in gradients)
     for layer in network.trained_feedback:
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape() as tape:
             loss = network.rule.inverse_loss(network, batch, layer, network.noise(layer, 0))
         assert loss.shape == (BATCH,)
-        assert all(one is None for one in tape.gradient(loss, network.forward_variables))
-        for other in network.trained_feedback:
-            kernel, *_ = tape.gradient(loss, network.feedback_variables(other))
+        every = [network.feedback_variables(other) for other in network.trained_feedback]
+        forward, feedback = tape.gradient(loss, [network.forward_variables, every])
+        assert all(one is None for one in forward)
+        for other, (kernel, *_) in zip(network.trained_feedback, feedback, strict=True):
             assert (kernel is not None) == (other == layer)
 
 

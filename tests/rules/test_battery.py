@@ -99,10 +99,12 @@ def test_a_local_loss_has_a_gradient_in_its_own_layer_only(rule, inverse_first):
     losses = [*losses, batch.loss]
     assert len(losses) == len(network.layers_up)
     for i, loss in enumerate(losses):
-        feedback = batch.tape.gradient(loss, network.inverse_variables + fixed_weights(network))
-        assert all(gradient is None for gradient in feedback)
-        for j, layer in enumerate(network.layers_up):
-            for gradient in batch.tape.gradient(loss, layer.forward_variables):
+        feedback = network.inverse_variables + fixed_weights(network)
+        own = [layer.forward_variables for layer in network.layers_up]
+        of_feedback, of_layers = batch.tape.gradient(loss, [feedback, own])
+        assert all(gradient is None for gradient in of_feedback)
+        for j, gradients in enumerate(of_layers):
+            for gradient in gradients:
                 if i == j:
                     assert np.all(gradient != 0)
                 else:
@@ -115,12 +117,13 @@ def test_a_feedback_loss_has_a_gradient_in_its_own_feedback_only(rule, inverse_f
     network = unchanged(rule, "parallel", inverse_first)
     batch = a_batch(network)
     for layer in network.trained_feedback:
-        with tf.GradientTape(persistent=True) as tape:
+        with tf.GradientTape() as tape:
             loss = network.rule.inverse_loss(network, batch, layer, network.noise(layer, 0))
         assert loss.shape == (BATCH,)
-        assert all(one is None for one in tape.gradient(loss, network.forward_variables))
-        for other in network.trained_feedback:
-            kernel, *bias = tape.gradient(loss, network.feedback_variables(other))
+        every = [network.feedback_variables(other) for other in network.trained_feedback]
+        forward, feedback = tape.gradient(loss, [network.forward_variables, every])
+        assert all(one is None for one in forward)
+        for other, (kernel, *bias) in zip(network.trained_feedback, feedback, strict=True):
             if other != layer:
                 assert all(one is None for one in (kernel, *bias))
             else:

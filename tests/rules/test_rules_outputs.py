@@ -54,6 +54,7 @@ def test_a_local_loss_has_a_gradient_in_its_own_layer_only(rule, activation):
             assert (gradient is not None) == (id(variable) in own)
 
 
+@pytest.mark.slow
 @outputs
 @every_rule
 def test_every_trainable_variable_moves_in_one_epoch_and_nothing_else(rule, activation):

@@ -44,13 +44,13 @@ def squares(names, values):
     ]
 
 
-def cases(found):
-    """Parameters (rule, depth, s, r, inverse_first) of (rule, depth, shape)."""
+def cases(found, value="depth"):
+    """Parameters (rule, depth or another value, s, r, inverse_first) of (rule, value, shape)."""
     return pytest.mark.parametrize(
-        ("rule", "depth", "s", "r", "inverse_first"),
+        ("rule", value, "s", "r", "inverse_first"),
         [
-            pytest.param(rule, depth, *shape, id=f"{rule}-{depth}-{'-'.join(map(str, shape))}")
-            for rule, depth, shape in found
+            pytest.param(rule, one, *shape, id=f"{rule}-{one}-{'-'.join(map(str, shape))}")
+            for rule, one, shape in found
         ],
     )
 
@@ -138,9 +138,11 @@ def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("rule", "schedule", "shape"), squares(TRAINED, reference.SCHEDULES))
-def test_an_epoch_moves_every_weight_as_the_reference_does(monkeypatch, rule, schedule, shape):
-    net, (x, y) = random_net(rule, 3, *shape), random_batch()
+@cases(squares(TRAINED, reference.SCHEDULES), "schedule")
+def test_an_epoch_moves_every_weight_as_the_reference_does(
+    monkeypatch, rule, schedule, s, r, inverse_first
+):
+    net, (x, y) = random_net(rule, 3, s, r, inverse_first), random_batch()
     count = 3 if schedule == "inverse-first" else 1
     eps = random_noise(rule, net, count)
     give_noise(monkeypatch, eps)

@@ -245,6 +245,7 @@ def test_a_rule_that_refuses_its_settings_leaves_no_run(tmp_path):
 # -- first weights ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_initializer_of_a_recipe_builds_a_network_of_finite_weights():
     for name, inverse in zip(INITIALIZERS, reversed(INITIALIZERS), strict=True):
         recipe = dtp_tf.recipe(

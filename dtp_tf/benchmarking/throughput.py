@@ -19,6 +19,7 @@ from dtp_tf.data.splits import ImageData, Split
 from dtp_tf.machines.devices import device_name
 from dtp_tf.machines.versions import versions
 from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.rules.base import as_list
 from dtp_tf.runs.folder import Run
 from dtp_tf.training.building import build_network
 from dtp_tf.training.loop import Loop
@@ -172,7 +173,7 @@ def fit_rate(recipe, data, seconds):
     """Return the images per second of Keras's `fit` of the recipe's forward network."""
     classifier = build_network(recipe, data).classifier(dtype="uint8")
     classifier.compile(
-        keras.optimizers.Adam(recipe.learning_rate),
+        keras.optimizers.Adam(min(as_list(recipe.learning_rate))),  # one update takes the same
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

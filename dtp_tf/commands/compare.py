@@ -44,7 +44,19 @@ def shared_setting_options(command):
 @json_option
 @shared_setting_options
 def compare(
-    recipe, rules, seeds, out, rule_config, data_dir, device, jit, strategy, as_json, **flags
+    recipe,
+    rules,
+    seeds,
+    out,
+    rule_config,
+    data_dir,
+    device,
+    jit,
+    strategy,
+    in_memory,
+    checkpoint_every,
+    as_json,
+    **flags,
 ):
     """Train RECIPE (default: digits) by several learning rules and compare them in a table.
 
@@ -57,7 +69,7 @@ def compare(
     asked = dict(
         recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
     )
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
 
     import_tensorflow()
@@ -66,7 +78,11 @@ def compare(
 
     console = make_console(stderr=as_json)
     content = run_comparison(
-        **asked, out=out, data_dir=data_dir, console=console, **dataclasses.asdict(machine)
+        **asked,
+        out=out,
+        data_dir=data_dir,
+        console=console,
+        **dataclasses.asdict(machine),
     )
     if as_json:
         print_json(content)

@@ -6,6 +6,7 @@ from dtp_tf.commands.options import (
     anyway_option,
     data_dir_option,
     echo,
+    in_memory_option,
     json_option,
     model_argument,
     print_json,
@@ -31,8 +32,9 @@ from dtp_tf.processes.quiet import import_tensorflow
 @anyway_option
 @rule_option
 @data_dir_option
+@in_memory_option
 @json_option
-def evaluate(model, split, image_folder, dataset, anyway, rule, data_dir, as_json):
+def evaluate(model, split, image_folder, dataset, anyway, rule, data_dir, in_memory, as_json):
     """Report accuracy, overall and per class.
 
     MODEL is a run's folder (its best network counts), a preset's name or folder, or a .keras file.
@@ -52,7 +54,7 @@ def evaluate(model, split, image_folder, dataset, anyway, rule, data_dir, as_jso
     saved = open_model(model, rule)
     images, name, warning = model_split(
         saved, model, split, image_folder=image_folder, dataset=dataset, data_dir=data_dir,
-        anyway=anyway,
+        anyway=anyway, in_memory=in_memory,
     )  # fmt: skip
     if warning:
         echo(f"warning: {warning}", err=True)

@@ -7,7 +7,8 @@ import click
 
 from dtp_tf.console.plain import printable
 from dtp_tf.errors import SettingError, UserError
-from dtp_tf.machines.machine import JIT, STRATEGIES
+from dtp_tf.machines.checkpoint_every import USUAL
+from dtp_tf.machines.machine import IN_MEMORY, JIT, STRATEGIES
 from dtp_tf.recipes.recipe import SETTINGS
 
 LONGEST = 10_000_000  # seconds or milliseconds; a system call takes not much more
@@ -85,8 +86,20 @@ def keep_options(command):
     return command
 
 
+def in_memory_option(command):
+    """Add `--in-memory`."""
+    return click.option(
+        "--in-memory",
+        type=click.Choice(IN_MEMORY),
+        default="auto",
+        show_default=True,
+        help="Hold all images in memory, or read them from the disk as they are needed (no), which "
+        "changes no result; auto = hold them if they fit.",
+    )(command)
+
+
 def machine_options(command):
-    """Add `--device`, `--jit` and `--strategy`: what `dtp_tf.machines.Machine` takes."""
+    """Add what `dtp_tf.machines.Machine` takes, each as an option."""
     options = (
         click.option(
             "--device",
@@ -108,6 +121,15 @@ def machine_options(command):
             default="none",
             show_default=True,
             help="mirrored = all GPUs of this host; multiworker = one of several workers.",
+        ),
+        in_memory_option,
+        click.option(
+            "--checkpoint-every",
+            metavar="STEPS|TIME",
+            default=USUAL,
+            show_default=True,
+            help="How often to save the state within an epoch: 500 (steps), 30s, 10min, 2h, or "
+            "epoch = only after each.",
         ),
     )
     for option in reversed(options):

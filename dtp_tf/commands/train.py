@@ -50,6 +50,8 @@ def train(
     device,
     jit,
     strategy,
+    in_memory,
+    checkpoint_every,
     as_json,
     **flags,
 ):
@@ -57,7 +59,7 @@ def train(
 
     Every setting of the recipe can be overridden by a flag, or by a file given with --config;
     `recipes NAME` explains them. Ctrl-C ends the training after the current batch and leaves a
-    usable run, which --resume continues.
+    usable run, which --resume continues from there.
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     if config is not None:
@@ -79,7 +81,7 @@ def train(
         settled = Recipe.from_dict(settings)
     else:
         settled = find_recipe(recipe or "digits", **settings)
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     if resume is None:  # before TensorFlow is imported
         settled.check()
         machine.check_fits(settled)

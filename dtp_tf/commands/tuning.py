@@ -64,6 +64,8 @@ def tune(
     device,
     jit,
     strategy,
+    in_memory,
+    checkpoint_every,
     as_json,
     **flags,
 ):
@@ -76,7 +78,7 @@ def tune(
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe or "digits"
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     # Refuses before TensorFlow is imported.
     _, space = make_search(recipe, search, machine, **settings)
     if show_search:

@@ -28,6 +28,7 @@ from dtp_tf.files import (
     remove_half_written,
     write_json,
 )
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.child_process import run_child
 from dtp_tf.processes.locks import alone
@@ -52,6 +53,8 @@ def compare(
     device="auto",
     jit="auto",
     strategy="none",
+    in_memory="auto",
+    checkpoint_every=USUAL,
     **settings,
 ):
     """Train a recipe's network by several learning rules and compare them.
@@ -87,7 +90,7 @@ def compare(
         result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
     """
     console = console or make_console()
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for rule in plan.rules:
         find_rule(rule)  # a rule of one's own may be missing, or fail
@@ -99,10 +102,15 @@ def compare(
     make_folder(folder)
     with alone(folder / LOCK, folder):
         remove_half_written(folder)
-        return _work(folder, asked, data_dir, machine, console)
+        how = {
+            "data_dir": None if data_dir is None else str(data_dir),
+            "machine": dataclasses.asdict(machine),
+            "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
+        }
+        return _work(folder, asked, how, console)
 
 
-def _work(folder, asked, data_dir, machine, console):
+def _work(folder, asked, how, console):
     """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
     with _stop() as stop:
         for number, (path, settled) in enumerate(asked.items(), start=1):
@@ -114,7 +122,7 @@ def _work(folder, asked, data_dir, machine, console):
                 f"run {number} of {len(asked)}: {rule_label(settled.rule)}, seed {settled.seed}",
                 markup=False, style="bold",
             )
-            if not _train(path, settled, data_dir, machine, console, stop):
+            if not _train(path, settled, how, console, stop):
                 break
             _write(folder, asked, console)
     content, results = _write(folder, asked, console, report=True)
@@ -162,20 +170,16 @@ def _refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, data_dir, machine, console, stop):
+def _train(path, recipe, how, console, stop):
     """Start or resume one run; return whether it is done, and not stopped before its end.
+
+    `how` is what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
 
     Raises:
         UserError: it failed otherwise than by diverging.
     """
-    job = {
-        "recipe": recipe.to_dict(),
-        "run_dir": str(path),
-        "resume": Run(path).config.exists(),
-        "data_dir": None if data_dir is None else str(data_dir),
-        "machine": dataclasses.asdict(machine),
-        "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
-    }
+    resume = Run(path).config.exists()
+    job = {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
     _wait_until_free(path, console, stop)
     outcome = run_child(RUN_JOB, job, stop)
     if "diverged" in outcome:

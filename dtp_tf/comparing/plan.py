@@ -18,9 +18,10 @@ from dtp_tf.recipes.settings import did_you_mean
 # What all rules of a comparison share: with it they have the same images, splits, forward networks,
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.
 HELD_EQUAL = tuple(
-    "recipe dataset image_folder image_size validation_fraction preprocessing flip crop "
-    "pixel_noise units layers model activation transmission initializer init batch_size epochs "
-    "early_stopping class_weights precision deterministic".split()
+    "recipe dataset image_folder records image_feature label_feature classes image_size "
+    "validation_fraction preprocessing flip crop pixel_noise units layers model activation dropout "
+    "transmission initializer init batch_size epochs early_stopping class_weights precision "
+    "deterministic".split()
 )
 MAX_SEEDS = 1_000
 

@@ -74,10 +74,10 @@ class Result:
             "inverse_steps": _text(recipe.inverse_steps),
             "noise": _text(recipe.noise),
             "target_step": recipe.target_step,
-            "learning_rate": recipe.learning_rate,
+            "learning_rate": _text(recipe.learning_rate),
             "inverse_learning_rate": _text(recipe.inverse_learning_rate),
             "batch_size": recipe.batch_size,
-            "data": data.get("name", recipe.image_folder or recipe.dataset),
+            "data": data.get("name", recipe.source),
             "split": "/".join(str(data[size]) for size in sizes) if data else None,
             "device": conditions["device"],
             **{name: conditions[name] for name in ("dtp_tf", "keras", "tensorflow", "python")},
@@ -240,7 +240,7 @@ def draw_comparison(results, path):
     seeds = sorted({len(runs) for runs in by_rule.values()})
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     over = "1 seed" if seeds[-1] == 1 else f"mean over {count} seeds, band: lowest to highest"
-    data = drawable(recipe.image_folder or recipe.dataset, 80)
+    data = drawable(recipe.source, 80)
     figure.suptitle(
         f"{drawable(recipe.recipe)}: {data}, hidden "
         f"{'layers' if recipe.units is None else 'units'} "

@@ -7,7 +7,8 @@ from dtp_tf.recipes.recipe import Recipe
 from dtp_tf.schema import BOOLEAN, MAPPING, TEXT, mapping
 
 RUN_JOB = mapping(
-    {**JOB, "recipe": MAPPING, "run_dir": TEXT, "resume": BOOLEAN}, {"machine": MAPPING}
+    {**JOB, "recipe": MAPPING, "run_dir": TEXT, "resume": BOOLEAN},
+    {"machine": MAPPING},
 )
 
 

@@ -28,8 +28,13 @@ def show_data(console, data):
         markup=False,
     )
     console.print(f"classes    {_counts(data)} (training images)", markup=False)
+    if data.reading:
+        console.print(f"images     {data.reading}", markup=False)
     if data.folder is not None:
         for line in folder_lines(data.folder):
+            console.print(line, markup=False)
+    if data.records is not None:
+        for line in record_lines(data.records):
             console.print(line, markup=False)
 
 
@@ -59,6 +64,19 @@ def folder_lines(folder):
                 f"{_examples(folder.path, paths)}"
             )
         lines.append(line)
+    return lines
+
+
+def record_lines(records):
+    """Return a line on what is left out of record files, and one on copies."""
+    files, images = records.copies
+    lines = []
+    if records.leaks:
+        lines.append(f"left out   {records.leaks:,} identical to images of another split")
+    if files:
+        lines.append(
+            f"identical  {files:,} records are {images:,} images; each is in one split"
+        )
     return lines
 
 

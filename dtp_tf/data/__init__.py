@@ -1,6 +1,7 @@
 """Images and labels: sets by name or folder, their splits, batches, preprocessing.
 
-In: a recipe, a TFDS folder, image files. Out: `ImageData` in uint8 [0, 255], batches for training.
+In: a recipe, a TFDS folder, image files. Out: `ImageData` in uint8 [0, 255], in memory or read as
+they are needed, and batches for training.
 For what trains, evaluates and exports; no network is known here.
 """
 

@@ -8,3 +8,4 @@ from .sets import load_data as load_data
 from .sets import load_recorded_data as load_recorded_data
 from .splits import ImageData as ImageData
 from .splits import Split as Split
+from .streaming import StreamedImages as StreamedImages

@@ -1,23 +1,22 @@
 """Training images -> batches, in a new order in each pass."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
 from dtp_tf.data.preprocessing import augment
 from dtp_tf.data.splits import untuned
+from dtp_tf.data.streaming import PARALLEL, rows
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.replicas import share
-
-PARALLEL = min(8, os.cpu_count() or 1)  # batches that are prepared at the same time
 
 
 class TrainingBatches:
     """Passes over the training images, in a new order each.
 
     The order and the augmentation depend on (seed, epoch, passage) only, so any pass can be had
-    again. Batches have one size; what does not fill the last one is left out of that pass.
+    again, also from its middle on, and images that are read as they are needed come in the same
+    order as images in memory. Batches have one size; what does not fill the last one is left out of
+    that pass.
 
     Args:
         split: the training `Split`.
@@ -59,7 +58,7 @@ class TrainingBatches:
         # One pipeline for all passes reads its order from variables: a pipeline a pass would leave
         # some memory behind each time.
         with tf.device("CPU"):
-            images, labels = tf.constant(split.images), tf.constant(split.labels)
+            images, labels = rows(split.images), tf.constant(split.labels)
             weights = None if class_weights is None else tf.constant(balanced(split.labels))
             self._order = tf.Variable(tf.zeros((self.steps, self.size), tf.int64))
             self._keys = tf.Variable(tf.zeros((self.steps, 2), tf.int64))
@@ -67,7 +66,7 @@ class TrainingBatches:
         @tf.autograph.experimental.do_not_convert  # no tensor decides here, and it takes time
         def batch(step):
             indices = self._order[step] if place is None else self._order[step, start:stop]
-            chosen = tf.gather(images, indices)
+            chosen = images(indices)
             if flip or crop or pixel_noise:
                 chosen = augment(chosen, self._keys[step], flip, crop, pixel_noise, place)
             batch_labels = tf.gather(labels, indices)
@@ -75,9 +74,17 @@ class TrainingBatches:
                 return chosen, batch_labels
             return chosen, batch_labels, tf.gather(weights, batch_labels)
 
-        steps = tf.data.Dataset.range(self.steps)
-        batches = steps.map(batch, num_parallel_calls=PARALLEL).prefetch(2)
-        self.dataset = batches.with_options(untuned())
+        self._batch = batch
+        self.dataset = self.dataset_from(0)
+
+    def dataset_from(self, first):
+        """Return what `dataset` gives from a batch on, counted from 0: the rest of a pass.
+
+        What comes before is not read. Each call makes a pipeline, which leaves some memory behind.
+        """
+        steps = tf.data.Dataset.range(first, self.steps)
+        batches = steps.map(self._batch, num_parallel_calls=PARALLEL).prefetch(2)
+        return batches.with_options(untuned())
 
     def select(self, epoch, passage):
         """Choose the pass: the number of the epoch, and of the pass within it, from 0."""

@@ -11,40 +11,37 @@ import hashlib
 import numpy as np
 
 from dtp_tf.data.folders import LEAK, SPLITS, find_images
-from dtp_tf.data.images import folder_shape, image_files, read_images
+from dtp_tf.data.images import folder_images, image_files, input_shape, sizes_of
+from dtp_tf.data.memory import choose_reading
 from dtp_tf.data.splits import HELD_OUT_TEST, FolderFacts, ImageData, Split
+from dtp_tf.data.streaming import KEPT
 from dtp_tf.errors import UserError
 
-MAX_UNASKED = 1_000_000  # pixels of images for which `image_size` need not be given
 
-
-def load_folder(recipe, test=True):
+def load_folder(recipe, test=True, in_memory="auto"):
     """Return the `ImageData` of the folder that a recipe names; see `dtp_tf.data.load_data`."""
     name = str(recipe.image_folder)
     found = find_images(recipe.image_folder)
     files = image_files(found)
-    shape = folder_shape(name, files, recipe.image_size)
-    if recipe.image_size is None and shape[0] * shape[1] > MAX_UNASKED:
-        raise UserError(
-            f"the images in {name} have {shape[0]}x{shape[1]} pixels, each of which would be an "
-            "input; give a smaller `image_size` (--image-size HEIGHT,WIDTH)."
-        )
+    shape = input_shape(name, *sizes_of(files), recipe.image_size)
     drawn = draw_splits(files, recipe.validation_fraction, recipe.seed)
     files, leaks = without_leaks(drawn)
     _check_training(found, files)
     if leaks:
         found.left_out[LEAK] = [file.path for file in leaks]
-    splits = {
-        split: _read(files, split, shape) if test or split != "test" else None for split in SPLITS
-    }
+    wanted = [split for split in SPLITS if test or split != "test"]
+    count = sum(file.split in wanted for file in files)
+    reading = choose_reading(f"image folder {name}", count, shape, in_memory)
+    splits = dict.fromkeys(SPLITS) | _splits(files, wanted, shape, reading.streamed)
     if "test" in found.images:
         origin = "the folder's own"
     else:
         origin = "20 % of the folder, the same for every seed"
     facts = FolderFacts(found.path, tuple(files), found.left_out)
     return ImageData(
-        name, **splits, class_names=tuple(found.class_names), test_origin=origin, folder=facts
-    )
+        name, **splits, class_names=tuple(found.class_names), test_origin=origin, folder=facts,
+        reading=reading.said,
+    )  # fmt: skip
 
 
 def draw_splits(files, validation_fraction, seed):
@@ -54,16 +51,29 @@ def draw_splits(files, validation_fraction, seed):
     for every seed.
     """
     given = {file.split for file in files}
+    return [
+        dataclasses.replace(
+            file, split=drawn_split(file.split, file.sha256, given, validation_fraction, seed)
+        )
+        for file in files
+    ]
 
-    def split(file):
-        if file.split in ("validation", "test"):
-            return file.split
-        if "test" not in given and share(file.sha256, "test") < HELD_OUT_TEST:
-            return "test"
-        drawn = share(file.sha256, f"validation {seed}") < validation_fraction
-        return "validation" if drawn and "validation" not in given else "train"
 
-    return [dataclasses.replace(file, split=split(file)) for file in files]
+def drawn_split(split, sha256, given, validation_fraction, seed):
+    """Return the split of an image.
+
+    Args:
+        split: the one that it is given, or None.
+        sha256: the hash of its content.
+        given: all that are given.
+        validation_fraction, seed: of what has no split yet, or is to train.
+    """
+    if split in ("validation", "test"):
+        return split
+    if "test" not in given and share(sha256, "test") < HELD_OUT_TEST:
+        return "test"
+    drawn = share(sha256, f"validation {seed}") < validation_fraction
+    return "validation" if drawn and "validation" not in given else "train"
 
 
 def share(sha256, purpose):
@@ -100,7 +110,18 @@ def _check_training(found, files):
             )
 
 
-def _read(files, split, shape):
-    chosen = [file for file in files if file.split == split]
-    labels = np.array([file.label for file in chosen], np.int32)
-    return Split(read_images(chosen, shape), labels)
+def _splits(files, wanted, shape, streamed):
+    """Return {split: `Split`}; streamed ones share what they keep in memory."""
+    of_splits = {split: [file for file in files if file.split == split] for split in wanted}
+    everything, splits, end = folder_split(sum(of_splits.values(), []), shape, streamed), {}, 0
+    for split, chosen in of_splits.items():
+        start, end = end, end + len(chosen)
+        splits[split] = everything.part(slice(start, end))
+    return splits
+
+
+def folder_split(files, shape, streamed, numbers=None):
+    """Return the `Split` of `ImageFile`s; `numbers`, if given, are those of their classes."""
+    images = folder_images(files, shape, KEPT if streamed else 0)
+    labels = np.array([file.label for file in files], np.int32)
+    return Split(images if streamed else images[:], labels if numbers is None else numbers[labels])

@@ -19,7 +19,7 @@ SPLITS = {
     "validation": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing"),
 }
-_SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
+SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
 # What file systems, cameras and servers leave among the photos, thumbnails above all.
 _OF_SYSTEMS = frozenset(
     "@eadir @recycle @tmp #recycle #snapshot $recycle.bin .@__thumb .ds_store .thumbnails "
@@ -98,7 +98,7 @@ def _looks_split(folders):
 
     A class may be called `train`, as that of a vehicle: then it has images in it, and no folders.
     """
-    named = [path for path in folders if path.name.lower() in _SPLIT_OF]
+    named = [path for path in folders if path.name.lower() in SPLIT_OF]
     return bool(named) and (
         len(named) == len(folders) or any(_subfolders(path, {}) for path in named)
     )
@@ -109,7 +109,7 @@ def _split_folders(folder, folders):
     seen = ", ".join(f"{path.name}/" for path in folders)
     found = {}
     for path in folders:
-        split = _SPLIT_OF.get(path.name.lower())
+        split = SPLIT_OF.get(path.name.lower())
         if split is None:
             raise UserError(
                 f"image folder {folder} has {seen}, of which {path.name}/ is no split; give a "

@@ -26,7 +26,37 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MAX_PIXELS, MAX_BYTES = 100_000_000, 500_000_000
 _STRIP = 4_000_000  # pixels that are converted at a time
 _TILE_SIDES = 322, 323  # the tags of a TIFF for the width and height of its tiles
-_pillow = threading.Lock()  # held while Pillow's limit, which is global, is ours
+# Of what warns about metadata, which nobody reads here.
+_WARN = r"(PIL|pillow_heif|dtp_tf\.data\.image_files)\b"
+
+
+class _Guard:
+    """Our limit on pixels, which is global in Pillow, while any thread reads an image.
+
+    Threads read at the same time: the first one sets it, the last one gives it back.
+    """
+
+    def __init__(self):
+        self._lock, self._inside, self._outside = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self):
+        with self._lock:
+            if self._inside == 0:
+                self._outside.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", module=_WARN)
+                self._outside.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+                # Pillow raises above twice its limit, and warns between.
+                Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+            self._inside += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._outside.close()
+
+
+_guard = _Guard()
 
 
 @functools.cache
@@ -43,19 +73,26 @@ def known_formats():
     return (*FORMATS, *(kind for kind in ("AVIF", "HEIF") if kind in Image.OPEN))
 
 
-def read_image(path):
+def read_image(path, sha256=None):
     """Return an image file as uint8 `(height, width, channels)`, channels 1 (grey) or 3 (colour).
 
     It is turned as its EXIF says.
 
     Args:
         path: of the file, or an open binary file.
+        sha256: the hash that its content must have; any by default.
 
     Raises:
-        UserError: a file that cannot be read, is no image of a format in `FORMATS`, is damaged, or
-            has more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes.
+        UserError: a file that cannot be read, is no image of a format in `FORMATS`, is damaged, has
+            more than `MAX_PIXELS` pixels or `MAX_BYTES` bytes, or another content.
     """
-    return decode_pixels(_content(path), path)
+    content = _content(path)
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise UserError(
+            f"image {path} has changed since the images were listed; start again, and leave them "
+            "alone until the end."
+        )
+    return decode_pixels(content, path)
 
 
 def image_shape(path):
@@ -64,7 +101,7 @@ def image_shape(path):
     Raises:
         UserError: see `read_image`; damage below the header is not seen.
     """
-    return _shape(_content(path), path)
+    return shape_of(_content(path), path)
 
 
 def file_facts(path):
@@ -74,10 +111,11 @@ def file_facts(path):
         UserError: see `image_shape`.
     """
     content = _content(path)
-    return len(content), hashlib.sha256(content).hexdigest(), _shape(content, path)
+    return len(content), hashlib.sha256(content).hexdigest(), shape_of(content, path)
 
 
-def _shape(content, path):
+def shape_of(content, path):
+    """Return the `image_shape` of a file's bytes; `path` is its name in errors."""
     with _opened(content, path) as image:
         exchanged = orientation(image) in EXCHANGED
         sides = (image.width, image.height) if exchanged else (image.height, image.width)
@@ -131,17 +169,9 @@ def _content(path):
 def _opened(content, path):
     """Yield the Pillow image of a file's content, of which only the header was read."""
     try:
-        # Pillow raises above twice its limit, and warns between; other warnings are about
-        # metadata, which nobody reads here.
-        with _pillow, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS // 2
-            try:
-                with Image.open(io.BytesIO(content), formats=known_formats()) as image:
-                    _check_tiles(image)
-                    yield image
-            finally:
-                Image.MAX_IMAGE_PIXELS = before
+        with _guard, Image.open(io.BytesIO(content), formats=known_formats()) as image:
+            _check_tiles(image)
+            yield image
     except Image.DecompressionBombError as error:
         count = int(re.search(r"\d+", str(error))[0])
         raise UserError(

@@ -1,16 +1,20 @@
 """Image files and image shapes: decoding, and fitting any picture to a network's input."""
 
+import concurrent.futures
 import dataclasses
 import math
 import pathlib
 
 import numpy as np
-import psutil
 import tensorflow as tf
 
 from dtp_tf.data.folders import find_images
 from dtp_tf.data.image_files import file_facts, read_image, strips
+from dtp_tf.data.memory import check_memory
+from dtp_tf.data.streaming import KEPT, PARALLEL, StreamedImages
 from dtp_tf.errors import UserError
+
+MAX_UNASKED = 1_000_000  # pixels of images for which `image_size` need not be given
 
 
 def fit_image(image, shape):
@@ -67,45 +71,63 @@ def image_files(found):
     Raises:
         UserError: see `dtp_tf.data.image_files.file_facts`.
     """
-    return [
-        ImageFile(path, label, split, *file_facts(path))
+    listed = [
+        (path, label, split)
         for split, images in found.images.items()
         for path, label in images
     ]
+    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as threads:
+        facts = threads.map(file_facts, [path for path, _, _ in listed])
+        return [ImageFile(*one, *fact) for one, fact in zip(listed, facts, strict=True)]
 
 
-def folder_shape(folder, files, size=None):
-    """Return the (height, width, channels) that the images of a folder are read in.
+def input_shape(name, sizes, channels, size=None, unasked=MAX_UNASKED):
+    """Return the (height, width, channels) that images are read in.
 
     Args:
-        folder: where the files lie.
-        files: `ImageFile`s.
+        name: of the folder or the records.
+        sizes: the (height, width) of the images, each once.
+        channels: the most that an image has.
         size: (height, width) to resize to; by default the size that all images have.
+        unasked: the most pixels of images whose `size` is not given.
 
     Raises:
-        UserError: images of several sizes where `size` is not given, or more of them than fit into
-            memory.
+        UserError: where `size` is not given, images of several sizes, or of more pixels.
     """
-    if size is None:
-        sizes = {file.shape[:2] for file in files}
-        if len(sizes) > 1:
-            (a, b), (c, d) = sorted(sizes)[0], sorted(sizes)[-1]
-            raise UserError(
-                f"the images in {folder} differ in size (from {a}x{b} to {c}x{d}); "
-                "give `image_size` (--image-size HEIGHT,WIDTH)."
-            )
-        size = sizes.pop()
-    shape = (*size, max(file.shape[-1] for file in files))
-    check_memory(f"image folder {folder}", len(files), shape)
-    return shape
+    if size is not None:
+        return *size, channels
+    if len(sizes) > 1:
+        (a, b), (c, d) = sorted(sizes)[0], sorted(sizes)[-1]
+        raise UserError(
+            f"the images in {name} differ in size (from {a}x{b} to {c}x{d}); "
+            "give `image_size` (--image-size HEIGHT,WIDTH)."
+        )
+    [(height, width)] = sizes
+    if height * width > unasked:
+        raise UserError(
+            f"the images in {name} have {height}x{width} pixels, each of which would be an "
+            "input; give a smaller `image_size` (--image-size HEIGHT,WIDTH)."
+        )
+    return height, width, channels
 
 
-def read_images(files, shape):
-    """Return the images of `ImageFile`s, uint8 `(n, *shape)`; each is resized as it is read."""
-    images = np.empty((len(files), *shape), np.uint8)
-    for image, file in zip(images, files, strict=True):
-        image[...] = fit_image(read_image(file.path), shape)
-    return images
+def sizes_of(files):
+    """Return the (height, width) of `ImageFile`s, each once, and the most channels of one."""
+    return {file.shape[:2] for file in files}, max(file.shape[-1] for file in files)
+
+
+def folder_images(files, shape, kept=KEPT):
+    """Return the `StreamedImages` of `ImageFile`s, each resized to `shape` as it is read.
+
+    What has changed since its `ImageFile` was made is refused.
+    """
+
+    def read(number):
+        file = files[number]
+        with tf.device("CPU"):
+            return np.asarray(fit_image(read_image(file.path, file.sha256), shape))
+
+    return StreamedImages(read, (len(files), *shape), kept)
 
 
 def read_folder(folder, size=None):
@@ -119,20 +141,13 @@ def read_folder(folder, size=None):
         images, uint8 `(n, H, W, C)`; labels, int32 `(n,)`; the class names, sorted.
 
     Raises:
-        UserError: see `find_images`; a damaged image; or see `folder_shape`.
+        UserError: see `find_images` and `input_shape`; a damaged image; or more than fit into
+            memory.
     """
     found = find_images(folder)
     files = image_files(found)
-    images = read_images(files, folder_shape(folder, files, size))
+    sizes, channels = sizes_of(files)
+    shape = input_shape(folder, sizes, channels, size, unasked=math.inf)
+    check_memory(f"image folder {folder}", len(files), shape)
+    images = folder_images(files, shape, kept=0)[:]
     return images, np.array([file.label for file in files], np.int32), found.class_names
-
-
-def check_memory(name, count, shape):
-    """Raise `UserError` if so many images of a shape do not fit into memory, twice."""
-    needed, free = 2 * count * math.prod(map(int, shape)), psutil.virtual_memory().available
-    if needed > 0.8 * free:
-        raise UserError(
-            f"{name} needs {needed / 1e9:.1f} GB of memory at {shape[0]}x{shape[1]}, and "
-            f"{free / 1e9:.1f} GB are free; choose a smaller `image_size` "
-            "(--image-size HEIGHT,WIDTH)."
-        )

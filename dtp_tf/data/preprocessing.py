@@ -11,7 +11,7 @@ def preprocessing_layer(kind, images, flat=True):
     """Return stock Keras layers from uint8 images to float32 inputs.
 
     Args:
-        kind: "unit", "symmetric", "center", "standardize" or "imagenet"; see `Recipe`.
+        kind: "unit", "symmetric", "center", "standardize", "imagenet" or "raw"; see `Recipe`.
         images: the training images that the means are taken from, uint8 `(n, H, W, C)`.
         flat: whether the inputs are flat, or images, as convolutions take them.
 
@@ -24,7 +24,7 @@ def preprocessing_layer(kind, images, flat=True):
     if kind == "symmetric":
         layers.append(keras.layers.Rescaling(1 / 127.5, offset=-1))
     else:
-        layers.append(keras.layers.Rescaling(1 / 255))
+        layers.append(keras.layers.Rescaling(1.0 if kind == "raw" else 1 / 255))
     layers.append(keras.layers.Flatten())
     if kind in ("center", "standardize"):
         mean, deviation = pixel_statistics(images)

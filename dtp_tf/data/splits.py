@@ -1,15 +1,18 @@
-"""A set of images and labels in memory, and its splits."""
+"""A set of images and labels, and its splits."""
 
 import collections
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from dtp_tf.data.class_names import check_class_names
+from dtp_tf.data.streaming import PARALLEL, StreamedImages, rows
 
 HELD_OUT_TEST = 0.2  # of a set that comes without a test split
+_MOST = 250_000_000  # bytes of a batch that only measures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,28 +20,42 @@ class Split:
     """Images and labels of one split.
 
     Attributes:
-        images: uint8 `(n, H, W, C)` in [0, 255].
+        images: uint8 `(n, H, W, C)` in [0, 255]: an array, or `StreamedImages`, which are read
+            when they are asked for.
         labels: int32 `(n,)`, 0 .. classes - 1.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StreamedImages
     labels: np.ndarray
 
     def __len__(self):
         return len(self.labels)
 
     def take(self, indices):
-        """Return the split of the images with these indices."""
+        """Return the split of the images with these indices, in memory."""
         return Split(self.images[indices], self.labels[indices])
 
+    def part(self, indices):
+        """Return the split of the images with these indices; streamed ones stay on the disk."""
+        if isinstance(self.images, StreamedImages):
+            return Split(self.images.part(indices), self.labels[indices])
+        return self.take(indices)
+
     def batches(self, size=1000):
-        """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller."""
-        images, labels = self.images, self.labels
-        starts = tf.data.Dataset.range(0, len(labels), size)
+        """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller.
+
+        Of images so large that a batch would take more than 250 MB, batches have fewer.
+        """
+        size = min(size, max(1, _MOST // math.prod(self.images.shape[1:])))
+        starts = tf.data.Dataset.range(0, len(self), size)
         with tf.device("CPU"):
-            images, labels = tf.constant(images), tf.constant(labels)
-        parts = starts.map(lambda i: (images[i : i + size], labels[i : i + size])).prefetch(1)
-        return parts.with_options(untuned())
+            images, labels = rows(self.images), tf.constant(self.labels)
+
+        def batch(start):
+            indices = tf.range(start, tf.minimum(start + size, len(self)))
+            return images(indices), tf.gather(labels, indices)
+
+        return starts.map(batch, PARALLEL).prefetch(1).with_options(untuned())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +81,23 @@ class FolderFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordFacts:
+    """Where the images of record files come from.
+
+    Attributes:
+        paths: of the files.
+        content_sha256: the hash of what the images are, in which split and class.
+        leaks: how many are left out, for an image of another split is the same.
+        copies: (how many are identical to others, how many images they are).
+    """
+
+    paths: tuple
+    content_sha256: str
+    leaks: int
+    copies: tuple
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageData:
     """An image-classification set, split for training.
 
@@ -73,6 +107,8 @@ class ImageData:
         class_names: one name per label.
         test_origin: where the test split comes from, in words.
         folder: the `FolderFacts` of images from a folder; None for other sets.
+        records: the `RecordFacts` of images from record files; None for other sets.
+        reading: whether the images are in memory or read as they are needed, and why, in words.
 
     Raises:
         UserError: class names that cannot be used.
@@ -85,6 +121,8 @@ class ImageData:
     class_names: tuple
     test_origin: str
     folder: FolderFacts | None = None
+    records: RecordFacts | None = None
+    reading: str = ""
 
     def __post_init__(self):
         check_class_names(self.class_names, f"data set {self.name}")
@@ -111,4 +149,4 @@ def hold_out(split, fraction, seed):
     """Return (rest, held out) of a random, seeded division; both keep their order."""
     order = np.random.default_rng(seed).permutation(len(split))
     count = round(len(split) * fraction)
-    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
+    return split.part(np.sort(order[count:])), split.part(np.sort(order[:count]))

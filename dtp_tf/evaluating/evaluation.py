@@ -4,6 +4,7 @@ import numpy as np
 
 from dtp_tf.data.image_files import read_image
 from dtp_tf.data.images import fit_image
+from dtp_tf.data.streaming import faults_told
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 
@@ -35,7 +36,8 @@ def evaluate(model, split, class_names, batch_size=1000, loss=None):
 
 def predict(model, split, batch_size=1000):
     """Return the scores of each class for a split, float32 `(n, classes)`."""
-    parts = [model(images, training=False) for images, _ in split.batches(batch_size)]
+    with faults_told():
+        parts = [model(images, training=False) for images, _ in split.batches(batch_size)]
     return np.concatenate([np.asarray(part) for part in parts])
 
 

@@ -25,17 +25,19 @@ def check_name(name):
 def default_name(recipe, data=None):
     """Return the name of the export of a recipe's network.
 
-    It is the recipe's where that was trained on its own data; otherwise that of the folder or data
-    set, with '-' in the place of what a name cannot have.
+    It is the recipe's where that was trained on its own data; otherwise that of the folder, of the
+    records' folder, or of the data set, with '-' in the place of what a name cannot have.
 
     Args:
         recipe: the `Recipe`.
-        data: the name of the data; by default the recipe's `image_folder` or `dataset`.
+        data: the name of the data; by default the recipe's `source`.
     """
     named = RECIPES.get(recipe.recipe)
     if data is None:
-        data = recipe.dataset if recipe.image_folder is None else str(recipe.image_folder)
-    if recipe.image_folder is not None:
+        data = recipe.source
+    if recipe.records is not None:
+        data = os.path.basename(os.path.dirname(os.path.abspath(data)))
+    elif recipe.image_folder is not None:
         data = os.path.basename(os.path.abspath(data))
     elif named and named.settings["dataset"] == data:
         return recipe.recipe
@@ -51,7 +53,7 @@ def write_origin(path, facts):
         facts: see `dtp_tf.presets.cards.model_card`.
     """
     recipe, data = facts.get("recipe") or {}, facts.get("data") or {}
-    folder = recipe.get("image_folder")
+    folder = recipe.get("records") or recipe.get("image_folder")
     write_json(
         pathlib.Path(path, "assets.extra", FILE),
         {

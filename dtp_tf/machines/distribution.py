@@ -81,15 +81,17 @@ class Workers:
                 f"`batch_size` {size} cannot be divided among {self.replicas} replicas; use {near}."
             )
 
-    def training(self, batches):
+    def training(self, batches, first=0):
         """Return what to iterate over for each replica's rows of the batches of a pass.
 
         Args:
             batches: `TrainingBatches` of this worker's part.
+            first: the batch to begin with.
         """
+        dataset = batches.dataset_from(first) if first else batches.dataset
         if not self._several:
-            return batches.dataset
-        return self._spread(shares(batches.dataset, self.local, 0, self.local))
+            return dataset
+        return self._spread(shares(dataset, self.local, 0, self.local))
 
     def validation(self, split):
         """Return what to iterate over for each replica's share of a `Split`; shares may differ."""
@@ -101,32 +103,37 @@ class Workers:
     def _spread(self, dataset):
         return self.strategy.distribute_datasets_from_function(lambda context: dataset)
 
-    def agreement(self, event):
-        """Return a function that says, after each batch, whether to stop: whether `event` is set.
+    def agreement(self, *questions):
+        """Return a function that answers, after each batch, all questions for all workers alike.
 
         Workers must stop after the same batch, so they ask each other, every so many batches, and
         with `now=True` at once.
+
+        Args:
+            *questions: functions that say whether this worker finds that something is so.
+
+        Returns:
+            A function `answers(now=False)` -> a list with a bool for each question: whether a
+            worker finds so.
         """
         if self.count == 1:
-            return lambda now=False: event.is_set()
+            return lambda now=False: [bool(one()) for one in questions]
         any_of_all = tf.function(self._any)
         batches = 0
 
-        def stopped(now=False):
+        def answers(now=False):
             nonlocal batches
             batches += 1
             if not now and batches % BATCHES_PER_QUESTION:
-                return False
-            if bool(any_of_all(tf.constant(int(event.is_set())))):
-                event.set()
-            return event.is_set()
+                return [False] * len(questions)
+            return any_of_all(tf.constant([int(one()) for one in questions])).numpy().tolist()
 
-        return stopped
+        return answers
 
-    def _any(self, flag):
-        """Return whether a worker's flag, 0 or 1, is 1."""
-        flags = self.strategy.run(tf.identity, args=(flag,))
-        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None) > 0
+    def _any(self, flags):
+        """Return which of some flags, 0 or 1, are 1 on a worker."""
+        every = self.strategy.run(tf.identity, args=(flags,))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, every, axis=None) > 0
 
 
 def set_up(machine, console):
@@ -145,7 +152,7 @@ def set_up(machine, console):
     if machine.strategy == "mirrored":
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         names = [device.name for device in tf.config.list_logical_devices(kind)]
-        return Workers(_without_partial_batches(tf.distribute.MirroredStrategy(names)))
+        return Workers(_without_partial_batches(_mirrored(names)))
     cluster = find_cluster(os.environ)
     others = [one for i, one in enumerate(cluster.addresses) if i != cluster.index]
     if others:
@@ -168,6 +175,16 @@ def set_up(machine, console):
                 "this host's and the port is free."
             ) from None
     return Workers(_without_partial_batches(strategy), cluster)
+
+
+def _mirrored(devices):
+    """Return a strategy whose sums are not taken for those of an earlier one in this process.
+
+    TensorFlow remembers a number for each sum with its shape, and every strategy begins to count
+    anew; its own tests begin each elsewhere, as this does.
+    """
+    tf.distribute.MirroredStrategy._collective_key_base += 100_000
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _without_partial_batches(strategy):
@@ -212,7 +229,7 @@ def lost_workers(workers, run_dir):
         where = "RUN" if run_dir is None else quoted(run_dir)
         raise UserError(
             f"worker {workers.index} lost another one ({_reason(error)}); start all workers again "
-            f"with --resume {where}, which goes on after the last finished epoch."
+            f"with --resume {where}, which goes on from the last checkpoint."
         ) from error
 
 

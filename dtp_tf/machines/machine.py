@@ -10,9 +10,11 @@ import dataclasses
 import re
 
 from dtp_tf.errors import SettingError
+from dtp_tf.machines.checkpoint_every import USUAL, CheckpointEvery
 
 JIT = ("auto", "on", "off")
 STRATEGIES = ("none", "mirrored", "multiworker")
+IN_MEMORY = ("auto", "yes", "no")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Machine:
             updates; with the recipe's `deterministic` the whole step.
         strategy: "none" = one device; "mirrored" = all GPUs of this host (or all logical CPU
             devices); "multiworker" = this process is one of several workers, on one host or many.
+        in_memory: "yes" = all images are held in memory; "no" = they are read from the disk as they
+            are needed; "auto" = held if they fit. It changes no result.
+        checkpoint_every: how often a training leaves its state within an epoch, from which it can
+            be resumed: a number of steps (batches of an epoch), or words: "500steps", "30s",
+            "10min", "2h"; "epoch" = only after each epoch, as is always done.
 
     Raises:
         SettingError: an unknown value, or values that do not go together.
@@ -34,13 +41,18 @@ class Machine:
     device: str = "auto"
     jit: str = "auto"
     strategy: str = "none"
+    in_memory: str = "auto"
+    checkpoint_every: int | str = USUAL
 
     def __post_init__(self):
+        CheckpointEvery.parse(self.checkpoint_every)
         if self.device not in ("auto", "cpu") and self.gpu is None:
             raise SettingError(
                 f"`device` must be auto, cpu or gpu:N, a GPU's number from 0; got {self.device!r}."
             )
-        for name, choices in (("jit", JIT), ("strategy", STRATEGIES)):
+        for name, choices in (
+            ("jit", JIT), ("strategy", STRATEGIES), ("in_memory", IN_MEMORY)
+        ):
             if getattr(self, name) not in choices:
                 raise SettingError(
                     f"`{name}` must be one of {', '.join(choices)}; got {getattr(self, name)!r}."
@@ -64,6 +76,13 @@ class Machine:
 
     def check_fits(self, recipe):
         """Raise `SettingError` if a recipe cannot be trained in this way."""
+        for name in ("optimizer", "inverse_optimizer"):
+            text = getattr(recipe, name) or ""
+            if self.strategy != "none" and "gradient_accumulation_steps=" in text:
+                raise SettingError(
+                    f"`{name}` has gradient_accumulation_steps, which Keras cannot do with "
+                    f"`strategy` {self.strategy}; leave one of them out."
+                )
         if not recipe.deterministic:
             return
         if self.jit == "off":

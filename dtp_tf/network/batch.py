@@ -40,6 +40,7 @@ class Batch:
     def __init__(self, network, x, y, weights=None, update=True):
         self._network, self._y, self._inputs, self._pre_activations = network, y, [], []
         self._layers, self._kept, self.aux, self.outputs = network.layers_up, [], [], []
+        self._descents = {}
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
             h = network.preprocessed(x, training=update)
@@ -82,12 +83,12 @@ class Batch:
 
     def output_gradient(self):
         """dC/dh_M, the logits' gradient of each example's own loss: `(batch, units)`."""
-        return self._loss_gradient(self.outputs[-1])
+        return self._loss_gradient(self.outputs[-1], self._mean)
 
-    def top_gradient(self):
-        """dC/dh_{M-1} of each example's own loss: `(batch, units)`; at the samples of h_{M-1}
-        where the output layer gets these."""
-        return self._loss_gradient(self._inputs[-1])
+    def top_gradient(self, weighted=False):
+        """dC/dh_{M-1} of each example's own loss, times its weight if asked for: `(batch, units)`;
+        at the samples of h_{M-1} where the output layer gets these."""
+        return self._loss_gradient(self._inputs[-1], self.loss if weighted else self._mean)
 
     def top_gradient_factors(self):
         """`top_gradient` as a product: dC/dh_M `(batch, outputs)` and the output layer's weights
@@ -99,15 +100,32 @@ class Batch:
             return None
         return self.output_gradient(), tf.transpose(output.forward_layer.kernel)
 
-    def pull_back(self, layer, signal):
+    def pull_back(self, layer, signal, is_taught=False):
         """J_f^T signal: take a gradient for `h[layer + 1]` down to `h[layer]`; 0 through signs,
-        straight through where samples are sent (as if a sample had the slope 1)."""
-        return self.tape.gradient(
-            self.outputs[layer],
-            self._inputs[layer],
-            output_gradients=signal,
-            unconnected_gradients="zero",
+        straight through where samples are sent (as if a sample had the slope 1).
+
+        Args:
+            layer, signal: as said.
+            is_taught: whether this very signal is what the layer is taught, so that a block's
+                weights can learn from the same pass through it: see `descent`.
+        """
+        keep = is_taught and self._layers[layer].is_block
+        sources = [self._inputs[layer]]
+        if keep:
+            sources += self._layers[layer].forward_variables
+        gradients = self.tape.gradient(
+            self.outputs[layer], sources, output_gradients=signal, unconnected_gradients="zero"
         )
+        if keep:
+            self._descents[layer] = signal, gradients[1:]
+        return gradients[0]
+
+    def descent(self, layer, signal):
+        """Return the gradients of < signal, h[layer + 1] >, summed over the batch, by the weights
+        of a block that `pull_back` took this very signal through, as one that is taught; else None.
+        """
+        known, gradients = self._descents.get(layer, (None, None))
+        return gradients if known is signal else None
 
     def pre_activation_gradient(self, layer, signal):
         """Take a gradient for `h[layer + 1]` to what goes into that layer's nonlinearity."""
@@ -115,12 +133,13 @@ class Batch:
             self.outputs[layer], self._pre_activations[layer], output_gradients=signal
         )
 
-    def _loss_gradient(self, source):
+    def _loss_gradient(self, source, mean):
         # The loss is a mean over the global batch; targets move along each example's own gradient.
-        return self.tape.gradient(self._mean, source) * global_batch_size(source)
+        return self.tape.gradient(mean, source) * global_batch_size(source)
 
 
-def global_batch_size(tensor):
-    """Return the number of examples of all replicas, given one's `(batch, ..)`, in its type."""
+def global_batch_size(tensor, dtype=None):
+    """Return the number of examples of all replicas, given one's `(batch, ..)`, in its type or
+    another."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return tf.cast(tf.shape(tensor)[0] * replicas, tensor.dtype)
+    return tf.cast(tf.shape(tensor)[0] * replicas, dtype or tensor.dtype)

@@ -9,7 +9,7 @@ import types
 
 import keras
 
-from dtp_tf.network.updates import begin_averages, parts, rate
+from dtp_tf.network.updates import begin_averages, keeps_averages, parts, rate
 
 _RATES = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 _OF_BATCHES = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -39,7 +39,7 @@ def accompanied(network, callbacks, more_names=(), alternating=False):
         found.append(one)
         if isinstance(one, keras.callbacks.SwapEMAWeights):
             optimizers = (optimizer for optimizer, _ in network.inverse_optimized())
-            found += [Swap(one.swap_on_epoch, of) for of in optimizers if averages(of)]
+            found += [Swap(one.swap_on_epoch, of) for of in optimizers if keeps_averages(of)]
         if isinstance(one, _RATES):
             found.append(rates)
     if any(_acts_on_batches(one) for one in given):
@@ -53,11 +53,6 @@ def accompanied(network, callbacks, more_names=(), alternating=False):
         one.set_model(network)
         one.set_params(callbacks.params)
     return callbacks
-
-
-def averages(optimizer):
-    """Whether an optimizer keeps averages of its weights."""
-    return any(one.use_ema for one in parts(optimizer))
 
 
 def _acts_on_batches(callback):

@@ -3,7 +3,9 @@
 import keras
 
 from dtp_tf.errors import SettingError
-from dtp_tf.network.updates import Updates, parts
+from dtp_tf.network import warmup as warmup  # so that files with it can be read
+from dtp_tf.network.layer_optimizers import layer_map, one_of
+from dtp_tf.network.updates import Averaging, Updates, finalize, keeps_averages, parts
 from dtp_tf.rules.base import as_list, at_layer
 
 
@@ -19,6 +21,7 @@ class OwnOptimizers:
         super().__init__(**kwargs)
         self.inverse_optimizer = None
         self.jit_updates = True
+        self._averaging = Averaging()
 
     def optimized(self):
         """Return [(optimizer, its variables)]: of the forward layers, then of the feedback."""
@@ -47,6 +50,7 @@ class OwnOptimizers:
     def _build_optimizers(self):
         if not (self.compiled and self.built and self.optimizer):
             return
+        self._settle_layers()
         trained, several = self.trained_feedback, isinstance(self.inverse_optimizer, (list, tuple))
         if several and len(self.inverse_optimizer) != len(trained):
             raise SettingError(
@@ -68,6 +72,18 @@ class OwnOptimizers:
             if not optimizer.built:  # some would build twice
                 optimizer.build(variables)
 
+    def _settle_layers(self):
+        """Tell an optimizer that is one for each layer which layer has which variables."""
+        found, layers = layer_map(self.optimizer), self.layers_up
+        if found is None:
+            return
+        if len(found.optimizers) != len(layers):
+            raise SettingError(
+                f"`optimizer` has {len(found.optimizers)} optimizers, but the network has "
+                f"{len(layers)} layers, the output included; give one for all, or one for each."
+            )
+        found.settle([layer.forward_variables for layer in layers])
+
     def _symbolic_build(self, iterator=None, data_batch=None):
         # Keras would build `optimizer` for all weights, those of the inverses too.
         optimizer, self.optimizer = self.optimizer, None
@@ -77,9 +93,40 @@ class OwnOptimizers:
             self.optimizer = optimizer
         self._build_optimizers()
 
+    @property
+    def keeps_averages(self):
+        """Whether an optimizer keeps averages of its weights."""
+        return any(keeps_averages(optimizer) for optimizer, _ in self.optimized())
+
+    def averaged(self):
+        """Return a block's context in which weights are their averages, where there are some."""
+        return self._averaging.averaged([optimizer for optimizer, _ in self.optimized()])
+
+    def as_trained(self):
+        """Return a block's context in which weights are themselves, within `averaged` too."""
+        return self._averaging.suspended()
+
+    def become_averages(self):
+        """Give weights their averages for good, as the end of `fit` does."""
+        finalize([optimizer for optimizer, _ in self.optimized()])
+
+    def _decay_exclusions(self):
+        """Return what each optimizer leaves out of weight decay, which Keras's files leave out."""
+        every = [part for one, _ in self.optimized() for part in parts(one)]
+        found = [getattr(one, "_exclude_from_weight_decay_pattern", None) for one in every]
+        return [None if one is None else one.pattern for one in found]
+
     def _apply(self, updates, after=()):
         compiled = self.jit_updates and not self.run_eagerly
         self._updates.apply(updates, after, compiled)
+
+
+def exclude_from_weight_decay(optimizers, patterns):
+    """Let each part of some optimizers leave alone what `OwnOptimizers` says that it did."""
+    every = [part for one in optimizers for part in parts(one)]
+    for one, pattern in zip(every, patterns, strict=True):
+        if pattern is not None:
+            one.exclude_from_weight_decay(var_names=[pattern])
 
 
 def find_optimizers(optimizer, inverse_optimizer):
@@ -88,6 +135,8 @@ def find_optimizers(optimizer, inverse_optimizer):
     Raises:
         SettingError: one of them is there twice.
     """
+    if isinstance(optimizer, (list, tuple)):
+        optimizer = one_of([keras.optimizers.get(one) for one in optimizer])
     optimizer = keras.optimizers.get(optimizer)
     if isinstance(inverse_optimizer, (list, tuple)):
         inverse_optimizer = [keras.optimizers.get(one) for one in inverse_optimizer]

@@ -16,7 +16,11 @@ from dtp_tf.network.loss_checks import (
     check_mean,
     one_loss,
 )
-from dtp_tf.network.optimizers import OwnOptimizers, find_optimizers
+from dtp_tf.network.optimizers import (
+    OwnOptimizers,
+    exclude_from_weight_decay,
+    find_optimizers,
+)
 from dtp_tf.network.outputs import LOSSES, default_metrics
 from dtp_tf.network.updates import finalized
 from dtp_tf.numerics.noise import gaussian, orthogonal
@@ -45,7 +49,8 @@ class LocalTrainer(OwnOptimizers):
         """Configure training.
 
         Args:
-            optimizer: of the forward layers: a Keras optimizer or its name.
+            optimizer: of the forward layers: a Keras optimizer or its name, or a list with one for
+                each layer, from the input on, the output layer last.
             inverse_optimizer: of the inverses or other feedback weights; one of its own, or a list
                 with one for each trained feedback layer, from the input on.
             loss: C, of the answers: any loss of Keras's or of your own that is a mean over the
@@ -59,10 +64,10 @@ class LocalTrainer(OwnOptimizers):
             **kwargs: the other arguments of `keras.Model.compile`.
 
         Raises:
-            SettingError: one optimizer object used twice, a list that has not one for each trained
-                feedback layer, a loss that is no mean over the batch (the targets move along the
-                gradient of each example's own loss), that does not fit the output, or of which
-                the rule needs to know more than is known.
+            SettingError: one optimizer object used twice, a list that has not one for each layer,
+                or each trained feedback layer, a loss that is no mean over the batch (the targets
+                move along the gradient of each example's own loss), that does not fit the output,
+                or of which the rule needs to know more than is known.
         """
         optimizer, inverse_optimizer = find_optimizers(optimizer, inverse_optimizer)
         output = self.output_activation, self.units
@@ -95,13 +100,20 @@ class LocalTrainer(OwnOptimizers):
     def get_compile_config(self):
         if not self.compiled:
             return {}
+        exclusions = self._decay_exclusions()
         return {
             **super().get_compile_config(),
             "inverse_optimizer": keras.saving.serialize_keras_object(self.inverse_optimizer),
+            **({"decay_exclusions": exclusions} if any(exclusions) else {}),
         }
 
     def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        config = keras.saving.deserialize_keras_object(config)
+        exclusions = config.pop("decay_exclusions", None)
+        if exclusions is not None:
+            optimizers = [config["optimizer"], *as_list(config["inverse_optimizer"])]
+            exclude_from_weight_decay(optimizers, exclusions)
+        self.compile(**config)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """As `keras.Model.compute_loss`, for labels of the shape that the loss takes."""
@@ -155,12 +167,24 @@ class LocalTrainer(OwnOptimizers):
         `rule` is the network's own by default; `scaled` is applied to what is descended.
         """
         rule = rule or self.rule
-        taught = [tf.stop_gradient(one) for one in rule.teach(self, batch)]
+        scaled = scaled or (lambda value: value)
+        said = rule.teach(self, batch)
+        taught = [tf.stop_gradient(one) for one in said]
+        weights = None if rule.teaches_weighted else weights
+        # What is known is a sum over all examples, in which none has a weight of its own.
+        known = rule.descents(batch, said) if weights is None else {}
         with batch.tape:
             losses = rule.local_losses(self, batch, taught)
-            total = tf.add_n([batch.loss, *(_mean(loss, weights) for loss in losses)])
-            total = total if scaled is None else scaled(total)
-        return batch.tape.gradient(total, self.forward_variables), losses
+            means = [_mean(one, weights) for i, one in enumerate(losses) if i not in known]
+            total = scaled(tf.add_n([batch.loss, *means]))
+        gradients = []
+        variables = [pair.forward_variables for pair in self.layers_up]
+        for i, of_total in enumerate(batch.tape.gradient(total, variables)):
+            shares = [
+                scaled(one / global_batch_size(batch.h[-1], one.dtype)) for one in known.get(i, ())
+            ]
+            gradients += _added(of_total, shares) if shares else of_total
+        return gradients, losses
 
     def test_step(self, data):
         x, y, weights = self._unpacked(data)
@@ -255,10 +279,7 @@ class LocalTrainer(OwnOptimizers):
             return
         optimizers = [self.optimizer_of(layer) for layer in layers]
         with tf.GradientTape() as tape:
-            losses = [
-                self.rule.inverse_loss(self, batch, layer, self.noise(layer, k))
-                for layer in layers
-            ]
+            losses = [self._inverse_loss(batch, layer, k) for layer in layers]
             scaled = [
                 optimizer.scale_loss(_mean(loss, weights))
                 for optimizer, loss in zip(optimizers, losses, strict=True)
@@ -279,18 +300,29 @@ class LocalTrainer(OwnOptimizers):
         for layer, loss in zip(layers, losses, strict=True):
             self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
 
+    def _inverse_loss(self, batch, layer, k):
+        """The loss of a layer's feedback in its update k on a batch: a mean over draws of noise."""
+        samples = self.rule.samples(self.trained_feedback.index(layer))
+        losses = [
+            self.rule.inverse_loss(self, batch, layer, self.noise(layer, k * samples + draw))
+            for draw in range(samples)
+        ]
+        return losses[0] if samples == 1 else tf.add_n(losses) / samples
+
     def noise(self, layer, k):
         """Return a function of a tensor that gives standard normal numbers of its shape, or what
         the rule takes in their place.
 
-        They depend on the seed, the training step, the layer, k, and on how often it was called.
+        They depend on the seed, the training step, the layer, the number k of the draw among those
+        of all updates on a batch, and on how often the function was called.
         """
         draws, position = itertools.count(), self.trained_feedback.index(layer)
 
         def noise(like):
             key = (layer, k, next(draws))
             if self.rule.directions(position) == "orthogonal":
-                return orthogonal(like, self.seed, self.step, self.rule.steps(position), *key)
+                frames = self.rule.steps(position) * self.rule.samples(position)
+                return orthogonal(like, self.seed, self.step, frames, *key)
             return gaussian(like, self.seed, self.step, *key)
 
         return noise
@@ -313,6 +345,14 @@ class LocalTrainer(OwnOptimizers):
     def local_names(self):
         """The names of the hidden layers' losses in the logs of training."""
         return [metric.name for metric in (*self._local_losses, *self._inverse_losses)]
+
+
+def _added(gradients, others):
+    """Return sums; None is 0."""
+    return [
+        b if a is None else tf.convert_to_tensor(a) + b
+        for a, b in zip(gradients, others, strict=True)
+    ]
 
 
 def _filled(gradients, layer, variables):

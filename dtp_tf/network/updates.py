@@ -64,6 +64,11 @@ def rate(optimizer):
     return float(value.numpy()) if isinstance(value, keras.Variable) else None
 
 
+def keeps_averages(optimizer):
+    """Whether an optimizer keeps averages of its weights."""
+    return any(one.use_ema for one in parts(optimizer))
+
+
 def begin_averages(optimizer):
     """Let the averages of an optimizer that has made no step be its weights."""
     for one in parts(optimizer):
@@ -71,6 +76,54 @@ def begin_averages(optimizer):
             pairs = zip(one._trainable_variables, one._model_variables_moving_average, strict=True)
             for variable, average in pairs:
                 average.assign(variable)
+
+
+class Averaging:
+    """Puts averages in the place of weights for a while, where an optimizer keeps some.
+
+    Afterwards weights are what they were, to the last bit. (Keras's `SwapEMAWeights` adds and
+    subtracts.)
+    """
+
+    def __init__(self):
+        self._replaced = []
+
+    @contextlib.contextmanager
+    def averaged(self, optimizers):
+        """A block in which weights are their averages."""
+        pairs = []
+        for optimizer in optimizers:
+            begin_averages(optimizer)
+            for one in parts(optimizer):
+                if one.use_ema and one.built:
+                    averages = one._model_variables_moving_average
+                    pairs += zip(one._trainable_variables, averages, strict=True)
+        self._replaced = [
+            (variable, average, tf.identity(variable.value)) for variable, average in pairs
+        ]
+        self._assign_averages()
+        try:
+            yield
+        finally:
+            self._assign_weights()
+            self._replaced = []
+
+    @contextlib.contextmanager
+    def suspended(self):
+        """A block, within such a one, in which weights are themselves."""
+        self._assign_weights()
+        try:
+            yield
+        finally:
+            self._assign_averages()
+
+    def _assign_averages(self):
+        for variable, average, _ in self._replaced:
+            variable.assign(average)
+
+    def _assign_weights(self):
+        for variable, _, weight in self._replaced:
+            variable.assign(weight)
 
 
 def finalize(optimizers):

@@ -33,9 +33,9 @@ def orthogonal(like, seed, step, updates, layer, k, call):
     Args:
         like: `(batch, ..)`.
         seed, step: of the training.
-        updates: how many updates the layer has in a step.
-        layer, k, call: the layer, the number of the update, and of the call in it. The frame
-            depends on the layer and the call; its rows go on from update to update.
+        updates: how often the layer has such directions in a step.
+        layer, k, call: the layer, the number of the time, and of the call in it. The frame depends
+            on the layer and the call; its rows go on from time to time.
     """
     strategy = tf.distribute.get_strategy()
     replicas, replica = strategy.num_replicas_in_sync, 0

@@ -40,6 +40,7 @@ class LayerPair(keras.layers.Layer):
         transmission: what gets through to f and g; see `DensePair`.
         randomness: in a network, gives the seed of all that f draws in a training step, uint32
             `(2,)`; None for a pair by itself.
+        is_block: whether f is a block of several layers with weights.
         transposable: whether `transposed_layer` can tell the form of f's backward pass.
     """
 
@@ -47,6 +48,7 @@ class LayerPair(keras.layers.Layer):
     inverse_first = False
     inverse_activation = staticmethod(keras.activations.linear)
     inverse_kernel_initializer = "orthogonal"
+    is_block = False
     transposable = False
     randomness = None
 

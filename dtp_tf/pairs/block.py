@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs.base import LayerPair
-from dtp_tf.pairs.derived import derive_inverse, noted_tensors
+from dtp_tf.pairs.derived import derive_differences, derive_inverse, noted_tensors
 from dtp_tf.pairs.graph import Graph, is_functional
 
 
@@ -62,6 +62,8 @@ class BlockPair(LayerPair):
     ((2, 4, 4, 4), (2, 8, 8, 3))
     """
 
+    is_block = True
+
     def __init__(self, block, inverse_block=None, inverse=True, **kwargs):
         super().__init__(**kwargs)
         for name, value in (("block", block), ("inverse_block", inverse_block)):
@@ -70,7 +72,7 @@ class BlockPair(LayerPair):
         self.block = self.forward_layer = block
         self.inverse_block = inverse_block
         self.inverse = inverse
-        self._notes = None
+        self._notes = self._differences = None
 
     def build(self, input_shape):
         if self.built:
@@ -93,6 +95,7 @@ class BlockPair(LayerPair):
         self._check_inverse()
         if _inputs(self.inverse_layer) > 1:
             self._notes = _Notes(self.block, graph, noted_tensors(graph))
+        self._differences = _Untracked(derive_differences(self.inverse_layer))
 
     def _check_inverse(self):
         above = (None, *self.above)
@@ -133,6 +136,15 @@ class BlockPair(LayerPair):
         if aux is None:
             return super().invert(points)
         return [self(point, reverse=True, aux=aux) for point in points]
+
+    def inverse_differences(self, base, points, aux=None):
+        """Return g(t) - g(base) for each t of `points`; see `derive_differences`."""
+        self._refuse_without_inverse()
+        of_differences = self._differences.model
+        if of_differences is None or (self._notes is not None and aux is None):
+            return super().inverse_differences(base, points, aux)
+        noted = aux or []
+        return [of_differences([point - base, *noted], training=False) for point in points]
 
     def record(self, inputs, update=True):
         (outputs, aux), state = self._trained(inputs)
@@ -201,6 +213,13 @@ class BlockPair(LayerPair):
     @classmethod
     def from_config(cls, config):
         return cls(**keras.saving.deserialize_keras_object(config))
+
+
+class _Untracked:
+    """A model of layers that are saved elsewhere; this is no Keras object, which would save it."""
+
+    def __init__(self, model):
+        self.model = model
 
 
 class _Notes:

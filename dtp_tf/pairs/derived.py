@@ -8,9 +8,13 @@ the mirrors of single layers.
 import collections
 
 import keras
+from keras import layers, ops
 
 from dtp_tf.errors import SettingError
+from dtp_tf.pairs.graph import is_functional
 from dtp_tf.pairs.mirrors import NoMirror, Place, mirror_of, points_of
+from dtp_tf.pairs.pullback import Pullback, TransposedLayer
+from dtp_tf.pairs.transposed import TransposedConvolution
 
 
 def derive_inverse(block, graph):
@@ -51,6 +55,72 @@ def derive_inverse(block, graph):
 def noted_tensors(graph):
     """Return the numbers of the tensors of the forward pass that a derived inverse asks for."""
     return list(dict.fromkeys(number for step in graph.steps for number in points_of(step)))
+
+
+def derive_differences(inverse):
+    """Return the model that an inverse is but for constants that cancel in differences, with the
+    same inputs and weights; None if there is no such model.
+
+    With what was noted of the forward pass every activation is a factor, and a derived inverse is
+    a linear map and a constant: g(a) - g(b) is that map of a - b, once instead of twice.
+
+    Args:
+        inverse: a Keras layer or model, such as one of `derive_inverse`.
+    """
+    if not is_functional(inverse) or isinstance(inverse, keras.Sequential):
+        return None
+    if not all(map(_is_affine, inverse.operations)):
+        return None
+
+    def without_constant(layer, *args, **kwargs):
+        if type(layer) in (*_WITH_BIAS, layers.Rescaling):
+            return WithoutConstant(layer, name=f"{layer.name}_linear")(*args, **kwargs)
+        return layer(*args, **kwargs)
+
+    return keras.models.clone_model(
+        inverse, clone_function=lambda layer: layer, call_function=without_constant
+    )
+
+
+class WithoutConstant(layers.Layer):
+    """A layer that is a linear map and a constant, without the constant."""
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(dtype=layer.dtype_policy, **kwargs)
+        self.layer = layer
+
+    def call(self, inputs):
+        if isinstance(self.layer, layers.Rescaling):
+            return inputs * ops.convert_to_tensor(self.layer.scale, inputs.dtype)
+        if isinstance(self.layer, layers.Dense):
+            return ops.matmul(inputs, self.layer.kernel)
+        return self.layer.linear(inputs)
+
+    def compute_output_spec(self, inputs):
+        return self.layer.compute_output_spec(inputs)
+
+
+_WITH_BIAS = (layers.Dense, TransposedConvolution, TransposedLayer)
+_LINEAR = (
+    Pullback, layers.Add, layers.Reshape, layers.Permute, layers.UpSampling1D,
+    layers.UpSampling2D, layers.UpSampling3D, layers.Cropping1D, layers.Cropping2D,
+    layers.Cropping3D, layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D,
+    layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D,
+)  # fmt: skip
+
+
+def _is_affine(operation):
+    """Whether a layer of a derived inverse is a linear map and a constant, given its points."""
+    if isinstance(operation, keras.Sequential):  # of repetitions
+        return all(type(layer) in _LINEAR for layer in operation.layers)
+    if getattr(operation, "activation", None) not in (None, keras.activations.linear):
+        return False
+    if type(operation) is layers.EinsumDense:
+        return operation.bias is None
+    return (
+        type(operation) in (*_WITH_BIAS, *_LINEAR, layers.Rescaling, layers.InputLayer)
+        or type(operation).__name__ == "Split"  # of `keras.ops.split`
+    )
 
 
 def _mirrored(place, block):

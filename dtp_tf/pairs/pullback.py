@@ -116,6 +116,10 @@ class TransposedLayer(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
+        return self.linear(inputs) + tf.convert_to_tensor(self.bias)
+
+    def linear(self, inputs):
+        """Return the output without the bias."""
         inputs = tf.convert_to_tensor(inputs)
         # The map is linear: its Jacobian is the same everywhere. In a graph nothing of the forward
         # pass at 0 is computed.
@@ -124,8 +128,7 @@ class TransposedLayer(keras.layers.Layer):
             tape.watch(zeros)
             outputs = self.layer(zeros)
         below = tape.gradient(outputs, zeros, output_gradients=inputs)
-        below = tf.ensure_shape(below, (inputs.shape[0], *self.below))
-        return below + tf.convert_to_tensor(self.bias)
+        return tf.ensure_shape(below, (inputs.shape[0], *self.below))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self.below)

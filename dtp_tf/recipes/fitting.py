@@ -22,7 +22,21 @@ def check_transmission(layers, transmission):
             )
 
 
-def check_rule(layers, rule):
+def check_dropout(layers, transmission):
+    """Raise `SettingError` for dropout where activations are sent as signs or samples.
+
+    Args:
+        layers: as `parse_layers` returns them.
+        transmission: the setting of a recipe.
+    """
+    if transmission != "continuous" and any(layer.dropout for layer in layers):
+        raise SettingError(
+            f"`dropout` would change the signs or probabilities that `transmission` {transmission} "
+            "sends on; use continuous, or no dropout."
+        )
+
+
+def check_rule(layers, rule, symmetric_start=False):
     """Raise `SettingError` for layers that a rule cannot teach.
 
     The rules themselves refuse such pairs, but only once a network is made of them: after the data
@@ -30,9 +44,14 @@ def check_rule(layers, rule):
 
     Args:
         layers: as `parse_layers` returns them.
-        rule: the setting of a recipe.
+        rule, symmetric_start: the settings of a recipe.
     """
     for number, layer in enumerate(layers, start=1):
+        if symmetric_start and number > 1 and is_block(layer):
+            raise SettingError(
+                f"`symmetric_start` needs layers with one set of weights, and layer {number} is "
+                f"{_what(layer)}; leave it out, or the normalisation."
+            )
         if rule == "autoencoder" and not _is_plain(layer):
             raise SettingError(
                 f"`rule` autoencoder decodes by the weights of a dense layer, and layer {number} "

@@ -1,4 +1,4 @@
-"""What a training run is: every setting with its default, unit and reason.
+"""What a training run is: its settings, checked and settled together.
 
 The command line's flags, the saved `config.json` and the `recipes` command all read from here.
 This module does not import TensorFlow.
@@ -7,115 +7,33 @@ This module does not import TensorFlow.
 import dataclasses
 
 from dtp_tf.errors import SettingError
-from dtp_tf.recipes.fitting import check_rule, check_transmission
-from dtp_tf.recipes.layers_in_words import MOST_UNITS, Dense, parse_layers
+from dtp_tf.recipes.data_fields import PREPROCESSINGS as PREPROCESSINGS
+from dtp_tf.recipes.fields import SETTINGS as SETTINGS
+from dtp_tf.recipes.fields import Fields, check_names
+from dtp_tf.recipes.fitting import check_dropout, check_rule, check_transmission
+from dtp_tf.recipes.layers_in_words import Dense, parse_layers
+from dtp_tf.recipes.learning_rate_schedules import (
+    LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES,
+)
+from dtp_tf.recipes.learning_rate_schedules import check_schedule
 from dtp_tf.recipes.named import RECIPES
-from dtp_tf.recipes.outputs import LOSSES, OUTPUT_LOSSES, check_output
+from dtp_tf.recipes.network_fields import ACTIVATIONS as ACTIVATIONS
+from dtp_tf.recipes.network_fields import INITIALIZERS as INITIALIZERS
+from dtp_tf.recipes.optimizers import OPTIMIZERS as OPTIMIZERS
+from dtp_tf.recipes.outputs import check_output
 from dtp_tf.recipes.own_files import is_own_file
-from dtp_tf.recipes.settings import Setting, did_you_mean
+from dtp_tf.recipes.rule_fields import SCHEDULES as SCHEDULES
+from dtp_tf.recipes.rules import OF_CLASS as OF_CLASS
+from dtp_tf.recipes.rules import RULE_SETTINGS as RULE_SETTINGS
+from dtp_tf.recipes.rules import RULES as RULES
+from dtp_tf.recipes.rules import TF32_RULES, rule_settings
+from dtp_tf.recipes.settings import did_you_mean
+from dtp_tf.recipes.settings import shown as shown
 from dtp_tf.schema import brief
-
-ACTIVATIONS = (
-    "tanh sigmoid relu elu selu gelu leaky_relu silu softplus softsign hard_tanh linear".split()
-)
-INITIALIZERS = (
-    "orthogonal glorot_uniform glorot_normal he_uniform he_normal lecun_uniform lecun_normal "
-    "torch_uniform small_uniform"
-).split()
-LEARNING_RATE_SCHEDULES = ("constant", "cosine")
-NOISE_DIRECTIONS = ("gaussian", "orthogonal")
-OPTIMIZERS = ("adam", "sgd", "sgd-momentum", "rmsprop", "rmsprop-graves", "rmsprop-torch")
-PRECISIONS = ("float32", "mixed_bfloat16", "tf32")
-PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet")
-SCHEDULES = ("parallel", "alternating", "inverse-first")
-
-_TARGET_STEP = {"target_step": 0.00327736332653}
-_INVERSES = {
-    "inverse_activation": "tanh",
-    "inverse_first": False,
-    "inverse_initializer": "orthogonal",
-}
-_TRAINED = {
-    "schedule": "parallel",
-    "inverse_steps": 1,
-    "inverse_epochs_before": 0,
-    "inverse_epochs_after": 0,
-    "noise": 0.359829566008,
-    "noise_decay_epochs": None,
-    "inverse_initializer": "orthogonal",
-    "inverse_optimizer": "adam",
-    "inverse_learning_rate": 1e-3,
-    "inverse_learning_rate_schedule": "constant",
-}
-
-_WITHOUT_NOISE = {
-    name: value for name, value in _TRAINED.items() if name not in ("noise", "noise_decay_epochs")
-}
-_DDTP = {
-    **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
-    "noise_directions": "gaussian",
-}
-
-# The settings that each learning rule takes, with their defaults. A recipe refuses the others.
-RULES = {
-    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
-    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
-    "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
-    "drl": {
-        **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
-        "schedule": "inverse-first", "noise_directions": "gaussian",
-    },
-    "ddtp_linear": _DDTP,
-    "ddtp_rhl": {**_DDTP, "feedback_units": 1024},
-    "ddtp_control": _DDTP,
-    "gnt": {"target_step": 0.1, "damping": 0.1},
-    "ldrl": {
-        **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
-        "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,
-        "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
-    },
-    "fwdtp": {**_TARGET_STEP, **_INVERSES},
-    # Inverses that are as fast as the forward layers come to the mean of all classes with them.
-    "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
-    "bp": {},
-    "fa": {"inverse_initializer": "orthogonal"},
-    "dfa": {"inverse_initializer": "orthogonal"},
-    "drtp": {"inverse_initializer": "orthogonal"},
-    "sign_symmetry": {},
-    "kp": _WITHOUT_NOISE,
-    "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5},
-    "local_error": _WITHOUT_NOISE,
-    "autoencoder": {
-        **{name: value for name, value in _TRAINED.items() if name != "inverse_initializer"},
-        "noise": 0.3, "inverse_activation": "sigmoid",
-    },
-}
-# Rules that take no small differences of what the feedback gives, which TF32 would round away.
-TF32_RULES = (
-    "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error", "autoencoder"
-)
-# A user's own rule may take any of them; what its class has a default for is left to the class.
-OF_CLASS = (
-    "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
-    "damping", "feedback_units",
-)
-_OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
-RULE_SETTINGS = tuple(_OWN_RULE)
-
-
-def rule_settings(rule):
-    """Return the settings that a rule takes, with their defaults."""
-    return RULES.get(rule, _OWN_RULE)
-
-
-def _setting(default, kind, text, **checks):
-    return dataclasses.field(
-        default=default, metadata={"setting": Setting(kind, text, **checks)}
-    )
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Fields):
     """All settings of one training run.
 
     Raises:
@@ -128,236 +46,6 @@ class Recipe:
     3
     """
 
-    recipe: str = _setting("custom", str, "Name of the recipe that the other settings start from.")
-
-    # data
-    dataset: str = _setting(
-        "digits", str, "`digits` (bundled) or the name of a TFDS image-classification set."
-    )
-    image_folder: str | None = _setting(
-        None, str, "A folder with one subfolder of images per class, instead of `dataset`.",
-        optional=True,
-    )
-    image_size: tuple | None = _setting(
-        None, int, "Height,width in pixels to resize to; needed where the images differ in size.",
-        low=1, limit=4096, many=True, optional=True,
-    )
-    validation_fraction: float = _setting(
-        0.2, float, "Share of the training split that is held out for validation.",
-        low=0, high=1, open_low=True, open_high=True,
-    )
-    preprocessing: str = _setting(
-        "unit", str,
-        "Pixels to inputs: unit = [0, 1]; symmetric = [-1, 1]; center = [0, 1] less each input's "
-        "training mean; standardize = also divided by its standard deviation (+ 0.01); imagenet = "
-        "ImageNet's mean and deviation per colour channel.",
-        choices=PREPROCESSINGS,
-    )
-    flip: bool = _setting(False, bool, "Mirror half of the training images left to right.")
-    crop: int = _setting(
-        0, int,
-        "Shift training images at random by up to this many pixels; their edges are mirrored.",
-        low=0,
-    )
-
-    pixel_noise: float = _setting(
-        0.0, float, "Standard deviation of normal noise on the pixels of training images, as a "
-        "share of their range; fresh in every epoch.", low=0, high=1,
-    )
-
-    # network
-    units: tuple | None = _setting(
-        None, int, "Units of the hidden layers, from the input on, all dense; 256,256 where "
-        "neither these nor `layers` are given.", low=1, limit=MOST_UNITS, many=True, optional=True,
-    )
-    layers: tuple | None = _setting(
-        None, str, "The hidden layers in words, from the input on, instead of `units`: conv "
-        "CHANNELS KERNEL[/STRIDE] [same, valid or pN] [norm] [ACTIVATION] [max or average "
-        "SIZE[/STRIDE] [pN]], where pN pads by N pixels and norm is batch normalisation; local "
-        "CHANNELS KERNEL[/STRIDE] [same or valid] [ACTIVATION], whose kernels differ from place to "
-        "place; residual CHANNELS [/STRIDE] [ACTIVATION] [max or average ...], a normalised block; "
-        "dense UNITS [norm] [ACTIVATION]; each also with dropout RATE at its end. norm and dropout "
-        "RATE may be entries of their own, of the layer before.",
-        many=True, optional=True,
-    )
-    model: str | None = _setting(
-        None, str, "A Keras model instead of `units` or `layers`: FILE.keras, whose weights the "
-        "training starts from, or FILE.py:FUNCTION, a function of an input shape and a number of "
-        "classes, whose file is run.", optional=True,
-    )
-    activation: str = _setting(
-        "tanh", str, "Activation of the forward layers f.", choices=tuple(ACTIVATIONS)
-    )
-    initializer: str = _setting(
-        "orthogonal", str, "Initial weights of the forward layers (orthogonal: all singular "
-        "values 1; torch_uniform: PyTorch's default for Linear); biases start at 0.",
-        choices=tuple(INITIALIZERS),
-    )
-    init: str | None = _setting(
-        None, str, "Start from the weights of this preset, run or .keras file, and not from "
-        "`initializer`: those of the forward layers, and those of inverses where both have them.",
-        optional=True,
-    )
-    transmission: str = _setting(
-        "continuous", str, "What a hidden layer sends: sign = -1 or 1, the signs of activations "
-        "and targets only, to the next hidden layer and to its own inverse; sample = 0 or 1, drawn "
-        "with the activations as probabilities, to the next layer (sigmoid only).",
-        choices=("continuous", "sign", "sample"),
-    )
-
-    # output
-    output_activation: str = _setting(
-        "softmax", str, "What the output layer answers with: softmax = a probability for each "
-        "class, together 1; sigmoid = one against the rest, a probability for each class by "
-        "itself; linear = any numbers, which are to come near 1 for the class and 0 for others.",
-        choices=tuple(OUTPUT_LOSSES),
-    )
-    loss: str | None = _setting(
-        None, str, "Loss of the answers, by Keras's name; none = cross-entropy, or with linear "
-        "squared error.", choices=LOSSES, optional=True,
-    )
-    label_smoothing: float = _setting(
-        0.0, float, "Share of every label that cross-entropies spread evenly: over all classes "
-        "with softmax, over 0 and 1 with sigmoid.", low=0, high=1, open_high=True,
-    )
-
-    # rule; each takes some of these settings, and none = what the rule does not take
-    rule: str = _setting(
-        "dtp", str, "Learning rule; also FILE.py:CLASS for one of your own.",
-        choices=tuple(RULES), other=".py:",
-    )
-    schedule: str | None = _setting(
-        None, str,
-        "parallel = inverses and forward layers on every batch; alternating = in each epoch one "
-        "pass for the inverses, then one for the forward layers; inverse-first = `inverse_steps` "
-        "updates of the inverses, then one of the forward layers, on every batch.",
-        choices=SCHEDULES, optional=True,
-    )
-    inverse_steps: int | tuple | None = _setting(
-        None, int, "Updates of the inverses per batch, each with fresh noise (inverse-first only); "
-        "one number, or one for each layer with an inverse, from the input on.",
-        low=1, limit=1000, per_layer=True, optional=True,
-    )
-    inverse_epochs_before: int | None = _setting(
-        None, int, "Passes over the data before the first epoch that update the inverses only.",
-        low=0, optional=True,
-    )
-    inverse_epochs_after: int | None = _setting(
-        None, int, "Passes over the data at the end of every epoch that update the inverses only.",
-        low=0, optional=True,
-    )
-    target_step: float | None = _setting(
-        None, float,
-        "eta (or beta): step of the top target along each example's own loss gradient. (Lee's "
-        "value is for the gradient of a mean over 100 examples: divide it by 100.)",
-        low=0, open_low=True, optional=True,
-    )
-    noise: float | tuple | None = _setting(
-        None, float, "sigma: standard deviation of the noise that the inverses are trained with, "
-        "in units of the activations; one number, or one for each layer with an inverse.",
-        low=0, per_layer=True, optional=True,
-    )
-    noise_decay_epochs: float | None = _setting(
-        None, float, "Let the noise fall as sigma / (1 + epoch / this); none = constant.",
-        low=0, open_low=True, optional=True,
-    )
-    noise_directions: str | tuple[str, ...] | None = _setting(
-        None, str, "Of that noise: gaussian = independent; orthogonal = the examples go through "
-        "the directions of an orthogonal frame in turn, which needs fewer updates. One word, or "
-        "one for each layer with an inverse.",
-        choices=NOISE_DIRECTIONS, per_layer=True, optional=True,
-    )
-    inverse_l2: float | None = _setting(
-        None, float, "Weight of the squared weights of the inverses in their loss.",
-        low=0, optional=True,
-    )
-    damping: float | None = _setting(
-        None, float, "lambda of the damped Gauss-Newton step of the rule gnt.",
-        low=0, optional=True,
-    )
-    feedback_units: int | None = _setting(
-        None, int, "Units of the fixed random hidden layer that the feedback of ddtp_rhl has.",
-        low=1, limit=MOST_UNITS, optional=True,
-    )
-    inverse_activation: str | None = _setting(
-        None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
-        "whose slope is that of f's activation, so that g can have f's Jacobian transposed).",
-        choices=(*ACTIVATIONS, "matched"), optional=True,
-    )
-    inverse_first: bool | None = _setting(
-        None, bool, "Whether an inverse applies its activation before its weights, "
-        "g(t) = r(t) V + c, and not after them, g(t) = r(t V + c).", optional=True,
-    )
-    inverse_initializer: str | None = _setting(
-        None, str, "Initial weights of the inverses, or of other feedback weights (small_uniform: "
-        "between -0.001 and 0.001).", choices=tuple(INITIALIZERS), optional=True,
-    )
-
-    # optimizers
-    optimizer: str = _setting(
-        "adam", str,
-        "Optimizer of the forward layers. sgd-momentum = SGD with momentum 0.9; rmsprop-graves = "
-        "Lee's centred RMSprop (rho 0.95, momentum 0.9, epsilon 1e-3); rmsprop-torch = PyTorch's "
-        "defaults (rho 0.99).",
-        choices=OPTIMIZERS,
-    )
-    learning_rate: float = _setting(
-        3e-4, float, "Learning rate of the forward layers.", low=0, open_low=True
-    )
-    learning_rate_schedule: str = _setting(
-        "constant", str,
-        "Course of the forward learning rate; cosine falls to 0 at the last epoch.",
-        choices=LEARNING_RATE_SCHEDULES,
-    )
-    inverse_optimizer: str | None = _setting(
-        None, str, "Optimizer of the inverses.", choices=OPTIMIZERS, optional=True,
-    )
-    inverse_learning_rate: float | tuple | None = _setting(
-        None, float, "Learning rate of the inverses; one number, or one for each layer with an "
-        "inverse, from the input on.", low=0, open_low=True, per_layer=True, optional=True,
-    )
-    inverse_learning_rate_schedule: str | None = _setting(
-        None, str, "Course of the inverses' learning rate.", choices=LEARNING_RATE_SCHEDULES,
-        optional=True,
-    )
-
-    # training
-    batch_size: int = _setting(128, int, "Images per update.", low=1)
-    epochs: int = _setting(
-        30, int, "Passes over the training images; an alternating epoch passes over them twice.",
-        low=1,
-    )
-    class_weights: str | None = _setting(
-        None, str, "Weights of the training images by their class: balanced = all classes count "
-        "alike, however many images they have; none = all images count alike.",
-        choices=("balanced",), optional=True,
-    )
-    early_stopping: int | None = _setting(
-        None, int, "Stop after this many epochs without a better validation accuracy.",
-        low=1, optional=True,
-    )
-    diagnostics_every: int | None = _setting(
-        None, int, "Epochs between measurements of the angles to backpropagation and Gauss-Newton "
-        "(also after the first and the last epoch); none = no measurements.",
-        low=1, optional=True,
-    )
-    diagnostics_images: int = _setting(
-        100, int, "Training images that are measured on, always the same.", low=1,
-    )
-    seed: int = _setting(
-        0, int, "Seed of the split, the initial weights, the order of images and the noise.",
-        low=0, high=2**31 - 1, limit=2**31,
-    )
-    precision: str = _setting(
-        "float32", str, "What products are computed with: mixed_bfloat16 = bfloat16 in the forward "
-        "layers, float32 in all else; tf32 = TF32 on GPUs that have it, for rules that take no "
-        "small differences of targets.",
-        choices=PRECISIONS,
-    )
-    deterministic: bool = _setting(
-        False, bool, "Bit-equal weights for the same seed on the same machine; slower.",
-    )
-
     def __post_init__(self):
         for name, setting in SETTINGS.items():
             object.__setattr__(self, name, setting.parse(name, getattr(self, name)))
@@ -365,6 +53,7 @@ class Recipe:
             raise SettingError(
                 f"`image_size` must be height,width, got {len(self.image_size)} number(s)."
             )
+        self._check_source()
         self._settle_layers()
         if self.transmission == "sample" and self.activation != "sigmoid":
             raise SettingError(
@@ -379,6 +68,20 @@ class Recipe:
                 f"float32, or a rule of {', '.join(TF32_RULES)}."
             )
         self._settle_rule()
+        self._check_rates()
+
+    def _check_rates(self):
+        """Refuse learning rates that are not the layers', and courses that do not fit them."""
+        rates, layers = self.learning_rate, len(self.parsed_layers()) + 1
+        if isinstance(rates, tuple) and self.model is None and len(rates) != layers:
+            raise SettingError(
+                f"`learning_rate` has {len(rates)} values, but the network has {layers} layers, "
+                f"the output included; give one value for all, or {layers}."
+            )
+        check_schedule("learning_rate_schedule", self.learning_rate_schedule, rates, self.epochs)
+        if self.inverse_learning_rate is not None:
+            course, rates = self.inverse_learning_rate_schedule, self.inverse_learning_rate
+            check_schedule("inverse_learning_rate_schedule", course, rates, self.epochs)
 
     def _settle_layers(self):
         """Check `layers`, and give `units` their default where there are none."""
@@ -388,6 +91,7 @@ class Recipe:
         if self.layers is None:
             if self.units is None:
                 object.__setattr__(self, "units", (256, 256))
+            check_dropout(self.parsed_layers(), self.transmission)
             return
         if self.units is not None:
             raise SettingError(
@@ -409,6 +113,11 @@ class Recipe:
                     f"`model` and `{name}` both say what the network begins with; got "
                     f"{brief(self.model)} and {shown(getattr(self, name))}: give one of them."
                 )
+        if self.dropout != 0:
+            raise SettingError(
+                f"`dropout` is for `units` and `layers`, got {shown(self.dropout)}; a `model` says "
+                "itself what it drops: leave it out."
+            )
         if self.transmission != "continuous":
             raise SettingError(
                 f"`transmission` {self.transmission} is for dense layers in `units` or `layers`, "
@@ -425,12 +134,31 @@ class Recipe:
         if self.model is not None:
             return []
         if self.layers is None:
-            return [Dense(units) for units in self.units]
-        return parse_layers(self.layers, ACTIVATIONS)
+            return self._with_dropout([Dense(units) for units in self.units])
+        return self._with_dropout(parse_layers(self.layers, ACTIVATIONS))
+
+    def _with_dropout(self, layers):
+        """Give hidden layers the dropout that the recipe has for them."""
+        many = isinstance(self.dropout, tuple)
+        rates = self.dropout if many else (self.dropout,) * len(layers)
+        if len(rates) != len(layers):
+            raise SettingError(
+                f"`dropout` has {len(rates)} values, but the network has {len(layers)} hidden "
+                f"layers; give one value for all, or {len(layers)}."
+            )
+        if not any(rates):
+            return layers
+        if any(layer.dropout for layer in layers):
+            raise SettingError(
+                f"`layers` and `dropout` both say what training drops; got {shown(self.layers)} "
+                f"and {shown(self.dropout)}: give one of them."
+            )
+        pairs = zip(layers, rates, strict=True)
+        return [dataclasses.replace(layer, dropout=rate) for layer, rate in pairs]
 
     def check(self):
         """Raise `SettingError` for layers that the rule cannot teach, before anything is read."""
-        check_rule(self.parsed_layers(), self.rule)
+        check_rule(self.parsed_layers(), self.rule, bool(self.symmetric_start))
 
     def _settle_rule(self):
         """Fill in what the rule takes, and refuse what it does not."""
@@ -496,28 +224,6 @@ def _other_layers(changes):
     ways = ("units", "layers", "model")
     given = [name for name in ways if changes.get(name) not in (None, "none", "None")]
     return {**dict.fromkeys(ways), **changes} if given else changes
-
-
-SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Recipe)}
-
-
-def shown(value):
-    """Return a setting's value as a person writes it."""
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "none" if value is None else str(value)
-
-
-def check_names(settings):
-    """Raise `SettingError` for the first name that is no setting."""
-    for name in settings:
-        if name not in SETTINGS:
-            raise SettingError(
-                f"unknown setting {brief(name)}.{did_you_mean(str(name), SETTINGS)} "
-                "`dtp-tf recipes NAME` lists them all."
-            )
 
 
 def recipe(name="digits", **changes):

@@ -27,6 +27,7 @@ class Setting:
         many: a list of values, at most 100; on the command line they are separated by commas.
         per_layer: one value, or a list with one for each layer.
         other: values that contain this are allowed beside the choices.
+        numbers: whether a whole number is taken as the text of it.
         optional: whether `None` is a value ("none" on the command line).
     """
 
@@ -41,6 +42,7 @@ class Setting:
     many: bool = False
     per_layer: bool = False
     optional: bool = False
+    numbers: bool = False
     other: str = ""
 
     def parse(self, name, value):
@@ -90,7 +92,8 @@ class Setting:
                 return words[str(value).lower()]
             raise SettingError(f"`{name}` must be true or false, got {brief(value)}.")
         if self.kind is str:
-            text = str(value) if isinstance(value, (str, pathlib.Path)) else None
+            is_number = self.numbers and isinstance(value, int) and not isinstance(value, bool)
+            text = str(value) if is_number or isinstance(value, (str, pathlib.Path)) else None
             # Others could not be written to a file, or be part of a path.
             if text is None or not is_text(text) or re.search(r"[\x00-\x1f\x7f]", text):
                 raise SettingError(f"`{name}` must be text, got {brief(value)}.")
@@ -121,6 +124,25 @@ class Setting:
         if self.high < math.inf:
             parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
         return " and ".join(parts)
+
+
+def setting(default, kind, text, **checks):
+    """Return the field of a dataclass that is a `Setting`."""
+    return field_of(default, Setting(kind, text, **checks))
+
+
+def field_of(default, one):
+    """Return the field of a dataclass that is the `Setting` `one`."""
+    return dataclasses.field(default=default, metadata={"setting": one})
+
+
+def shown(value):
+    """Return a setting's value as a person writes it."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(value)
 
 
 def _number(value):

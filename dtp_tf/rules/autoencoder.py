@@ -53,7 +53,7 @@ class Autoencoder(FeedbackRule):
 
     Args:
         noise: sigma, at least 0, on code and input, in units of each; see `FeedbackRule`.
-        schedule, inverse_steps: of the decoder's biases; see `FeedbackRule`.
+        schedule, inverse_steps, noise_samples: of the decoder's biases; see `FeedbackRule`.
 
     Raises:
         SettingError: a value out of its range, or layers that send no continuous activations.
@@ -63,8 +63,8 @@ class Autoencoder(FeedbackRule):
         section 3.4.
     """
 
-    def __init__(self, noise=0.3, schedule="parallel", inverse_steps=1):
-        super().__init__(None, noise, schedule, inverse_steps)
+    def __init__(self, noise=0.3, schedule="parallel", inverse_steps=1, noise_samples=1):
+        super().__init__(None, noise, schedule, inverse_steps, noise_samples)
 
     def check(self, layers):
         for number, layer in enumerate(layers, start=1):

@@ -47,8 +47,8 @@ class Rule(abc.ABC):
     A rule that teaches by targets extends `TargetRule`; one that also trains inverses or other
     feedback weights, `FeedbackRule`; both halves of the latter stand alone, too, for
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
-    setting (`target_step`, `noise`, `noise_directions`, `schedule`, `inverse_steps`, `damping`,
-    `feedback_units`, `inverse_l2`) get its value.
+    setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
+    `inverse_steps`, `damping`, `feedback_units`, `inverse_l2`) get its value.
     """
 
     @property
@@ -63,6 +63,9 @@ class Rule(abc.ABC):
     #: Whether the rule takes `batch.labels`, the answers with the smallest loss: losses for which
     #: these are not known are then refused.
     uses_labels = False
+    #: Whether what it teaches has the examples' weights in it, which then do not count in the local
+    #: losses.
+    teaches_weighted = False
 
     def uses_inverse(self, layer, layers):
         """Whether the rule uses the inverse of layer `layer` (0 .. layers - 1)."""
@@ -104,6 +107,17 @@ class Rule(abc.ABC):
             taught: what `teach` says of each layer, held constant.
         """
         return [self.local_loss(*one) for one in zip(batch.outputs[:-1], taught, strict=True)]
+
+    def descents(self, batch, said):
+        """Return what is known already of the gradients of the local losses' sums over the batch.
+
+        Args:
+            said: what `teach` returned.
+
+        Returns:
+            `{hidden layer: the gradients of its weights}`, of no or of some layers.
+        """
+        return {}
 
     def get_config(self):
         return {}
@@ -154,6 +168,8 @@ class LearnedFeedback(Rule):
         schedule: "parallel", "alternating" or "inverse-first".
         inverse_steps: updates of the feedback weights per batch, with "inverse-first": a number, or
             a list with one for each trained feedback layer.
+        noise_samples: draws of the noise in each update, over which its loss is a mean: a number,
+            or a list with one for each trained feedback layer. Not for rules that take no noise.
 
     Raises:
         SettingError: an unknown schedule, a value out of its range, or `inverse_steps` that the
@@ -167,14 +183,15 @@ class LearnedFeedback(Rule):
     #: or a list with one of these for each trained feedback layer.
     noise_directions = "gaussian"
 
-    def __init__(self, noise=NOISE, schedule="parallel", inverse_steps=1):
+    def __init__(self, noise=NOISE, schedule="parallel", inverse_steps=1, noise_samples=1):
         if schedule not in PASSES:
             raise SettingError(f"`schedule` must be one of {', '.join(PASSES)}; got {schedule!r}.")
-        steps = as_list(inverse_steps)
-        whole = [isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in steps]
-        if not steps or not all(whole):
-            raise SettingError(f"`inverse_steps` must be at least 1, got {inverse_steps!r}.")
-        if max(steps) > 1 and schedule != "inverse-first":
+        for name, value in {"inverse_steps": inverse_steps, "noise_samples": noise_samples}.items():
+            counts = as_list(value)
+            whole = [isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in counts]
+            if not counts or not all(whole):
+                raise SettingError(f"`{name}` must be at least 1, got {value!r}.")
+        if max(as_list(inverse_steps)) > 1 and schedule != "inverse-first":
             raise SettingError(
                 f"`inverse_steps` {inverse_steps} needs `schedule` inverse-first, got {schedule}."
             )
@@ -186,6 +203,7 @@ class LearnedFeedback(Rule):
         self.noise = noise if self.takes_noise else None
         self.schedule = schedule
         self.inverse_steps = inverse_steps
+        self.noise_samples = noise_samples
 
     @property
     def passes(self):
@@ -211,9 +229,13 @@ class LearnedFeedback(Rule):
         """Updates per batch of the trained feedback layer at `position` among them."""
         return at_layer(self.inverse_steps, position)
 
+    def samples(self, position):
+        """Draws of the noise per update of the trained feedback layer at `position` among them."""
+        return at_layer(self.noise_samples, position)
+
     def check_lists(self, trained):
         """Raise `SettingError` for a list that has not one entry for each feedback layer."""
-        for name in ("noise", "noise_directions", "inverse_steps"):
+        for name in ("noise", "noise_directions", "inverse_steps", "noise_samples"):
             value = getattr(self, name)
             if isinstance(value, (list, tuple)) and len(value) != trained:
                 raise SettingError(
@@ -225,15 +247,13 @@ class LearnedFeedback(Rule):
         def plain(value):
             return keras.saving.serialize_keras_object(value) if callable(value) else value
 
-        many = isinstance(self.noise, (list, tuple))
-        steps = self.inverse_steps
-        noise = [plain(one) for one in self.noise] if many else plain(self.noise)
-        return {
-            **super().get_config(),
-            **({"noise": noise} if self.takes_noise else {}),
-            "schedule": self.schedule,
-            "inverse_steps": list(steps) if isinstance(steps, (list, tuple)) else steps,
-        }
+        def listed(value):
+            many = isinstance(value, (list, tuple))
+            return [plain(one) for one in value] if many else plain(value)
+
+        of_noise = ("noise", "noise_samples") if self.takes_noise else ()
+        names = (*of_noise, "schedule", "inverse_steps")
+        return {**super().get_config(), **{name: listed(getattr(self, name)) for name in names}}
 
 
 class FeedbackRule(LearnedFeedback, TargetRule):
@@ -241,17 +261,22 @@ class FeedbackRule(LearnedFeedback, TargetRule):
 
     Args:
         target_step: see `TargetRule`.
-        noise, schedule, inverse_steps: see `LearnedFeedback`.
+        noise, schedule, inverse_steps, noise_samples: see `LearnedFeedback`.
 
     Raises:
         SettingError: see `TargetRule` and `LearnedFeedback`.
     """
 
     def __init__(
-        self, target_step=TARGET_STEP, noise=NOISE, schedule="parallel", inverse_steps=1
+        self,
+        target_step=TARGET_STEP,
+        noise=NOISE,
+        schedule="parallel",
+        inverse_steps=1,
+        noise_samples=1,
     ):
         TargetRule.__init__(self, target_step)
-        LearnedFeedback.__init__(self, noise, schedule, inverse_steps)
+        LearnedFeedback.__init__(self, noise, schedule, inverse_steps, noise_samples)
 
 
 def as_list(value):

@@ -21,6 +21,13 @@ class SignalRule(Rule):
     def local_loss(self, output, taught):
         return inner_product(taught, output)
 
+    def descents(self, batch, said):
+        own = type(self)
+        if (own.local_loss, own.local_losses) != (SignalRule.local_loss, SignalRule.local_losses):
+            return {}  # of a class that extends this one
+        known = {layer: batch.descent(layer, signal) for layer, signal in enumerate(said)}
+        return {layer: gradients for layer, gradients in known.items() if gradients is not None}
+
 
 @keras.saving.register_keras_serializable("dtp_tf")
 class BP(SignalRule):
@@ -39,6 +46,9 @@ class BP(SignalRule):
         323, 1986.
     """
 
+    # Batch normalisation mixes examples, so weights must be there before a signal goes through it.
+    teaches_weighted = True
+
     def check(self, layers):
         for number, layer in enumerate(layers, start=1):
             if layer.transmission == "sign":
@@ -48,7 +58,7 @@ class BP(SignalRule):
                 )
 
     def signals(self, network, batch):
-        signals = [batch.top_gradient()]
+        signals = [batch.top_gradient(weighted=True)]
         for layer in range(len(batch.h) - 3, 0, -1):
-            signals.insert(0, batch.pull_back(layer, signals[0]))
+            signals.insert(0, batch.pull_back(layer, signals[0], is_taught=True))
         return signals

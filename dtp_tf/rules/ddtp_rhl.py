@@ -16,7 +16,8 @@ class DDTPRHL(DDTPLinear):
 
     Args:
         feedback_units: how many features there are, at least 1.
-        target_step, noise, inverse_l2, schedule, inverse_steps, noise_directions: see `DDTPLinear`.
+        target_step, noise, inverse_l2, schedule, inverse_steps, noise_directions,
+            noise_samples: see `DDTPLinear`.
 
     Raises:
         SettingError: see `SmallNoiseRule`, or `feedback_units` below 1.
@@ -36,9 +37,16 @@ class DDTPRHL(DDTPLinear):
         inverse_steps=1,
         noise_directions="gaussian",
         feedback_units=1024,
+        noise_samples=1,
     ):
         super().__init__(
-            target_step, noise, inverse_l2, schedule, inverse_steps, noise_directions
+            target_step,
+            noise,
+            inverse_l2,
+            schedule,
+            inverse_steps,
+            noise_directions,
+            noise_samples,
         )
         if isinstance(feedback_units, bool) or not isinstance(feedback_units, int):
             raise SettingError(f"`feedback_units` must be a whole number, got {feedback_units!r}.")

@@ -35,7 +35,7 @@ class DRL(SmallNoiseRule):
         target_step: eta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         inverse_l2: lambda, at least 0: weight of the squared weights of the inverses.
-        schedule, inverse_steps: see `FeedbackRule`.
+        schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         noise_directions: see `SmallNoiseRule`.
 
     Raises:
@@ -54,8 +54,11 @@ class DRL(SmallNoiseRule):
         schedule="inverse-first",
         inverse_steps=1,
         noise_directions="gaussian",
+        noise_samples=1,
     ):
-        super().__init__(target_step, noise, schedule, inverse_steps, noise_directions)
+        super().__init__(
+            target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
+        )
         self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
 
     def noise_units(self, layers):

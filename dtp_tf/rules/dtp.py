@@ -77,7 +77,7 @@ class DTP(FeedbackRule):
     Args:
         target_step: eta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, at least 0, in units of the activations; see `FeedbackRule`.
-        schedule, inverse_steps: see `FeedbackRule`.
+        schedule, inverse_steps, noise_samples: see `FeedbackRule`.
 
     Raises:
         SettingError: a value out of its range.

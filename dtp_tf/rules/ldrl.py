@@ -39,7 +39,7 @@ class LDRL(SmallNoiseRule):
     Args:
         target_step: beta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
-        schedule, inverse_steps: see `FeedbackRule`.
+        schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         noise_directions: see `SmallNoiseRule`; both eps and eps' have frames.
 
     Raises:
@@ -57,8 +57,11 @@ class LDRL(SmallNoiseRule):
         schedule="inverse-first",
         inverse_steps=5,
         noise_directions="gaussian",
+        noise_samples=1,
     ):
-        super().__init__(target_step, noise, schedule, inverse_steps, noise_directions)
+        super().__init__(
+            target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
+        )
 
     def noise_units(self, layers):
         return [

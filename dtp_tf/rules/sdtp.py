@@ -26,7 +26,7 @@ class SDTP(FeedbackRule):
 
     Args:
         noise: sigma, at least 0, in units of the activations; see `FeedbackRule`.
-        schedule, inverse_steps: see `FeedbackRule`.
+        schedule, inverse_steps, noise_samples: see `FeedbackRule`.
 
     Raises:
         SettingError: a value out of its range; at `compile`, a loss whose smallest answers are not
@@ -41,8 +41,8 @@ class SDTP(FeedbackRule):
     inverts_probabilities = True
     uses_labels = True
 
-    def __init__(self, noise=NOISE, schedule="alternating", inverse_steps=1):
-        super().__init__(None, noise, schedule, inverse_steps)
+    def __init__(self, noise=NOISE, schedule="alternating", inverse_steps=1, noise_samples=1):
+        super().__init__(None, noise, schedule, inverse_steps, noise_samples)
 
     def uses_inverse(self, layer, layers):
         return layer > 0

@@ -17,7 +17,7 @@ class SmallNoiseRule(FeedbackRule):
     sqrt(n / s). n orthogonal directions of equal length in turn have it exactly.
 
     Args:
-        target_step, schedule, inverse_steps: see `FeedbackRule`.
+        target_step, schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         noise_directions: "gaussian", as published, or "orthogonal": the noise goes through the
             directions of a frame, example by example, with random signs. Or a list with one of
@@ -28,8 +28,10 @@ class SmallNoiseRule(FeedbackRule):
             noise in more than 4096 dimensions.
     """
 
-    def __init__(self, target_step, noise, schedule, inverse_steps, noise_directions):
-        super().__init__(target_step, noise, schedule, inverse_steps)
+    def __init__(
+        self, target_step, noise, schedule, inverse_steps, noise_directions, noise_samples=1
+    ):
+        super().__init__(target_step, noise, schedule, inverse_steps, noise_samples)
         if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
             raise SettingError(
                 f"`noise` must be above 0, got {noise!r}: {type(self).__name__} learns its "

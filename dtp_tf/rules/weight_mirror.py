@@ -26,7 +26,7 @@ class WeightMirror(LearnedFeedback, FA):
     Args:
         noise: sigma, above 0; it cancels but for rounding.
         inverse_l2: lambda, at least 0.
-        schedule, inverse_steps: see `LearnedFeedback`.
+        schedule, inverse_steps, noise_samples: see `LearnedFeedback`.
 
     Raises:
         SettingError: a value out of its range, or a layer whose backward pass is not known.
@@ -36,8 +36,10 @@ class WeightMirror(LearnedFeedback, FA):
         NeurIPS 2019, arXiv 1904.05391, section 3.
     """
 
-    def __init__(self, noise=1.0, inverse_l2=0.5, schedule="parallel", inverse_steps=1):
-        super().__init__(noise, schedule, inverse_steps)
+    def __init__(
+        self, noise=1.0, inverse_l2=0.5, schedule="parallel", inverse_steps=1, noise_samples=1
+    ):
+        super().__init__(noise, schedule, inverse_steps, noise_samples)
         if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
             raise SettingError(f"`noise` must be above 0, got {noise!r}: all is learnt from it.")
         self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)

@@ -4,6 +4,7 @@
     versions.json         versions and device
     images.csv            which images were trained on, see `dtp_tf.runs.image_list`; of a folder
     last.keras            the state after the last finished epoch; `train --resume` continues it
+    unfinished.keras      the state within an epoch that goes on, from which `--resume` goes on then
     best.keras            the network with the best validation accuracy
     classifier.keras      its forward layers alone, in stock Keras layers
     log.csv               a row per epoch
@@ -38,7 +39,7 @@ from dtp_tf.network.network import DTPNetwork
 from dtp_tf.presets.facts import DATA, REPORT, VERSIONS
 from dtp_tf.processes.locks import alone
 from dtp_tf.recipes.recipe import Recipe
-from dtp_tf.runs.models import CHECKPOINT, ENTRY, load_model, save_model
+from dtp_tf.runs.models import CHECKPOINT, ENTRY, load_model, read_about, save_model
 from dtp_tf.schema import BOOLEAN, DURATION, MAPPING, NUMBER, POSITIVE, TEXT, check, mapping, maybe
 
 METRICS = mapping(
@@ -76,6 +77,7 @@ class Run:
         self.versions = self.path / "versions.json"
         self.images = self.path / "images.csv"
         self.last = self.path / "last.keras"
+        self.unfinished = self.path / "unfinished.keras"
         self.best = self.path / "best.keras"
         self.classifier = self.path / "classifier.keras"
         self.log = self.path / "log.csv"
@@ -148,27 +150,49 @@ class Run:
         """Write the state after an epoch; `about["history"]` tells which."""
         save_model(network, self.last, about)
         if is_best:
-            self._last_becomes_best()
+            self._keep_best(network, about)
+        # That of the epoch before, if this does not happen: `load_checkpoint` knows it.
+        self.unfinished.unlink(missing_ok=True)
 
-    def load_checkpoint(self, repair=True):
-        """Return the last state as a `SavedModel`, or None if no epoch was finished.
+    def save_unfinished(self, network, about):
+        """Write the state within the epoch that follows `about["history"]`."""
+        save_model(network, self.unfinished, about)
+
+    def load_checkpoint(self, repair=True, within=True):
+        """Return the last state as a `SavedModel`, or None if there is none.
 
         What a killed run left half written is removed, and the best network is what it should be;
-        the run must be `alone`. With `repair=False` nothing is written: another process does that.
+        the run must be `alone`.
+
+        Args:
+            repair: False = nothing is written: another process does that.
+            within: whether it may be a state within an epoch.
 
         Raises:
             UserError: the file is damaged.
         """
         if repair:
             remove_half_written(self.path)
+        if within and self._goes_on():
+            return self._load(self.unfinished)
         if not self.last.exists():
             return None
         saved = self._load(self.last)
         history = saved.about["history"]
         if repair and history and best_epoch(history) == len(history):
             # The run may have been killed after `last` was written and before `best` was.
-            self._last_becomes_best()
+            self._keep_best(saved.model, saved.about)
         return saved
+
+    def _goes_on(self):
+        """Whether there is a state within an epoch, and not of one that was finished since."""
+        if not self.unfinished.exists():
+            return False
+        if not self.last.exists():
+            return True
+        states = read_about(self.unfinished), read_about(self.last)
+        begun, done = (len(about.get("history", ())) for about in states)
+        return begun >= done
 
     def load_best(self):
         """Return the best network as a `SavedModel` that says all of its training.
@@ -184,6 +208,14 @@ class Run:
             raise UserError(f"{path} is no checkpoint of a training run.")
         check(saved.about, CHECKPOINT, f"{ENTRY} in {path}")
         return saved
+
+    def _keep_best(self, network, about):
+        """Write the best network: what `last` has, with averages in the place of weights."""
+        if not network.keeps_averages:
+            self._last_becomes_best()
+            return
+        with network.averaged():
+            save_model(network, self.best, about)
 
     def _last_becomes_best(self):
         with written(self.best) as temporary:

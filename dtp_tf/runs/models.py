@@ -1,5 +1,6 @@
 """`.keras` files with what is needed to use them: recipe, class names, training state."""
 
+import contextlib
 import dataclasses
 import json
 import zipfile
@@ -14,7 +15,18 @@ from dtp_tf.presets.facts import CLASS_NAMES, DATA, NETWORK, SETTINGS, VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.own import require_loaded
-from dtp_tf.schema import NUMBER, TEXT, by_name, listed, mapping, parse_json
+from dtp_tf.schema import (
+    COUNT,
+    DURATION,
+    NUMBER,
+    POSITIVE,
+    TEXT,
+    by_name,
+    listed,
+    mapping,
+    maybe,
+    parse_json,
+)
 
 ENTRY = "dtp_tf.json"  # Keras leaves further entries of its zip file alone
 LOG = {
@@ -29,7 +41,21 @@ _ABOUT = {
     "history": listed(LOG),
 }
 ABOUT = mapping({}, {**_ABOUT, "history": listed(by_name(NUMBER)), "preset": TEXT})
-CHECKPOINT = mapping(_ABOUT)  # what training goes on with
+# What `dtp_tf.training.unfinished` says of an epoch that goes on.
+UNFINISHED = {
+    **mapping(
+        {
+            **dict.fromkeys(("steps", "all_passes"), POSITIVE),
+            **dict.fromkeys(("passes", "done"), COUNT),
+            "seconds": DURATION,
+            **dict.fromkeys(("logs", "forward"), by_name(NUMBER)),
+            "rates": listed(maybe(NUMBER)),
+            "metrics": listed(listed(NUMBER)),
+        }
+    ),
+    "additionalProperties": False,
+}
+CHECKPOINT = mapping(_ABOUT, {"unfinished": UNFINISHED})  # what training goes on with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,13 +234,10 @@ def load_model(path, rule=None):
     """
     if rule is not None:
         find_rule(rule)
-    try:
+    with _reading(path):
         check_regular(path)
         with zipfile.ZipFile(path) as archive:
-            refuse_packed(archive)
-            about = {}
-            if ENTRY in archive.namelist():
-                about = parse_json(read_entry(archive, ENTRY), ENTRY, ABOUT)
+            about = _about(archive)
             config = parse_json(
                 read_entry(archive, "config.json"), "config.json", NETWORK, nan=True
             )
@@ -222,6 +245,33 @@ def load_model(path, rule=None):
         if place not in RULES and config["class_name"] == DTPNetwork.__name__:
             require_loaded(place, config["config"]["rule"]["registered_name"], f"model {path}")
         saved = SavedModel(keras.saving.load_model(path), about)
+    return saved.checked(path)
+
+
+def read_about(path):
+    """Return the `about` of a `.keras` file, without its model.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    with _reading(path):
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            return _about(archive)
+
+
+def _about(archive):
+    refuse_packed(archive)
+    if ENTRY not in archive.namelist():
+        return {}
+    return parse_json(read_entry(archive, ENTRY), ENTRY, ABOUT)
+
+
+@contextlib.contextmanager
+def _reading(path):
+    """Turn errors of all kinds while a `.keras` file is read into a sentence."""
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"model {path} does not exist.") from None
     except (KeyboardInterrupt, SettingError):
@@ -231,4 +281,3 @@ def load_model(path, rule=None):
             raise UserError(f"model {path} cannot be read: {error.strerror}.") from None
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"model {path} is damaged or no Keras model ({reason}).") from None
-    return saved.checked(path)

@@ -8,8 +8,8 @@ from dtp_tf.runs.image_list import differences, read_images_list, rows
 def fingerprint(data):
     """Return what tells one set of data from another.
 
-    Of a folder of images, "content_sha256" is the hash of what its images are, in which split and
-    class, and "names_sha256" that of how they are called.
+    Of a folder of images, or of records, "content_sha256" is the hash of what the images are, in
+    which split and class, and of a folder "names_sha256" that of how they are called.
     """
     facts = {
         "name": data.name,
@@ -20,6 +20,8 @@ def fingerprint(data):
         "test_images": None if data.test is None else len(data.test),
         "test_origin": data.test_origin,
     }
+    if data.records is not None:
+        facts["content_sha256"] = data.records.content_sha256
     if data.folder is None:
         return facts
     found = rows(data)
@@ -64,6 +66,8 @@ def changes(before, data, images=None):
     for name, value in before.items():
         if name in ("test_origin", "left_out") or value is None or now.get(name) is None:
             continue
+        if value != now[name] and name == "content_sha256":
+            return "some of its images, their classes or their splits are others"
         if value != now[name]:
             return f"{name} was {value}, is {now[name]}"
     return ""

@@ -13,8 +13,9 @@ from dtp_tf.runs.provenance import changes
 
 
 def model_split(
-    saved, path, split=None, *, image_folder=None, dataset=None, data_dir=None, anyway=False
-):
+    saved, path, split=None, *, image_folder=None, dataset=None, data_dir=None, anyway=False,
+    in_memory="auto",
+):  # fmt: skip
     """Return a `Split` with labels as the model's, what it is called, and a warning or "".
 
     Args:
@@ -24,6 +25,7 @@ def model_split(
         image_folder, dataset: other data; the model's own otherwise.
         data_dir: the folder of TFDS.
         anyway: whether to go on where the model's data have changed, which is then the warning.
+        in_memory: see `dtp_tf.data.load_data`.
 
     Raises:
         UserError: the images cannot be had, have changed, or are of other classes.
@@ -31,13 +33,13 @@ def model_split(
     if image_folder is not None or not _is_own(saved, dataset):
         found, name = load_other(
             saved.class_names, saved.image_shape(), image_folder=image_folder, dataset=dataset,
-            split=split, data_dir=data_dir,
+            split=split, data_dir=data_dir, in_memory=in_memory,
         )  # fmt: skip
         return found, name, ""
     if split == ALL:
         raise SettingError("`split` all is for another folder: add --image-folder.")
     split = split or "test"
-    data = load_recorded_data(saved.recipe(), data_dir, dataset)
+    data = load_recorded_data(saved.recipe(), data_dir, dataset, in_memory)
     saved.check_fits(data)
     images = pathlib.Path(path) / Run(path).images.name
     before = saved.about.get("data")
@@ -94,4 +96,5 @@ def _is_own(saved, dataset):
     if dataset is None:
         return True
     recipe = saved.about.get("recipe", {})
-    return recipe.get("image_folder") is None and recipe.get("dataset") == dataset
+    others = recipe.get("image_folder"), recipe.get("records")
+    return others == (None, None) and recipe.get("dataset") == dataset

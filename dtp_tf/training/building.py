@@ -15,14 +15,16 @@ from dtp_tf.training.hidden_layers import hidden_pairs
 from dtp_tf.training.initializers import initializer
 from dtp_tf.training.optimizers import make_optimizer
 from dtp_tf.training.own_model import network_of_model
+from dtp_tf.training.symmetric import start_symmetric
 
 
 def build_network(recipe, data):
     """Return the compiled `DTPNetwork` that a recipe describes, built for the data's images."""
     batch, classes = min(recipe.batch_size, len(data.train)), len(data.class_names)
-    rule = build_rule(recipe, len(data.train) // batch)
+    rule = build_rule(recipe, steps_of_pass(recipe, data))
     if recipe.model is not None:
         network = network_of_model(recipe, rule, data)
+        _start(network, recipe)
         compile_network(network, recipe, data)
         return network
     flat = recipe.layers is None
@@ -41,23 +43,42 @@ def build_network(recipe, data):
         name="network",
     )
     network.build((None, *data.image_shape))
+    _start(network, recipe)
     compile_network(network, recipe, data)
     return network
+
+
+def steps_of_pass(recipe, data):
+    """Return how many batches a pass over the training images has."""
+    return len(data.train) // min(recipe.batch_size, len(data.train))
+
+
+def _start(network, recipe):
+    if recipe.symmetric_start:
+        start_symmetric(network)
 
 
 def compile_network(network, recipe, data):
     """Give a built network its loss and its optimizers."""
     objective = {"loss": recipe_loss(recipe), "metrics": ["accuracy"]}
-    updates = recipe.epochs * (len(data.train) // min(recipe.batch_size, len(data.train)))
-    optimizer = make_optimizer(
-        recipe.optimizer, recipe.learning_rate, recipe.learning_rate_schedule, updates
-    )
+    updates = recipe.epochs * steps_of_pass(recipe, data)
+
+    def optimizer_at(rate):
+        schedule = recipe.learning_rate_schedule
+        return make_optimizer(
+            recipe.optimizer, rate, schedule, updates, recipe.epochs, weight_ema=recipe.weight_ema
+        )
+
+    many = isinstance(recipe.learning_rate, tuple)
+    optimizer = [optimizer_at(rate) for rate in as_list(recipe.learning_rate)]
+    optimizer = optimizer if many else optimizer[0]
     trained = len(network.trained_feedback)
     if not trained:
         network.compile(optimizer, **objective)
         return
     before, after = recipe.inverse_epochs_before or 0, recipe.inverse_epochs_after or 0
-    extra = (before + after * recipe.epochs) * (updates // recipe.epochs)
+    one_pass = updates // recipe.epochs
+    extra = (before + after * recipe.epochs) * one_pass
     rates = recipe.inverse_learning_rate
     if isinstance(rates, tuple) and len(rates) != trained:
         raise SettingError(
@@ -66,11 +87,15 @@ def compile_network(network, recipe, data):
         )
 
     def inverse_optimizer(position):
+        steps = network.rule.steps(position)
         return make_optimizer(
             recipe.inverse_optimizer,
             at_layer(rates, position),
             recipe.inverse_learning_rate_schedule,
-            (updates + extra) * network.rule.steps(position),
+            (updates + extra) * steps,
+            recipe.epochs,
+            before * one_pass * steps,
+            recipe.weight_ema,
         )
 
     if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):

@@ -33,14 +33,20 @@ def find_callbacks(callbacks, recipe):
             )
         if isinstance(one, keras.callbacks.SwapEMAWeights):
             raise SettingError(
-                f"`callbacks` has {name}, and the optimizers of recipes keep no averages; use "
-                "`fit` with an optimizer that has use_ema=True."
+                f"`callbacks` has {name}, and a recipe has `weight_ema` for that, without which "
+                "its optimizers keep no averages; use `fit` with an optimizer that has "
+                "use_ema=True, or give the setting."
             )
         if isinstance(one, _SETS_RATES) and recipe.learning_rate_schedule != "constant":
             raise SettingError(
                 f"`callbacks` has {name}, and `learning_rate_schedule` "
                 f"{recipe.learning_rate_schedule} sets the learning rate already; use "
                 '"constant", or leave the callback out.'
+            )
+        if isinstance(one, _SETS_RATES) and isinstance(recipe.learning_rate, tuple):
+            raise SettingError(
+                f"`callbacks` has {name}, which sets one learning rate, and `learning_rate` has "
+                "one for each layer; give one for all, or leave the callback out."
             )
     return found
 

@@ -1,8 +1,6 @@
 """The training loop."""
 
-import contextlib
 import itertools
-import math
 import time
 
 import keras
@@ -10,9 +8,8 @@ import tensorflow as tf
 
 from dtp_tf.console.console import Display
 from dtp_tf.data.batches import TrainingBatches
-from dtp_tf.errors import DivergedError
 from dtp_tf.evaluating.diagnostics import Diagnostics, rounding_warning
-from dtp_tf.files import write_json
+from dtp_tf.machines.checkpoint_every import CheckpointEvery
 from dtp_tf.machines.distribution import Workers
 from dtp_tf.machines.machine import Machine
 from dtp_tf.machines.versions import versions
@@ -24,12 +21,14 @@ from dtp_tf.rules.own import rule_facts
 from dtp_tf.runs.folder import best_epoch
 from dtp_tf.runs.provenance import fingerprint
 from dtp_tf.training.callbacks import reads_training_batches, reads_validation_batches
+from dtp_tf.training.divergence import refuse_divergence
 from dtp_tf.training.own_model import model_facts
-from dtp_tf.training.scalars import tensorboard
+from dtp_tf.training.records import Records
+from dtp_tf.training.unfinished import Unfinished, as_epoch_began, rates
 
 
 class Loop:
-    """The training loop: one traced function per batch, Keras's callbacks, a checkpoint an epoch.
+    """The training loop: one traced function per batch, Keras's callbacks, checkpoints.
 
     Args:
         recipe, data, network, run: what to train, on what, and where to leave it; None as the run
@@ -39,6 +38,11 @@ class Loop:
         console: where a person reads.
         machine: the `Machine` to train on; `Machine()` by default.
         workers: the `Workers`; this process alone by default.
+        unfinished: the `Unfinished` epoch to go on in.
+
+    Attributes:
+        interrupted: whether Ctrl-C or a signal ended the training, and not all was done.
+        unfinished: the `Unfinished` epoch in which it did.
     """
 
     def __init__(
@@ -52,11 +56,14 @@ class Loop:
         console,
         machine=None,
         workers=None,
+        unfinished=None,
     ):
         self.recipe, self.data, self.network, self.run = recipe, data, network, run
         self.history = history
-        self.interrupted = False
+        self.interrupted, self.unfinished = False, unfinished
+        self._kept = None
         machine = machine or Machine()
+        self._every = CheckpointEvery.parse(machine.checkpoint_every)
         self._jit = machine.compiles_step(recipe)
         network.jit_updates = machine.compiles_updates
         self._workers = workers = workers or Workers(tf.distribute.get_strategy())
@@ -78,7 +85,7 @@ class Loop:
         self._functions = {phase: self._traced(phase) for phase in phases}
         self._test = self._compiled(lambda data: network.test_step(self._labelled(data)))
         self._validation = workers.validation(data.validation)
-        self._about = {
+        about = {
             "recipe": recipe.to_dict(),
             "class_names": list(data.class_names),
             "data": fingerprint(data),
@@ -87,6 +94,7 @@ class Loop:
                 **rule_facts(recipe.rule), **model_facts(recipe.model),
             },
         }
+        self._records = Records(run, about, history)
         probe = data.train.take(slice(recipe.diagnostics_images))
         self._diagnostics = Diagnostics(network, *self._labelled((probe.images, probe.labels)))
         self._warned = False
@@ -105,75 +113,115 @@ class Loop:
     def run_epochs(self):
         """Train until the last epoch, early stopping, a callback's stop, or Ctrl-C."""
         self.network.stop_training, logs = False, {}
-        with stoppable() as stop, self._records() as record:
-            stopped = self._workers.agreement(stop)
+        with stoppable() as stop, self._records.opened():
+            self._answers = self._workers.agreement(stop.is_set, self._is_overdue)
+            self._kept_at = time.monotonic()
             try:
                 self._callbacks.on_train_begin()
-                while len(self.history) < self.recipe.epochs and not self._stop_early():
-                    logs = self._epoch(len(self.history), stopped)
-                    if stopped(now=True):
+                while self._goes_on():
+                    if self._answers(now=True)[0]:
                         self.interrupted = True
                         break
-                    self._refuse_divergence(logs)
+                    logs = self._epoch(len(self.history))
+                    if self.interrupted:
+                        break
+                    refuse_divergence(self.network, self.run, self.history, logs)
                     self.history.append(logs)
-                    record(logs)
+                    self._records.epoch(self.network)
+                    self._kept_at = time.monotonic()
                     self._callbacks.on_epoch_end(len(self.history) - 1, dict(logs))
                     if self.network.stop_training:
                         break
                 self._callbacks.on_train_end(logs)
+                self.network.become_averages()  # the checkpoints have the weights themselves
             finally:
                 self._display.close()
 
-    @contextlib.contextmanager
-    def _records(self):
-        """Yield a function that leaves the state and the logs after an epoch in the run's folder;
-        nothing, where there is none."""
-        if self.run is None:
-            yield lambda logs: None
-            return
-        write_json(self.run.versions, self._about["versions"])
-        with tensorboard(self.run, self.history) as write_scalars:
+    def _goes_on(self):
+        return len(self.history) < self.recipe.epochs and not self._stop_early()
 
-            def record(logs):
-                # The checkpoint is what counts; all else can be written again from it.
-                is_best = best_epoch(self.history) == len(self.history)
-                about = {**self._about, "history": self.history}
-                self.run.save_checkpoint(self.network, about, is_best)
-                self.run.write_log(self.history)
-                write_scalars(len(self.history), logs)
-
-            yield record
-
-    def _epoch(self, epoch, stopped):
-        """Train one epoch and return its logs; incomplete when it was `stopped()`."""
-        self._callbacks.on_epoch_begin(epoch)
-        start, batches_done = time.perf_counter(), 0
-        logs, of_forward, passes = {}, {}, self._passes(epoch)
-        for phase, order in passes:
-            self.network.reset_metrics()
-            self._batches.select(epoch, order)
-            function = self._functions[phase]
-            for batch in self._training:
-                self._callbacks.on_train_batch_begin(batches_done)
-                names = function(batch)
-                told = self._results(names) if self._tells_training else None
-                self._callbacks.on_train_batch_end(batches_done, told)
-                batches_done += 1
-                if stopped():
-                    return logs
-                if self.network.stop_training:
-                    break
-            results = self._results(names)
-            logs |= results
-            of_forward = results if FORWARD in phase else of_forward
+    def _epoch(self, epoch):
+        """Train an epoch, or what is left of it; return its logs, those so far if interrupted."""
+        passes = self._passes(epoch)
+        at = self._begin(epoch, len(passes))
+        for phase, order in passes[at.passes :]:
+            results = self._pass(at, phase, epoch, order)
+            if self.interrupted:
+                return at.logs
+            at.end_pass(results, FORWARD in phase)
             if self.network.stop_training:
                 break
-        seconds = time.perf_counter() - start
-        logs |= of_forward  # of the loss and the accuracy, those that the forward layers learned by
-        images = batches_done * self._batches.size / len(passes)
-        logs |= {f"val_{name}": value for name, value in self._validate().items()}
-        logs |= {"images_per_second": images / seconds, "seconds": seconds}
+            if self._pauses(at):
+                return at.logs
+        with self.network.averaged():
+            validated = self._validate(at)
+        if self.interrupted:
+            return at.logs
+        logs = at.logs | at.forward  # the loss and accuracy that the forward layers learned by
+        images = at.done * self._batches.size / len(passes)
+        logs |= {f"val_{name}": value for name, value in validated.items()}
+        logs |= {"images_per_second": images / at.seconds, "seconds": at.seconds}
         return {**logs, **self._diagnose(epoch + 1)}
+
+    def _begin(self, epoch, passes):
+        """Tell the callbacks that an epoch begins, and return where it is."""
+        at, self.unfinished = self.unfinished, None
+        if at is None:
+            at = Unfinished(self._batches.steps, passes, rates(self.network))
+            self._callbacks.on_epoch_begin(epoch)
+        else:
+            with as_epoch_began(self.network, at.rates):
+                self._callbacks.on_epoch_begin(epoch)
+        self._start = time.perf_counter() - at.seconds
+        return at
+
+    def _pass(self, at, phase, epoch, order):
+        """Train a pass, or what is left of it, and return its results; None if interrupted."""
+        self._batches.select(epoch, order)
+        training, function = self._training, self._functions[phase]
+        if at.batches:
+            training = self._workers.training(self._batches, at.batches)
+            at.put_metrics(self.network)
+        else:
+            self.network.reset_metrics()
+        for batch in training:
+            self._callbacks.on_train_batch_begin(at.done)
+            names = function(batch)
+            told = self._results(names) if self._tells_training else None
+            self._callbacks.on_train_batch_end(at.done, told)
+            at.done += 1
+            at.seconds = time.perf_counter() - self._start
+            if self.network.stop_training:
+                break
+            if at.batches < at.steps and self._pauses(at):
+                return None
+        results = self._results(names)
+        at.seconds = time.perf_counter() - self._start
+        return results
+
+    def _pauses(self, at):
+        """Leave the state within an epoch where it is time; return whether to stop there."""
+        stop, overdue = self._answers()
+        counted = self._every.steps and at.done % self._every.steps == 0
+        if stop or overdue or (counted and not at.is_trained):
+            self._keep(at)
+        if stop:
+            self.interrupted, self.unfinished = True, at
+        return stop
+
+    def _is_overdue(self):
+        seconds = self._every.seconds
+        return seconds is not None and time.monotonic() - self._kept_at >= seconds
+
+    def _keep(self, at):
+        place = len(self.history), at.passes, at.done
+        if place != self._kept:  # a long validation comes here again and again
+            at.keep_metrics(self.network)
+            results = self._results() if at.batches else {}
+            refuse_divergence(self.network, self.run, self.history, at.logs | results)
+            with self.network.as_trained():  # a validation comes here with the averages
+                self._records.unfinished(self.network, at)
+        self._kept, self._kept_at = place, time.monotonic()
 
     def _passes(self, epoch):
         """Return the passes of an epoch: what each updates, and the number of its order of images.
@@ -199,7 +247,7 @@ class Loop:
             self._warned = True
         return measured
 
-    def _validate(self):
+    def _validate(self, at):
         self._callbacks.on_test_begin()
         self.network.reset_metrics()
         for number, batch in enumerate(self._validation):
@@ -207,14 +255,16 @@ class Loop:
             names = self._test(batch)
             told = self._results(names) if self._tells_validation else None
             self._callbacks.on_test_batch_end(number, told)
+            if not self.network.stop_training and self._pauses(at):
+                return None
         logs = self._results(names)
         self._callbacks.on_test_end(logs)
         return logs
 
-    def _results(self, names):
+    def _results(self, names=None):
         """Read the metrics: once an epoch, or as often as a callback asks for them."""
         results = self.network.get_metrics_result()
-        return {name: float(results[name]) for name in names}
+        return {name: float(results[name]) for name in names or results}
 
     def _traced(self, phase):
         def step(data):
@@ -241,20 +291,3 @@ class Loop:
         if patience is None or not self.history:
             return False
         return len(self.history) - best_epoch(self.history) >= patience
-
-    def _refuse_divergence(self, logs):
-        bad = [name for name, value in logs.items() if not math.isfinite(value)]
-        if bad:
-            kept = (
-                f"the best checkpoint, of epoch {best_epoch(self.history)}, is kept in "
-                f"{self.run.best}"
-                if self.history
-                else "no epoch was finished"
-            )
-            rates = "`learning_rate`"
-            if self.network.trained_feedback:
-                rates += " or `inverse_learning_rate`"
-            raise DivergedError(
-                f"training diverged in epoch {len(self.history) + 1}: {bad[0]} is "
-                f"{logs[bad[0]]}; {kept}; lower {rates}."
-            )

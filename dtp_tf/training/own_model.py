@@ -13,6 +13,7 @@ import keras
 from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
 from dtp_tf.network.network import DTPNetwork
+from dtp_tf.pairs.graph import Graph
 from dtp_tf.recipes.own_files import (
     file_digest,
     is_own_file,
@@ -98,6 +99,7 @@ def network_of_model(recipe, rule, data):
             model = model(tuple(data.image_shape), classes)
         _check_model(model, place)
     flat = _check_fits(model, place, data)
+    _check_scaled_once(model, place, recipe.preprocessing)
     preprocessing = preprocessing_layer(recipe.preprocessing, data.train.images, flat)
     images = keras.Input(data.image_shape, dtype="uint8", name="images")
     whole = keras.Model(images, model(preprocessing(images)), name=model.name)
@@ -164,6 +166,20 @@ def _check_fits(model, place, data):
             f"{classes} classes; end it with Dense({classes}, activation='softmax')."
         )
     return shape != image
+
+
+def _check_scaled_once(model, place, preprocessing):
+    """Raise `SettingError` for a model that scales pixels which the recipe scales already."""
+    for step in Graph(model).steps:
+        scales = isinstance(step.layer, (keras.layers.Rescaling, keras.layers.Normalization))
+        if getattr(step.layer, "weights", ()) and not scales:
+            return
+        if scales and preprocessing != "raw":
+            raise SettingError(
+                f"`model` {place!r} scales its inputs by its layer {step.layer.name!r}, and "
+                f"`preprocessing` {preprocessing} scales pixels, too; take `preprocessing` raw "
+                "for pixels from 0 to 255, or leave that layer out."
+            )
 
 
 def _text(shape):

@@ -8,7 +8,8 @@ from dtp_tf.console.console import show_data, show_network, show_report
 from dtp_tf.console.plain import quoted
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
-from dtp_tf.errors import SettingError, UserError
+from dtp_tf.data.streaming import faults_told
+from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import (
     draw_confusion_matrix,
     draw_curves,
@@ -19,6 +20,7 @@ from dtp_tf.export.origins import check_name, default_name, kept_others
 from dtp_tf.export.publishing import check_directory
 from dtp_tf.export.saved_model import export, serve_command
 from dtp_tf.files import read_json, write_json
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.devices import choose_device, device_name, set_precision
 from dtp_tf.machines.distribution import lost_workers, set_up
 from dtp_tf.machines.machine import Machine
@@ -31,12 +33,16 @@ from dtp_tf.runs.folder import Run, best_epoch
 from dtp_tf.runs.image_list import write_images
 from dtp_tf.runs.models import save_model
 from dtp_tf.runs.own_rules import load_rule_of
-from dtp_tf.runs.provenance import card_facts, changes, fingerprint
+from dtp_tf.runs.provenance import card_facts, fingerprint
 from dtp_tf.training.building import build_network
 from dtp_tf.training.callbacks import find_callbacks
 from dtp_tf.training.initial import initialize
 from dtp_tf.training.loop import Loop
+from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
+from dtp_tf.training.resuming import last_state, refuse_changes
+from dtp_tf.training.symmetric import start_symmetric
+from dtp_tf.training.unfinished import Unfinished
 
 
 class RunHistory(keras.callbacks.History):
@@ -75,6 +81,8 @@ def train(
     device="auto",
     jit="auto",
     strategy="none",
+    in_memory="auto",
+    checkpoint_every=USUAL,
     **settings,
 ):
     """Train a network as a recipe says, and leave a run folder and an export.
@@ -99,8 +107,8 @@ def train(
             the run ends after its last epoch: nothing is evaluated, drawn or exported, and the
             network returned is the last epoch's.
         anyway: whether to resume a run although its data have changed, which is then only said.
-        device, jit, strategy: see `dtp_tf.machines.Machine`; they may differ from those of the run
-            to resume.
+        device, jit, strategy, in_memory, checkpoint_every: see `dtp_tf.machines.Machine`; they may
+            differ from those of the run to resume.
         **settings: override the recipe's.
 
     Returns:
@@ -120,7 +128,7 @@ def train(
         model, history = dtp_tf.train("digits", epochs=3)
     """
     console = console or make_console()
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     if resume is None:
         settled = find_recipe("digits" if recipe is None else recipe, **settings)
         run = None
@@ -148,6 +156,7 @@ def train(
     choose_device(machine)
     set_precision(settled.precision)
     workers = set_up(machine, console)
+    check_optimizers(settled)  # makes some, and devices are chosen before anything is
     if not workers.is_chief:  # it says and writes nothing
         console = make_console(quiet=True)
     with contextlib.ExitStack() as held:
@@ -159,13 +168,19 @@ def train(
             console.print("replicas   {replicas} on {workers} worker(s)".format(**workers.facts()))
         if data is None:
             named = resume is None or "dataset" in settings
-            data = load_data(settled, data_dir, download=named)
+            data = load_data(
+                settled, data_dir, download=named, in_memory=machine.in_memory
+            )
         show_data(console, data)
         with workers.strategy.scope():
-            saved = None if run is None else run.load_checkpoint(repair=workers.is_chief)
+            saved = None
+            if run is not None:
+                saved = last_state(run, settled, data, anyway, console, workers.is_chief)
             network = build_network(settled, data) if saved is None else saved.model
             if saved is None and settled.init is not None:
                 console.print(f"init       {initialize(network, settled.init)}", markup=False)
+                if settled.symmetric_start:
+                    start_symmetric(network)
             # Metrics make their variables when they first see numbers: in a trace, it is made
             # twice.
             first, classes = data.train.take(slice(1)), len(data.class_names)
@@ -181,22 +196,34 @@ def train(
         if run is not None:
             console.print(f"run        {run.path}", markup=False)
 
-        history = [] if saved is None else saved.about["history"]
+        history, unfinished = [], None
         if saved is not None:
-            refuse_other_data(saved.about, data, run, console if anyway else None)
-            console.print(f"resumed after epoch {len(history)} of {settled.epochs}")
+            history = saved.about["history"]
+            unfinished = Unfinished.of(saved.about, network, Run(resume).unfinished)
+            where = "" if unfinished is None else f", {unfinished.words(len(history) + 1)}"
+            console.print(f"resumed after epoch {len(history)} of {settled.epochs}{where}")
         show_network(console, network, settled)
-        with lost_workers(workers, None if run is None else run.path):
-            loop = Loop(settled, data, network, run, history, callbacks, console, machine, workers)
+        with lost_workers(workers, None if run is None else run.path), faults_told():
+            loop = Loop(
+                settled, data, network, run, history, callbacks, console, machine, workers,
+                unfinished,
+            )  # fmt: skip
             loop.run_epochs()
         if run is None:
             return network, RunHistory(history, None, {}, None)
         if data.test is None:
             return network, RunHistory(history, run.path, {"interrupted": loop.interrupted}, None)
+        where = "" if loop.unfinished is None else f" {loop.unfinished.words(len(history) + 1)}"
         if not history:
             raise UserError(
-                "stopped before the first epoch was finished; start again, or resume with "
-                f"--resume {quoted(run.path)}."
+                "stopped before the first epoch was finished; "
+                f"--resume {quoted(run.path)} continues{where}."
+            )
+        if loop.interrupted:
+            console.print(
+                f"interrupted after epoch {len(history)}; --resume {quoted(run.path)} "
+                f"continues{where}",
+                markup=False,
             )
         exported = dict(directory=export_dir, name=name, keep=keep, keep_others=keep_others)
         return finish(settled, data, run, history, console, loop.interrupted, exported)
@@ -231,11 +258,6 @@ def finish(recipe, data, run, history, console, interrupted, exported):
     draw_confusion_matrix(metrics["test"], run.confusion_matrix)
     write_json(run.metrics, metrics)
     run.write_log(history)
-    if interrupted:
-        console.print(
-            f"interrupted after epoch {len(history)}; --resume {quoted(run.path)} continues",
-            markup=False,
-        )
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")
     export_path = None
@@ -255,36 +277,3 @@ def finish(recipe, data, run, history, console, interrupted, exported):
             console.print(f"kept       {said}", markup=False)
         console.print(f"serve it   {serve_command(export_path)}", markup=False)
     return network, RunHistory(history, run.path, metrics, export_path)
-
-
-def refuse_changes(recipe, settings):
-    """Raise `SettingError` if `settings` differ from the recipe of the run to resume."""
-    changed = recipe.replace(**settings)
-    for name in settings:
-        before, now = getattr(recipe, name), getattr(changed, name)
-        if before != now:
-            raise SettingError(
-                f"`{name}` is {before} in the run, got {now}; a run is resumed with the recipe "
-                "that it was started with: leave the setting out, or start a new run."
-            )
-
-
-def refuse_other_data(about, data, run=None, console=None):
-    """Raise `UserError` if the data are not those that the run was started with.
-
-    Args:
-        about: of its checkpoint.
-        data: the `ImageData`.
-        run: the `Run`, if this process has one.
-        console: where to say it, and to go on; None to refuse.
-    """
-    images = None if run is None or not run.images.exists() else run.images
-    said = changes(about["data"], data, images)
-    if not said:
-        return
-    text = f"the data differ from the run's: {said}"
-    if console is None:
-        raise UserError(
-            f"{text}; resume with the same data, or with --anyway where that does not matter."
-        )
-    console.print(f"warning: {text}", markup=False)

@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 from dtp_tf.recipes.recipe import shown
-from dtp_tf.tuning.search_space import Choices
+from dtp_tf.tuning.search_entries import Choices
 
 _LOOKS = {
     "finished": dict(color="#1f77b4", marker="o"),

@@ -4,119 +4,54 @@
     inverse_steps: {low: 1, high: 8}                        a range of whole numbers
     optimizer: {choices: [adam, rmsprop]}                   some values
     noise: [0.1, {low: 0.1, high: 0.5}]                     one for each layer, each for itself
+    optimizer: {name: adam, epsilon: {low: 1.0e-8, high: 1.0e-3, log: true}}
+                                                            an argument
     units: [512, 512]                                       a value: fixed
 
 This module imports neither TensorFlow nor Optuna.
 """
 
 import contextlib
-import dataclasses
 import itertools
 import math
 import random
 
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.config_files import read_mapping, refuse_unnamed
-from dtp_tf.recipes.recipe import SETTINGS, check_names, rule_settings, shown
+from dtp_tf.recipes.recipe import check_names, rule_settings, shown
 from dtp_tf.recipes.recipe import recipe as find_recipe
-from dtp_tf.recipes.settings import did_you_mean
-
-# With other data, other epochs or another seed, accuracies could not be compared; another rule has
-# other settings.
-NEVER_SEARCHED = tuple(
-    "recipe dataset image_folder image_size validation_fraction init model rule epochs "
-    "early_stopping diagnostics_every diagnostics_images seed deterministic".split()
+from dtp_tf.tuning.search_entries import (
+    as_parameter,
+    parse_entry,
+    parts_of,
+    value_of,
+    values_in,
+    varied,
 )
+
 CORNERS = 1000  # combinations of extreme values that are tried before a search
-
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both included.
-
-    Args:
-        kind: `int` or `float`.
-        low, high: the bounds, `low` below `high`.
-        log: whether the logarithm is drawn evenly, and not the number itself.
-        step: the distance between neighbours; None = 1 for whole numbers, none for others.
-    """
-
-    kind: type
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-
-    def suggest(self, trial, name):
-        """Return a value from an Optuna trial."""
-        if self.kind is int:
-            step = 1 if self.step is None else self.step
-            return trial.suggest_int(name, self.low, self.high, step=step, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
-
-    def has(self, value):
-        """Return whether a trial may have this value."""
-        if not isinstance(value, (int, float)) or not self.low <= value <= self.high:
-            return False
-        steps = 0 if self.step is None else (value - self.low) / self.step
-        return math.isclose(steps, round(steps), abs_tol=1e-9)
-
-    def extremes(self):
-        return self.low, self.high
-
-    def to_plain(self):
-        """Return the range as it is written in YAML."""
-        more = {"log": True} if self.log else {}
-        more |= {} if self.step is None else {"step": self.step}
-        return {"low": self.low, "high": self.high, **more}
-
-
-@dataclasses.dataclass(frozen=True)
-class Choices:
-    """Some values of a setting; a list of values is one of them."""
-
-    values: tuple
-
-    def suggest(self, trial, name):
-        """Return a value from an Optuna trial, which knows lists as text."""
-        return trial.suggest_categorical(name, [as_parameter(value) for value in self.values])
-
-    def has(self, value):
-        """Return whether a trial may have this value, or this text for it."""
-        return value in self.values or value in [as_parameter(one) for one in self.values]
-
-    def extremes(self):
-        return self.values
-
-    def to_plain(self):
-        return {"choices": [list(v) if isinstance(v, tuple) else v for v in self.values]}
-
-
-def as_parameter(value):
-    """Return a setting's value as an Optuna parameter; `Setting.parse` reads it back."""
-    return shown(value) if isinstance(value, tuple) else value
 
 
 class SearchSpace:
     """Which settings a search changes, and within what.
 
     Args:
-        entries: by setting: a `Range`, a `Choices`, or a tuple of these and of plain values.
+        entries: by setting: a `Range`, a `Choices`, or a tuple or a dict of these and of plain
+            values.
 
     Attributes:
         parameters: by name the `Range` or `Choices` of each single parameter. An entry of a list
-            has the number of its layer: `noise.1`.
+            has the number of its layer, `noise.1`, and an argument its name, `optimizer.epsilon`.
     """
 
     def __init__(self, entries):
         self.entries = dict(entries)
-        self.parameters = {}
-        for setting, entry in self.entries.items():
-            if isinstance(entry, tuple):
-                named = {_layer(setting, i): one for i, one in enumerate(entry, start=1)}
-            else:
-                named = {setting: entry}
-            self.parameters |= {k: v for k, v in named.items() if isinstance(v, (Range, Choices))}
+        self.parameters = {
+            part: one
+            for setting, entry in self.entries.items()
+            for part, one in parts_of(setting, entry).items()
+            if varied(one)
+        }
 
     @classmethod
     def from_plain(cls, content):
@@ -127,16 +62,13 @@ class SearchSpace:
                 value out of what recipes allow.
         """
         check_names(content)
-        parsed = {name: _parse(name, value) for name, value in content.items()}
+        parsed = {name: parse_entry(name, value) for name, value in content.items()}
         fixed = {name: content[name] for name, entry in parsed.items() if entry is None}
         return cls({name: entry for name, entry in parsed.items() if entry is not None}), fixed
 
     def to_plain(self):
         """Return the space as YAML has it."""
-        return {
-            name: [_plain(one) for one in entry] if isinstance(entry, tuple) else _plain(entry)
-            for name, entry in self.entries.items()
-        }
+        return {name: _plain(entry) for name, entry in self.entries.items()}
 
     def without(self, names):
         """Return the space without some settings."""
@@ -149,33 +81,19 @@ class SearchSpace:
 
     def settings(self, params):
         """Return the settings that a trial's parameters stand for."""
-        found = {}
-        for setting, entry in self.entries.items():
-            if isinstance(entry, tuple):
-                value = [params.get(_layer(setting, i), one) for i, one in enumerate(entry, 1)]
-            else:
-                value = params[setting]
-            found[setting] = SETTINGS[setting].parse(setting, value)
-        return found
+        return {name: value_of(name, entry, params) for name, entry in self.entries.items()}
 
     def params_of(self, recipe):
         """Return the parameters of a recipe, or None if it lies outside of the space."""
         params = {}
         for setting, entry in self.entries.items():
-            value = getattr(recipe, setting)
-            if not isinstance(entry, tuple):
-                pairs = {setting: (entry, value)}
-            else:
-                values = value if isinstance(value, tuple) else (value,) * len(entry)
-                if len(values) != len(entry):
+            values = values_in(setting, entry, getattr(recipe, setting))
+            if values is None:
+                return None
+            for (name, one), mine in zip(parts_of(setting, entry).items(), values, strict=True):
+                if not (one.has(mine) if varied(one) else one == mine):
                     return None
-                both = zip(entry, values, strict=True)
-                pairs = {_layer(setting, i): pair for i, pair in enumerate(both, start=1)}
-            for name, (one, mine) in pairs.items():
-                varied = isinstance(one, (Range, Choices))
-                if not (one.has(mine) if varied else one == mine):
-                    return None
-                if varied:
+                if varied(one):
                     params[name] = as_parameter(mine)
         return params
 
@@ -214,96 +132,12 @@ def _refusal(base, settings):
     return None
 
 
-def _layer(setting, number):
-    return f"{setting}.{number}"
-
-
 def _plain(entry):
-    return entry.to_plain() if isinstance(entry, (Range, Choices)) else entry
-
-
-def _parse(name, value):
-    """Return the entry of a setting, or None if its value is fixed."""
-    setting = SETTINGS[name]
-    lists = setting.many or setting.per_layer
-    is_range = isinstance(value, dict)
-    varied = is_range or (isinstance(value, list) and any(isinstance(v, dict) for v in value))
-    if varied and name in NEVER_SEARCHED:
-        raise SettingError(
-            f"`{name}` cannot be searched, for the trials could not be compared; give it one value."
-        )
-    if is_range:
-        return _parse_range(name, value)
-    if isinstance(value, list) and not lists:
-        raise SettingError(
-            f"`{name}` has one value, got a list; for some values to choose from write "
-            f"{{choices: [{', '.join(map(str, value))}]}}."
-        )
-    if varied:
-        return tuple(
-            _parse_range(name, one) if isinstance(one, dict) else _one(name, one) for one in value
-        )
-    setting.parse(name, value)
-    return None
-
-
-def _parse_range(name, content):
-    known = ("low", "high", "log", "step", "choices")
-    for key in content:
-        if key not in known:
-            raise SettingError(
-                f"`{name}` has an unknown key {key!r}; a range has low, high, log and step, and "
-                f"some values are choices.{did_you_mean(str(key), known)}"
-            )
-    if "choices" in content:
-        return _parse_choices(name, content)
-    setting = SETTINGS[name]
-    if setting.kind not in (int, float):
-        raise SettingError(f"`{name}` is no number: give it choices, not a range.")
-    for key in ("low", "high"):
-        if key not in content:
-            raise SettingError(f"`{name}` needs both low and high, got no {key}.")
-    low, high = _one(name, content["low"]), _one(name, content["high"])
-    if low is None or high is None:  # which stands for the rule's own value, where one may be left
-        raise SettingError(f"`{name}`: low and high must be numbers, got {low} and {high}.")
-    if low > high:
-        raise SettingError(f"`{name}` has low {low} above high {high}; swap them.")
-    if low == high:
-        raise SettingError(f"`{name}` has low and high {low}; write {name}: {low} to fix it.")
-    log, step = content.get("log", False), content.get("step")
-    if not isinstance(log, bool):
-        raise SettingError(f"`{name}`: log must be true or false, got {log!r}.")
-    if log and low <= 0:
-        raise SettingError(f"`{name}`: a log scale needs low above 0, got {low}.")
-    if step is not None:
-        number = isinstance(step, (int, float)) and not isinstance(step, bool)
-        if not number or not 0 < step <= high - low or (setting.kind is int and step != int(step)):
-            raise SettingError(f"`{name}`: step must be a number that fits the range, got {step}.")
-        if log:
-            raise SettingError(f"`{name}`: log and step exclude each other; drop one.")
-        step = setting.kind(step)
-        # Optuna would lower it, and warn.
-        count = math.floor((high - low) / step + 1e-9)
-        high = setting.kind(low + count * step)
-    return Range(setting.kind, low, high, log, step)
-
-
-def _parse_choices(name, content):
-    values = content["choices"]
-    if len(content) > 1:
-        raise SettingError(f"`{name}` has choices and a range; give one of them.")
-    if not isinstance(values, list):
-        raise SettingError(f"`{name}`: choices must be a list, got {values!r}.")
-    parsed = tuple(dict.fromkeys(SETTINGS[name].parse(name, value) for value in values))
-    if len(parsed) < 2:
-        raise SettingError(f"`{name}` needs at least two different choices, got {values!r}.")
-    return Choices(parsed)
-
-
-def _one(name, value):
-    """Return one number or word of a setting that may have several."""
-    parsed = SETTINGS[name].parse(name, value)
-    return parsed[0] if isinstance(parsed, tuple) and len(parsed) == 1 else parsed
+    if isinstance(entry, tuple):
+        return [_plain(one) for one in entry]
+    if isinstance(entry, dict):
+        return {key: _plain(one) for key, one in entry.items()}
+    return entry.to_plain() if varied(entry) else entry
 
 
 # -- the space of a recipe -------------------------------------------------------------------------

@@ -36,6 +36,7 @@ def work(job, console):
     """
     try:
         study, data = SharedStudy(job["study"]), None
+        machine = Machine(**job["machine"])
         with stoppable() as stop:
             for _ in range(job["share"]):
                 trial = None if stop.is_set() else study.take(job["trials"])
@@ -43,8 +44,10 @@ def work(job, console):
                     break
                 with _given_back(trial):
                     if data is None:
-                        data = load_data(study.base, job["data_dir"], test=False)
-                    if not train_trial(trial, data, console, stop, Machine(**job["machine"])):
+                        data = load_data(
+                            study.base, job["data_dir"], test=False, in_memory=machine.in_memory
+                        )
+                    if not train_trial(trial, data, console, stop, machine):
                         break
                 keras.utils.clear_session()
     except UserError as error:
@@ -177,5 +180,5 @@ def _short(value):
 
 
 def _remove_checkpoints(run):
-    for path in (run.last, run.best):
+    for path in (run.last, run.unfinished, run.best):
         path.unlink(missing_ok=True)

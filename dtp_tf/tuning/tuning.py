@@ -17,6 +17,7 @@ import time
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import remove_half_written
+from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.locks import locked
 from dtp_tf.processes.stopping import stoppable
@@ -41,6 +42,8 @@ def tune(
     device="auto",
     jit="auto",
     strategy="none",
+    in_memory="auto",
+    checkpoint_every=USUAL,
     **settings,
 ):
     """Search for settings of a recipe with a better validation accuracy.
@@ -80,7 +83,7 @@ def tune(
     """
     console = console or make_console()
     check_numbers(trials=trials, workers=workers, timeout=timeout)
-    machine = Machine(device, jit, strategy)
+    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     base, space = make_search(recipe, search, machine, **settings)
     require_optuna()
     from dtp_tf.tuning.report import write_report

@@ -332,7 +332,7 @@ def test_a_prepared_set_is_not_downloaded_again(data_dir, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_set_too_large_for_the_memory_is_refused(data_dir, monkeypatch):
+def test_a_set_too_large_for_the_memory_in_which_it_is_wanted_is_refused(data_dir, monkeypatch):
     blocks("tiny_blocks", data_dir)
     needed = 50 * 6 * 5 * 3 * 2
 
@@ -341,7 +341,8 @@ def test_a_set_too_large_for_the_memory_is_refused(data_dir, monkeypatch):
         monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
 
     free(needed)
-    text = refusal(blocks, "tiny_blocks", data_dir)
+    asked = recipe("digits", dataset="tiny_blocks")
+    text = refusal(load_data, asked, data_dir, in_memory="yes")
     assert "tiny_blocks needs 0.0 GB of memory at 6x5" in text
     assert "--image-size HEIGHT,WIDTH" in text
     assert blocks("tiny_blocks", data_dir, image_size="3,3").image_shape == (3, 3, 3)

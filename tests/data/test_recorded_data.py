@@ -96,7 +96,7 @@ def test_a_call_that_names_the_set_may_download_it(foreign, tmp_path, monkeypatc
         asked.append(name)
         raise UserError("asked.")
 
-    monkeypatch.setattr(sets, "_prepared_builder", download)
+    monkeypatch.setattr(sets, "prepared_builder", download)
     for command in ("evaluate", "export"):
         assert "asked." in refusal(invoke(command, foreign("mnist"), "--dataset", "mnist"), 1)
     assert asked == ["mnist", "mnist"]

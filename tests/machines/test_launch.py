@@ -98,7 +98,7 @@ def test_a_worker_that_dies_ends_the_others_soon_and_the_run_goes_on_without_the
     assert process.returncode == 128 + signal.SIGKILL
     lost, killed = errors.splitlines()
     assert lost.startswith("Error: worker 0 lost another one (")
-    assert f"--resume {run}, which goes on after the last finished epoch." in lost
+    assert f"--resume {run}, which goes on from the last checkpoint." in lost
     assert killed == "Error: worker 1 was killed by signal 9; all workers have ended."
     assert not any(worker.is_running() for worker in workers.values())
     # Its state is that of any run: one device goes on with it.

@@ -36,12 +36,14 @@ OTHER = {
     "noise": 0.625,
     "noise_decay_epochs": 7.0,
     "noise_directions": "orthogonal",
+    "noise_samples": 3,
     "inverse_l2": 0.25,
     "damping": 0.375,
     "feedback_units": 7,
     "inverse_activation": "elu",
     "inverse_first": True,
     "inverse_initializer": "he_normal",
+    "symmetric_start": True,
     "inverse_optimizer": "sgd",
     "inverse_learning_rate": 0.875,
     "inverse_learning_rate_schedule": "cosine",
@@ -60,13 +62,13 @@ def test_the_table_of_settings_has_exactly_the_rules_that_there_are():
 
 
 # As literals: what a rule takes must not follow a slip in the table.
+NOISE = {"noise", "noise_decay_epochs", "noise_samples"}
 TRAINED = {
-    "schedule", "inverse_steps", "noise", "noise_decay_epochs", "inverse_initializer",
+    "schedule", "inverse_steps", *NOISE, "inverse_initializer",
     "inverse_optimizer", "inverse_learning_rate", "inverse_learning_rate_schedule",
     "inverse_epochs_before", "inverse_epochs_after",
 }  # fmt: skip
-NOISE = {"noise", "noise_decay_epochs"}
-INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer"}
+INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer", "symmetric_start"}
 TAKEN = {
     "tp": TRAINED | INVERSES | {"target_step"},
     "dtp": TRAINED | INVERSES | {"target_step"},
@@ -80,12 +82,12 @@ TAKEN = {
     "ccl": TRAINED - NOISE | INVERSES,
     "fwdtp": INVERSES | {"target_step"},
     "bp": set(),
-    "fa": {"inverse_initializer"},
+    "fa": {"inverse_initializer", "symmetric_start"},
     "dfa": {"inverse_initializer"},
     "drtp": {"inverse_initializer"},
     "sign_symmetry": set(),
-    "kp": TRAINED - NOISE,
-    "weight_mirror": TRAINED | {"inverse_l2"},
+    "kp": TRAINED - NOISE | {"symmetric_start"},
+    "weight_mirror": TRAINED | {"inverse_l2", "symmetric_start"},
     "local_error": TRAINED - NOISE,
     "autoencoder": TRAINED - {"inverse_initializer"} | {"inverse_activation"},
 }
@@ -149,7 +151,8 @@ def test_a_rule_of_ones_own_may_take_every_setting_and_its_class_has_the_default
     own = Recipe(rule="my.py:Mine")
     assert set(rule_settings("my.py:Mine")) == set(RULE_SETTINGS)
     left_to_the_class = dict.fromkeys(
-        ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2")
+        ("target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
+         "noise_samples")
     )
     assert values_of(own) == {**values_of(Recipe(rule="dtp")), **left_to_the_class}
     assert values_of(own.replace(**OTHER)) == OTHER
@@ -183,7 +186,8 @@ def test_a_setting_that_may_differ_from_layer_to_layer_is_one_value_or_a_list(na
 def test_only_these_settings_may_differ_from_layer_to_layer():
     per_layer = {name for name, setting in SETTINGS.items() if setting.per_layer}
     assert per_layer == {
-        "noise", "noise_directions", "inverse_steps", "inverse_learning_rate",
+        "dropout", "learning_rate", "noise", "noise_directions", "noise_samples", "inverse_steps",
+        "inverse_learning_rate",
     }  # fmt: skip
     assert "must be a number" in message(Recipe, target_step="1,2")
 

@@ -139,6 +139,7 @@ SETTINGS = {
     "inverse_steps": 3,
     "damping": 0.75,
     "feedback_units": 5,
+    "noise_samples": 2,
 }
 
 
@@ -147,7 +148,7 @@ def taken(rule):
     steps = {"target_step"} if rule in STEPPED else set()
     trains = (*TRAINED, "autoencoder")
     feedback = {"schedule", "inverse_steps"} if rule in trains else set()
-    noise = {"noise"} if rule in (*NOISY, "autoencoder") else set()
+    noise = {"noise", "noise_samples"} if rule in (*NOISY, "autoencoder") else set()
     own = {"noise_directions"} if rule in SMALL_NOISE else set()
     own |= {"inverse_l2"} if rule in PENALIZED else set()
     own |= {"gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}}.get(rule, set())

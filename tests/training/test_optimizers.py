@@ -110,5 +110,5 @@ def test_every_call_gives_an_optimizer_of_its_own():
 
 
 def test_an_unknown_optimizer_is_refused_by_name():
-    with pytest.raises(ValueError, match="unknown optimizer 'adamax'"):
-        make_optimizer("adamax", 0.1, "constant", 1)
+    with pytest.raises(ValueError, match="must be one of adam, .*; got 'adamin'"):
+        make_optimizer("adamin", 0.1, "constant", 1)

@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_a_number_ends_the_training_at_its_batch(tmp_path):
 
 REFUSED = {
     "BackupAndRestore": (lambda: kit.BackupAndRestore("backup"), "checkpoints.*give `resume`"),
-    "SwapEMAWeights": (lambda: kit.SwapEMAWeights(), "no averages; use `fit`"),
+    "SwapEMAWeights": (lambda: kit.SwapEMAWeights(), "has `weight_ema`.*no averages; use `fit`"),
     "ReduceLROnPlateau": (lambda: kit.ReduceLROnPlateau(), "`learning_rate_schedule` cosine sets"),
     "a word": (lambda: "early", "must be Keras callbacks, got 'early'"),
 }

@@ -31,7 +31,7 @@ from dtp_tf.network.network import DTPNetwork
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.runs.models import load_model
 from dtp_tf.training.building import build_network, build_rule
-from dtp_tf.training.train import refuse_changes, refuse_other_data
+from dtp_tf.training.resuming import refuse_changes, refuse_other_data
 
 STEPS = 1150 // TINY["batch_size"]  # the digits have 1,150 training images
 

@@ -1,0 +1,83 @@
+"""Which settings each learning rule takes. This module does not import TensorFlow."""
+
+_TARGET_STEP = {"target_step": 0.00327736332653}
+_INVERSES = {
+    "inverse_activation": "tanh",
+    "inverse_first": False,
+    "inverse_initializer": "orthogonal",
+    "symmetric_start": False,
+}
+_TRAINED = {
+    "schedule": "parallel",
+    "inverse_steps": 1,
+    "inverse_epochs_before": 0,
+    "inverse_epochs_after": 0,
+    "noise": 0.359829566008,
+    "noise_decay_epochs": None,
+    "noise_samples": 1,
+    "inverse_initializer": "orthogonal",
+    "inverse_optimizer": "adam",
+    "inverse_learning_rate": 1e-3,
+    "inverse_learning_rate_schedule": "constant",
+}
+
+_WITHOUT_NOISE = {
+    name: value
+    for name, value in _TRAINED.items()
+    if name not in ("noise", "noise_decay_epochs", "noise_samples")
+}
+_DDTP = {
+    **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
+    "noise_directions": "gaussian",
+}
+
+# The settings that each learning rule takes, with their defaults. A recipe refuses the others.
+RULES = {
+    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
+    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
+    "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
+    "drl": {
+        **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
+        "schedule": "inverse-first", "noise_directions": "gaussian",
+    },
+    "ddtp_linear": _DDTP,
+    "ddtp_rhl": {**_DDTP, "feedback_units": 1024},
+    "ddtp_control": _DDTP,
+    "gnt": {"target_step": 0.1, "damping": 0.1},
+    "ldrl": {
+        **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
+        "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,
+        "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
+    },
+    "fwdtp": {**_TARGET_STEP, **_INVERSES},
+    # Inverses that are as fast as the forward layers come to the mean of all classes with them.
+    "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
+    "bp": {},
+    "fa": {"inverse_initializer": "orthogonal", "symmetric_start": False},
+    "dfa": {"inverse_initializer": "orthogonal"},
+    "drtp": {"inverse_initializer": "orthogonal"},
+    "sign_symmetry": {},
+    "kp": {**_WITHOUT_NOISE, "symmetric_start": False},
+    "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5, "symmetric_start": False},
+    "local_error": _WITHOUT_NOISE,
+    "autoencoder": {
+        **{name: value for name, value in _TRAINED.items() if name != "inverse_initializer"},
+        "noise": 0.3, "inverse_activation": "sigmoid",
+    },
+}
+# Rules that take no small differences of what the feedback gives, which TF32 would round away.
+TF32_RULES = (
+    "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error", "autoencoder"
+)
+# A user's own rule may take any of them; what its class has a default for is left to the class.
+OF_CLASS = (
+    "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
+    "damping", "feedback_units", "noise_samples",
+)
+_OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
+RULE_SETTINGS = tuple(_OWN_RULE)
+
+
+def rule_settings(rule):
+    """Return the settings that a rule takes, with their defaults."""
+    return RULES.get(rule, _OWN_RULE)

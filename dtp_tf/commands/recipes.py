@@ -26,6 +26,8 @@ def recipes(name, as_json):
         print_json(settled.to_dict())
         return
     echo(f"{name}: {RECIPES[name].summary}\n")
+    if RECIPES[name].published:
+        echo(click.wrap_text(RECIPES[name].published, 100) + "\n")
     for setting, value in settled.to_dict().items():
         other_rules = setting in RULE_SETTINGS and setting not in rule_settings(settled.rule)
         if setting == "recipe" or other_rules:

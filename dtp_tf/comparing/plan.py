@@ -145,7 +145,8 @@ def _base(recipe, rule, settings, own):
     try:
         return find_recipe(recipe, **{**kept, **own, "rule": rule})
     except SettingError as error:
-        if any(f"`{name}`" in str(error) for name in RULE_SETTINGS):
+        marks = [f"`{name}{end}" for name in (*RULE_SETTINGS, *own) for end in "`."]
+        if any(mark in str(error) for mark in marks):
             raise SettingError(f"with the rule {rule}: {error}") from None
         raise
 

@@ -1,9 +1,12 @@
 """Pixels to inputs, and augmentation. Training, evaluation and export share the one layer."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+_MOST = 16_000_000  # inputs of a piece of the images whose statistics are taken
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -43,9 +46,10 @@ def preprocessing_layer(kind, images, flat=True):
 
 def pixel_statistics(images):
     """Return mean and standard deviation of every input over the images, in [0, 1]."""
-    total, squares = 0.0, 0.0
-    for start in range(0, len(images), 1000):  # in pieces: float64 copies of all would be large
-        part = images[start : start + 1000].reshape(-1, images[0].size) / 255.0
+    total, squares, inputs = 0.0, 0.0, math.prod(images.shape[1:])
+    count = max(1, min(1000, _MOST // inputs))
+    for start in range(0, len(images), count):  # in pieces: float64 copies of all would be large
+        part = images[start : start + count].reshape(-1, inputs) / 255.0
         total, squares = total + part.sum(0), squares + np.square(part).sum(0)
     mean = total / len(images)
     return mean, np.sqrt(np.maximum(squares / len(images) - mean**2, 0))

@@ -4,6 +4,7 @@ An ArrayRecord file knows where its records are. A TFRecord file does not: Tenso
 from one end to the other, and the lengths of its records say where each one is.
 """
 
+import functools
 import os
 
 import numpy as np
@@ -140,14 +141,12 @@ class _ArrayRecords(_File):
     def __init__(self, path):
         super().__init__(path)
         try:
-            from array_record.python.array_record_data_source import ArrayRecordDataSource
+            self._count = len(_source(path, self._state))
         except ImportError:
             raise UserError(
                 f"record file {path} is an ArrayRecord file, which needs `pip install "
                 "array_record`; or give TFRecord files."
             ) from None
-        try:
-            self._source = ArrayRecordDataSource([path])
         except (RuntimeError, ValueError) as error:
             raise self.damaged(error) from None
 
@@ -157,14 +156,22 @@ class _ArrayRecords(_File):
             yield self.read(number)
 
     def __len__(self):
-        return len(self._source)
+        return self._count
 
     def read(self, number):
         """Return a record."""
         try:
             self.check_same(os.stat(self.path))
-            return self._source[number]
+            return _source(self.path, self._state)[number]
         except OSError as error:
             raise _unreadable(self.path, error) from None
         except (RuntimeError, ValueError, IndexError) as error:
             raise self.damaged(error) from None
+
+
+@functools.lru_cache(maxsize=200)  # files; a large set has more than a process may open
+def _source(path, state):
+    """Return the reader of an ArrayRecord file in a state."""
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+    return ArrayRecordDataSource([path])

@@ -12,7 +12,7 @@ from dtp_tf.data.class_names import check_class_names
 from dtp_tf.data.streaming import PARALLEL, StreamedImages, rows
 
 HELD_OUT_TEST = 0.2  # of a set that comes without a test split
-_MOST = 250_000_000  # bytes of a batch that only measures
+_MOST = 100_000_000  # bytes of a batch that only measures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Split:
     def batches(self, size=1000):
         """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller.
 
-        Of images so large that a batch would take more than 250 MB, batches have fewer.
+        Of images so large that a batch would take more than 100 MB, batches have fewer.
         """
         size = min(size, max(1, _MOST // math.prod(self.images.shape[1:])))
         starts = tf.data.Dataset.range(0, len(self), size)
@@ -108,6 +108,8 @@ class ImageData:
         test_origin: where the test split comes from, in words.
         folder: the `FolderFacts` of images from a folder; None for other sets.
         records: the `RecordFacts` of images from record files; None for other sets.
+        named: what the description of a TFDS set says of its files, see
+            `dtp_tf.data.tfds_builders.set_facts`; None for other sets.
         reading: whether the images are in memory or read as they are needed, and why, in words.
 
     Raises:
@@ -122,6 +124,7 @@ class ImageData:
     test_origin: str
     folder: FolderFacts | None = None
     records: RecordFacts | None = None
+    named: dict | None = None
     reading: str = ""
 
     def __post_init__(self):

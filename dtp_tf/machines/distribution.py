@@ -152,7 +152,7 @@ def set_up(machine, console):
     if machine.strategy == "mirrored":
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         names = [device.name for device in tf.config.list_logical_devices(kind)]
-        return Workers(_without_partial_batches(tf.distribute.MirroredStrategy(names)))
+        return Workers(_without_partial_batches(_mirrored(names)))
     cluster = find_cluster(os.environ)
     others = [one for i, one in enumerate(cluster.addresses) if i != cluster.index]
     if others:
@@ -175,6 +175,16 @@ def set_up(machine, console):
                 "this host's and the port is free."
             ) from None
     return Workers(_without_partial_batches(strategy), cluster)
+
+
+def _mirrored(devices):
+    """Return a strategy whose sums are not taken for those of an earlier one in this process.
+
+    TensorFlow remembers a number for each sum with its shape, and every strategy begins to count
+    anew; its own tests begin each elsewhere, as this does.
+    """
+    tf.distribute.MirroredStrategy._collective_key_base += 100_000
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _without_partial_batches(strategy):

@@ -6,6 +6,7 @@
 
 import collections.abc
 import dataclasses
+import re
 
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.settings import Setting, did_you_mean, shown
@@ -39,7 +40,8 @@ class WithArguments(Setting):
                 raise SettingError(self._unknown(name, choice, key))
         for key, argument in self.arguments[choice].items():
             if key in given:
-                taken[key] = argument.parse(f"{name}.{key}", given[key])
+                whole = f"{name}.{key}"
+                taken[key] = _separable(whole, argument.parse(whole, given[key]))
         reason = self.together(choice, taken)
         if reason is not None:
             raise SettingError(f"`{name}`: {reason}")
@@ -75,6 +77,14 @@ class WithArguments(Setting):
             f"`{name}`: {choice} has no argument {brief(key)}; it takes "
             f"{', '.join(known) or 'none'}.{did_you_mean(str(key), known)}"
         )
+
+
+def _separable(name, value):
+    """Return the value of an argument, if it can be read back from among the words of a text."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, str) and re.search(r"[\s,]", one):
+            raise SettingError(f"`{name}` must have no spaces and commas in it, got {brief(one)}.")
+    return value
 
 
 def _text(value):

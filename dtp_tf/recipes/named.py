@@ -1,23 +1,7 @@
 """The named recipes: which settings each has. This module does not import TensorFlow."""
 
-import dataclasses
-
-
-@dataclasses.dataclass(frozen=True)
-class NamedRecipe:
-    """A recipe in the table.
-
-    Args:
-        summary: what it is for.
-        settings: all but the rules' own.
-        rules: the settings of its own that a rule has here beside its defaults; the first rule is
-            the recipe's.
-    """
-
-    summary: str
-    settings: dict
-    rules: dict
-
+from dtp_tf.recipes.named_recipe import NamedRecipe
+from dtp_tf.recipes.published import PUBLISHED
 
 _MNIST_LAYERS = (240,) * 7
 _RESNET18 = (
@@ -259,4 +243,5 @@ RECIPES = {
             ),
         },
     ),
+    **PUBLISHED,
 }

@@ -7,7 +7,17 @@ import types
 import numpy as np
 import psutil
 import pytest
-from helpers import arrays, assert_same_arrays, flags, invoke, refusal, succeeded, tiny
+from helpers import (
+    At,
+    arrays,
+    assert_same_arrays,
+    flags,
+    invoke,
+    quickly,
+    refusal,
+    succeeded,
+    tiny,
+)
 from photos_support import photo, photo_folder, save
 
 import dtp_tf
@@ -74,6 +84,30 @@ def test_one_line_says_which_way_is_taken_and_why(runs):
     assert len(said["yes"]) == len(said["no"]) == 1
     assert "in memory, as asked (0.0 GB with their copy, " in said["yes"][0]
     assert "streamed from the disk, as asked" in said["no"][0]
+
+
+@pytest.mark.slow
+def test_a_streamed_run_that_was_killed_within_an_epoch_ends_in_memory_with_the_same_bits(
+    runs, folder, tmp_path
+):
+    class Killed(Exception):
+        pass
+
+    def kill(network):
+        raise Killed
+
+    quiet = dict(export_dir=None, console=make_console(quiet=True))
+    with pytest.raises(Killed):
+        dtp_tf.train(
+            "digits", image_folder=str(folder), **{**SETTINGS, "deterministic": True},
+            in_memory="no", checkpoint_every=2, callbacks=[At(1, 3, kill)],
+            run_dir=tmp_path / "run", **quiet,
+        )  # fmt: skip
+    assert (tmp_path / "run" / "unfinished.keras").exists()
+    with quickly():
+        dtp_tf.train(resume=tmp_path / "run", in_memory="yes", **quiet)
+    resumed, whole = tmp_path / "run" / "last.keras", runs["no"][0] / "last.keras"
+    assert_same_arrays(arrays(resumed), arrays(whole))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def test_a_run_with_blocks_goes_on_as_if_it_had_not_stopped_and_its_export_answers_as_it_does(tmp_path):
+def test_a_run_with_blocks_goes_on_where_it_stopped_and_its_export_answers_as_it_does(tmp_path):
     train(tmp_path / "whole", **SETTINGS)
     train(tmp_path / "parts", **SETTINGS, callbacks=[StopAfter(1)])
     succeeded(invoke("train", "--resume", tmp_path / "parts", "--no-export"))

@@ -5,6 +5,7 @@ import dataclasses
 import click
 
 from dtp_tf.commands.options import (
+    anyway_option,
     data_dir_option,
     json_option,
     machine_options,
@@ -39,6 +40,7 @@ def shared_setting_options(command):
     type=click.Path(),
     help="JSON or YAML file of settings by rule, {rule: {setting: value}}, above the flags.",
 )
+@anyway_option
 @data_dir_option
 @machine_options
 @json_option
@@ -50,6 +52,7 @@ def compare(
     out,
     rule_config,
     data_dir,
+    anyway,
     device,
     jit,
     strategy,
@@ -81,6 +84,7 @@ def compare(
         **asked,
         out=out,
         data_dir=data_dir,
+        anyway=anyway,
         console=console,
         **dataclasses.asdict(machine),
     )

@@ -6,6 +6,7 @@ import click
 
 from dtp_tf.commands.options import (
     Seconds,
+    anyway_option,
     data_dir_option,
     echo,
     json_option,
@@ -48,6 +49,7 @@ from dtp_tf.tuning.search_space import make_search, to_yaml
     help="Processes that train at the same time, each with its share of the cores.",
 )
 @click.option("--out", type=click.Path(), help="The study's folder. [default: tunings/RECIPE]")
+@anyway_option
 @data_dir_option
 @machine_options
 @json_option
@@ -61,6 +63,7 @@ def tune(
     workers,
     out,
     data_dir,
+    anyway,
     device,
     jit,
     strategy,
@@ -91,8 +94,8 @@ def tune(
 
     content = run_search(
         recipe, trials, search=search, timeout=timeout, workers=workers, out=out,
-        data_dir=data_dir, console=make_console(stderr=as_json), **dataclasses.asdict(machine),
-        **settings,
+        data_dir=data_dir, anyway=anyway, console=make_console(stderr=as_json),
+        **dataclasses.asdict(machine), **settings,
     )  # fmt: skip
     if as_json:
         print_json(content)

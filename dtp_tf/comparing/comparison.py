@@ -36,6 +36,7 @@ from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run
+from dtp_tf.runs.provenance import fact_changes
 
 RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
 PATIENCE = 60  # seconds for a run's last process to end
@@ -48,6 +49,7 @@ def compare(
     *,
     out=None,
     data_dir=None,
+    anyway=False,
     rule_config=None,
     console=None,
     device="auto",
@@ -70,6 +72,8 @@ def compare(
         seeds: how many; the seeds are 0 .. seeds - 1.
         out: the comparison's folder; by default `comparisons/RECIPE`.
         data_dir: the folder of TensorFlow Datasets.
+        anyway: whether to go on although the data are not those of the runs so far, which is then
+            only said.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every run, see `dtp_tf.machines.Machine`; not multiworker.
@@ -82,8 +86,8 @@ def compare(
 
     Raises:
         SettingError: see `dtp_tf.comparing.plan.make_plan`.
-        UserError: a run in the folder was made with other settings, or another process is at work
-            in the folder; or one that `train` raises.
+        UserError: a run in the folder was made with other settings or on other data, or another
+            process is at work in the folder; or one that `train` raises.
 
     Example:
 
@@ -105,6 +109,7 @@ def compare(
         how = {
             "data_dir": None if data_dir is None else str(data_dir),
             "machine": dataclasses.asdict(machine),
+            "anyway": anyway,
             "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
         }
         return _work(folder, asked, how, console)
@@ -124,7 +129,10 @@ def _work(folder, asked, how, console):
             )
             if not _train(path, settled, how, console, stop):
                 break
+            if not how["anyway"]:  # which is said at the end
+                _check_data(asked, False, console)
             _write(folder, asked, console)
+    _check_data(asked, how["anyway"], console)
     content, results = _write(folder, asked, console, report=True)
     if results:
         show_table(console, content["summary"])
@@ -188,6 +196,30 @@ def _train(path, recipe, how, console, stop):
     elif "error" in outcome and not stop.is_set():
         raise (SettingError if outcome.get("usage") else UserError)(outcome["error"])
     return Result.of(path) is not None
+
+
+def _check_data(asked, anyway, console):
+    """Raise `UserError` if runs of one seed were trained on different data; `anyway` says it only.
+
+    Of different seeds they differ: each draws its own validation split.
+    """
+    first = {}
+    for path, settled in asked.items():
+        result = Result.of(path)
+        if result is None or result.diverged:
+            continue
+        now = result.metrics["conditions"]["data"]
+        before_path, before = first.setdefault(settled.seed, (path, now))
+        said = fact_changes(before, now)
+        if not said:
+            continue
+        text = f"the data of {path} differ from those of {before_path}: {said}"
+        if not anyway:
+            raise UserError(
+                f"{text}; delete the folder of the one that is not wanted, choose another --out, "
+                "or add --anyway where that does not matter."
+            )
+        console.print(f"warning: {text}", markup=False)
 
 
 def _wait_until_free(path, console, stop):

@@ -8,7 +8,7 @@ from dtp_tf.schema import BOOLEAN, MAPPING, TEXT, mapping
 
 RUN_JOB = mapping(
     {**JOB, "recipe": MAPPING, "run_dir": TEXT, "resume": BOOLEAN},
-    {"machine": MAPPING},
+    {"machine": MAPPING, "anyway": BOOLEAN},
 )
 
 
@@ -18,7 +18,8 @@ def run_job(job):
     Args:
         job: a dict: "recipe" (its settings), "run_dir", "resume" (whether the folder holds an
             unfinished run), "data_dir", "stream" ("stdout", "stderr" or None: nobody reads), and
-            perhaps "machine" (a dict, see `dtp_tf.machines.Machine`).
+            perhaps "machine" (a dict, see `dtp_tf.machines.Machine`) and "anyway" (whether to
+            resume although the data have changed).
 
     Returns:
         A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the
@@ -34,6 +35,7 @@ def run_job(job):
             **start,
             **job.get("machine", {}),
             data_dir=job["data_dir"],
+            anyway=job.get("anyway", False),
             export_dir=None,
             console=make_console(stderr=job["stream"] == "stderr", quiet=job["stream"] is None),
         )

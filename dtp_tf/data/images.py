@@ -45,7 +45,7 @@ def _to_grey(image):
     return grey
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image in a folder.
 

@@ -18,6 +18,7 @@ from dtp_tf.data.tfds_builders import (
     image_shape,
     one_line,
     prepared_builder,
+    set_facts,
 )
 from dtp_tf.data.tfds_records import ARRAY_RECORD, streamed_split
 from dtp_tf.errors import SettingError, UserError
@@ -132,6 +133,7 @@ def _tfds(builder, recipe, test, in_memory):
     return ImageData(
         name, train, validation, tested if test else None,
         tuple(builder.info.features[keys[1]].names), origin, reading=reading.said,
+        named=set_facts(builder, filter(None, (train_name, test_name))),
     )  # fmt: skip
 
 

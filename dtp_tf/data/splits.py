@@ -108,6 +108,8 @@ class ImageData:
         test_origin: where the test split comes from, in words.
         folder: the `FolderFacts` of images from a folder; None for other sets.
         records: the `RecordFacts` of images from record files; None for other sets.
+        named: what the description of a TFDS set says of its files, see
+            `dtp_tf.data.tfds_builders.set_facts`; None for other sets.
         reading: whether the images are in memory or read as they are needed, and why, in words.
 
     Raises:
@@ -122,6 +124,7 @@ class ImageData:
     test_origin: str
     folder: FolderFacts | None = None
     records: RecordFacts | None = None
+    named: dict | None = None
     reading: str = ""
 
     def __post_init__(self):

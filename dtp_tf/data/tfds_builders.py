@@ -1,6 +1,7 @@
 """Sets of TensorFlow Datasets by name: whether they can be had, and whether they are of images."""
 
 import contextlib
+import hashlib
 import logging
 import shlex
 import sys
@@ -111,3 +112,30 @@ def image_shape(builder, key, size):
             "(--image-size HEIGHT,WIDTH)."
         )
     return height, width, channels
+
+
+def set_facts(builder, splits):
+    """Return what tells one content of a set from another, by its own description of its files.
+
+    It is read already, whatever the size of the set; no file is.
+
+    Args:
+        builder: of the set.
+        splits: names of the splits that count.
+
+    Returns:
+        A dict: "version", and "splits", by name "examples", "shards", "bytes" and "sha256", which
+        is the hash of how the examples are divided into shards.
+    """
+
+    def facts(split):
+        lengths = [int(length) for length in split.shard_lengths]
+        return {
+            "examples": sum(lengths),
+            "shards": len(lengths),
+            "bytes": int(split.num_bytes),
+            "sha256": hashlib.sha256(repr(lengths).encode()).hexdigest(),
+        }
+
+    found = {name: facts(builder.info.splits[name]) for name in splits}
+    return {"version": str(builder.info.version), "splits": found}

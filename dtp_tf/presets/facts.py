@@ -37,6 +37,15 @@ DATA = mapping(
         "test_origin": maybe(TEXT),
         **dict.fromkeys(("content_sha256", "names_sha256"), TEXT),
         "left_out": by_name(COUNT),
+        "named": mapping(
+            {
+                "version": TEXT,
+                "splits": by_name(
+                    mapping({**dict.fromkeys(("examples", "shards", "bytes"), COUNT),
+                             "sha256": TEXT})
+                ),
+            }
+        ),
     },
 )
 # What `dtp_tf.evaluate` gives.

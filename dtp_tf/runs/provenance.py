@@ -9,7 +9,8 @@ def fingerprint(data):
     """Return what tells one set of data from another.
 
     Of a folder of images, or of records, "content_sha256" is the hash of what the images are, in
-    which split and class, and of a folder "names_sha256" that of how they are called.
+    which split and class, and of a folder "names_sha256" that of how they are called. Of a set of
+    TFDS, "named" is what its own description says of its files.
     """
     facts = {
         "name": data.name,
@@ -22,6 +23,8 @@ def fingerprint(data):
     }
     if data.records is not None:
         facts["content_sha256"] = data.records.content_sha256
+    if data.named is not None:
+        facts["named"] = data.named
     if data.folder is None:
         return facts
     found = rows(data)
@@ -63,14 +66,47 @@ def changes(before, data, images=None):
                 return said
         if before["content_sha256"] == now["content_sha256"]:
             return "files were renamed" if before["names_sha256"] != now["names_sha256"] else ""
+    return fact_changes(before, now)
+
+
+def fact_changes(before, now):
+    """Say in one clause in what one `fingerprint` differs from another; "" if it does not.
+
+    What only one of them knows does not count.
+    """
+    if before.get("named") and now.get("named"):
+        said = _named_changes(before["named"], now["named"])
+        if said:
+            return said
     for name, value in before.items():
-        if name in ("test_origin", "left_out") or value is None or now.get(name) is None:
+        if name in ("test_origin", "left_out", "named") or value is None or now.get(name) is None:
             continue
         if value != now[name] and name == "content_sha256":
             return "some of its images, their classes or their splits are others"
         if value != now[name]:
             return f"{name} was {value}, is {now[name]}"
     return ""
+
+
+def _named_changes(before, now):
+    """Say in what a set of TFDS, by its own description, is not what it was."""
+    parts = []
+    if before["version"] != now["version"]:
+        parts.append(f"its version was {before['version']}, is {now['version']}")
+    for name, was in before["splits"].items():
+        split = now["splits"].get(name)
+        if split is None:
+            parts.append(f"its {name} split is gone")
+        elif _size(was) != _size(split):
+            parts.append(f"its {name} split had {_size(was)}, has {_size(split)}")
+        elif was != split:
+            parts.append(f"its {name} split is divided otherwise into {was['shards']:,} shards")
+    return ", ".join(parts)
+
+
+def _size(split):
+    examples, size, shards = (split[name] for name in ("examples", "bytes", "shards"))
+    return f"{examples:,} examples of {size:,} bytes in {shards:,} shard(s)"
 
 
 def card_facts(about, data, test):

@@ -2,10 +2,11 @@
 
 from dtp_tf.console.tables import make_console
 from dtp_tf.processes.child import JOB, work_as_child
-from dtp_tf.schema import MAPPING, POSITIVE, TEXT, mapping
+from dtp_tf.schema import BOOLEAN, MAPPING, POSITIVE, TEXT, mapping
 
 TRIAL_JOB = mapping(
-    {**JOB, "study": TEXT, "trials": POSITIVE, "share": POSITIVE, "machine": MAPPING}
+    {**JOB, "study": TEXT, "trials": POSITIVE, "share": POSITIVE, "machine": MAPPING},
+    {"anyway": BOOLEAN},
 )
 
 

@@ -16,7 +16,7 @@ from dtp_tf.machines.versions import versions
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.runs.folder import Run, best_epoch
-from dtp_tf.runs.provenance import fingerprint
+from dtp_tf.runs.provenance import changes, fingerprint
 from dtp_tf.training.train import train
 from dtp_tf.tuning.shared_study import SharedStudy
 
@@ -26,8 +26,8 @@ def work(job, console):
 
     Args:
         job: a dict: "study" (its folder), "trials" (how many there may be in all), "share" (how
-            many this process trains), and "data_dir", "machine" and "stream", see
-            `dtp_tf.comparing.run_job`.
+            many this process trains), and "data_dir", "machine", "stream" and perhaps "anyway",
+            see `dtp_tf.comparing.run_job`.
         console: where a person reads a line per epoch.
 
     Returns:
@@ -36,7 +36,7 @@ def work(job, console):
     """
     try:
         study, data = SharedStudy(job["study"]), None
-        machine = Machine(**job["machine"])
+        machine, anyway = Machine(**job["machine"]), job.get("anyway", False)
         with stoppable() as stop:
             for _ in range(job["share"]):
                 trial = None if stop.is_set() else study.take(job["trials"])
@@ -47,7 +47,8 @@ def work(job, console):
                         data = load_data(
                             study.base, job["data_dir"], test=False, in_memory=machine.in_memory
                         )
-                    if not train_trial(trial, data, console, stop, machine):
+                        _check_data(study, data, anyway, console)
+                    if not train_trial(trial, data, console, stop, machine, anyway):
                         break
                 keras.utils.clear_session()
     except UserError as error:
@@ -66,7 +67,27 @@ def _given_back(trial):
         raise
 
 
-def train_trial(trial, data, console, stop, machine):
+def _check_data(study, data, anyway, console):
+    """Raise `UserError` if the data are not those of the trials so far; `anyway` says it only."""
+    for number, entry in study.entries().items():
+        before = entry.user_attrs.get("result", {}).get("data")
+        if before is None:
+            continue
+        images = Run(study.path(number)).images
+        said = changes(before, data, images if images.is_file() else None)
+        if not said:
+            return
+        text = f"the data differ from those of trial {number}: {said}"
+        if not anyway:
+            raise UserError(
+                f"{text}; give the same data, choose another --out, or add --anyway where that "
+                "does not matter."
+            )
+        console.print(f"warning: {text}", markup=False)
+        return
+
+
+def train_trial(trial, data, console, stop, machine, anyway=False):
     """Train one trial and tell its study how it ended; return whether it was not stopped.
 
     Args:
@@ -75,6 +96,7 @@ def train_trial(trial, data, console, stop, machine):
         console: where a person reads.
         stop: an event that is set when the process is asked to stop.
         machine: the `Machine` to train on.
+        anyway: whether to resume a trial although its data have changed.
 
     Raises:
         UserError: a setting or a folder that cannot be used.
@@ -98,7 +120,7 @@ def train_trial(trial, data, console, stop, machine):
     try:
         _, history = train(
             recipe=trial.recipe, **start, **dataclasses.asdict(machine), data=data,
-            export_dir=None, callbacks=[watch], console=make_console(quiet=True),
+            export_dir=None, callbacks=[watch], console=make_console(quiet=True), anyway=anyway,
         )  # fmt: skip
     except DivergedError as error:
         trial.prune({**result, "diverged": str(error), **_numbers(read_log(run.log))})

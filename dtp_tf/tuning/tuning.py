@@ -38,6 +38,7 @@ def tune(
     workers=1,
     out=None,
     data_dir=None,
+    anyway=False,
     console=None,
     device="auto",
     jit="auto",
@@ -63,6 +64,8 @@ def tune(
         workers: how many processes of this machine train at the same time.
         out: the study's folder; by default `tunings/RECIPE`.
         data_dir: the folder of TensorFlow Datasets.
+        anyway: whether to go on although the data are not those of the trials so far, which is then
+            only said.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every trial, see `dtp_tf.machines.Machine`; not multiworker.
         **settings: override the recipe's, and are not searched.
@@ -75,7 +78,8 @@ def tune(
 
     Raises:
         SettingError: see `dtp_tf.tuning.search_space.make_search`.
-        UserError: Optuna is missing, the folder holds another study, or an error of `train`.
+        UserError: Optuna is missing, the folder holds another study or one on other data, or an
+            error of `train`.
 
     Example:
 
@@ -100,6 +104,7 @@ def tune(
         "share": SHARE,
         "data_dir": None if data_dir is None else str(data_dir),
         "machine": dataclasses.asdict(machine),
+        "anyway": anyway,
         "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
     }
     limit = None if timeout is None else time.monotonic() + timeout

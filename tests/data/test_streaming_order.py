@@ -9,6 +9,7 @@ from dtp_tf.data.preprocessing import pixel_statistics
 from dtp_tf.data.splits import Split, hold_out
 from dtp_tf.data.streaming import StreamedImages, faults_told
 from dtp_tf.errors import UserError
+from dtp_tf.numerics.replicas import shares
 
 
 def streamed(split, kept=0):
@@ -44,6 +45,19 @@ def test_streamed_batches_are_those_of_images_in_memory(kept):
         assert content(here.dataset) == content(there.dataset)
         rest = content(here.dataset)[2:]
         assert content(here.dataset_from(2)) == content(there.dataset_from(2)) == rest
+
+
+def test_a_worker_reads_its_part_of_a_batch_alone_and_its_replicas_share_it():
+    split, read = streamed(coloured())
+    for number in (0, 1):
+        here, there = (
+            TrainingBatches(one, 6, 3, flip=True, part=(number, 2)) for one in (coloured(), split)
+        )
+        here.select(1, 0)
+        there.select(1, 0)
+        del read[:]
+        assert content(shares(here.dataset, 3, 0, 3)) == content(shares(there.dataset, 3, 0, 3))
+        assert len(read) == 3 * here.steps
 
 
 def test_what_comes_before_the_first_batch_wanted_is_not_read():

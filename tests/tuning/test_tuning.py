@@ -5,6 +5,7 @@ Trials train inside this process, except where processes of their own are what t
 
 import contextlib
 import csv
+import dataclasses
 import importlib.util
 import json
 import shutil
@@ -30,6 +31,7 @@ from PIL import Image
 import dtp_tf
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError
+from dtp_tf.machines.machine import Machine
 from dtp_tf.runs.folder import Run
 from dtp_tf.tuning import workers
 from dtp_tf.tuning.shared_study import SharedStudy
@@ -241,10 +243,9 @@ def test_trials_cannot_be_workers_of_one_training(tmp_path, jobs):
 
 def test_every_trial_gets_what_is_said_of_the_machine(tmp_path, jobs):
     words = "--device", "cpu", "--jit", "off", "--trials", 1, "--out", tmp_path / "out"
-    invoke("tune", *words, *flags(SMALL))
-    assert jobs and all(
-        job["machine"] == {"device": "cpu", "jit": "off", "strategy": "none"} for job in jobs
-    )
+    invoke("tune", *words, "--checkpoint-every", "7steps", *flags(SMALL))
+    machine = Machine("cpu", "off", checkpoint_every="7steps")
+    assert jobs and all(job["machine"] == dataclasses.asdict(machine) for job in jobs)
 
 
 def test_a_wrong_search_file_is_refused_by_name(tmp_path, jobs):

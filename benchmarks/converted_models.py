@@ -53,7 +53,7 @@ def measured(model, rule):
     network = dtp_tf.DTPNetwork.from_keras(model, rule=dtp_tf.rules.BY_NAME[rule](**settings))
     answers = largest(network.predict_on_batch(x) - model.predict_on_batch(x))
     gradients = gradient_differences(without_dropout(model)) if rule == "bp" else ("", "")
-    network.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
+    network.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4))
     seconds = [timed(lambda: network.train_on_batch(x, y)) for _ in range(3)]
     return (len(network.pairs), answers, *gradients, seconds[0], min(seconds[1:]),
             reloaded_difference(network, x))  # fmt: skip

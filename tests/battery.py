@@ -3,6 +3,8 @@
 A rule of a new name in `BY_NAME` joins by itself; a new pair gets a row in `PAIRS`.
 """
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -60,24 +62,44 @@ PAIRS = {
     ),
 }
 every_kind = pytest.mark.parametrize("kind", PAIRS)
-every_kind_by_every_rule = pytest.mark.parametrize(
-    ("kind", "rule"),
-    [
+
+
+def dealt(rows, columns, hand):
+    """The pairs of a row and a column that one of two tests gets; the other gets the others.
+
+    So every pair is tried, and each test tries every row and every column, but not all of both.
+    """
+    return [
+        (row, column)
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+        if (i + j) % 2 == hand
+    ]
+
+
+def every_kind_and_every_rule(hand):
+    """Every kind and every rule, and of their pairs those of a hand."""
+    pairs = [
         (kind, rule)
-        for kind in PAIRS
-        for rule in BY_NAME
-        if rule != "autoencoder" and not (kind == "block" and issubclass(BY_NAME[rule], FA))
-    ],
-)
+        for kind, rule in dealt(PAIRS, [rule for rule in BY_NAME if rule != "autoencoder"], hand)
+        if not (kind == "block" and issubclass(BY_NAME[rule], FA))
+    ]
+    return pytest.mark.parametrize(("kind", "rule"), pairs)
+
 
 every_rule = pytest.mark.parametrize("rule", BY_NAME)
-# (rule, schedule, inverse_first)
-every_case = pytest.mark.parametrize(
-    ("rule", "schedule", "inverse_first"),
-    [(rule, schedule, False) for rule in TRAINED for schedule in PASSES]
-    + [(rule, None, False) for rule in BY_NAME if rule not in TRAINED]
-    + [("dtp", "parallel", True), ("ldrl", "inverse-first", True)],
-)
+
+
+def every_rule_and_every_schedule(hand):
+    """Every rule and every schedule, and of their pairs those of a hand."""
+    return pytest.mark.parametrize(
+        ("rule", "schedule", "inverse_first"),
+        [(rule, schedule, False) for rule, schedule in dealt(TRAINED, PASSES, hand)]
+        + [(rule, None, False) for rule in BY_NAME if rule not in TRAINED]
+        + [("dtp", "parallel", True), ("ldrl", "inverse-first", True)],
+    )
+
+
 # The activation of an inverse before or after its weights, for rules that differ in what they need.
 every_shape = pytest.mark.parametrize(
     ("rule", "inverse_first"),
@@ -99,6 +121,12 @@ def build(rule, schedule=None, inverse_first=False, optimizers=None, **settings)
     keras.utils.set_random_seed(0)  # initializers draw their seeds when they are made
     pairs = [dtp_tf.DensePair(units, inverse_first=inverse_first) for units in WIDTHS]
     return finish(pairs, (INPUTS,), make_rule(rule, schedule, **settings), optimizers)
+
+
+@functools.cache
+def unchanged(rule, schedule=None, inverse_first=False):
+    """A network of `build` that tests share, for they only read it."""
+    return build(rule, schedule, inverse_first)
 
 
 def build_images(kind, rule):

@@ -20,9 +20,11 @@ import os
 import pathlib
 import random
 import runpy
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import types
 
@@ -124,11 +126,13 @@ def _is_late(env):
 
 
 def _start(theirs, ours):
-    """Start the first template."""
+    """Start the first template, with a folder for what its forks compile."""
+    compiled = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, compiled, ignore_errors=True)
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     with open(os.devnull, "r+b") as nowhere:
         return subprocess.Popen(
-            [*FRESH, __file__, str(theirs.fileno())], env=env, pass_fds=[theirs.fileno()],
+            [*FRESH, __file__, str(theirs.fileno()), compiled], env=env, pass_fds=[theirs.fileno()],
             stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True,
         )  # fmt: skip
 
@@ -138,7 +142,7 @@ def _received(channel, size):
     while len(parts) < size:
         part = channel.recv(size - len(parts))
         if not part:
-            raise EOFError("the template has ended; `python tests/forking.py 0` says why")
+            raise EOFError("the template has ended; `python tests/forking.py 0 /tmp` says why")
         parts += part
     return parts
 
@@ -253,4 +257,6 @@ if __name__ == "__main__":
     import tensorflow_datasets  # noqa: F401
 
     gc.freeze()
+    if sys.dont_write_bytecode:  # each fork would compile the package again
+        sys.dont_write_bytecode, sys.pycache_prefix = False, sys.argv[2]
     work(socket.socket(fileno=int(sys.argv[1])))

@@ -32,6 +32,7 @@ from forking import FRESH, TEMPLATE
 import dtp_tf
 from dtp_tf.commands.main import main
 from dtp_tf.console.tables import make_console
+from dtp_tf.machines.machine import Machine
 from dtp_tf.recipes.recipe import RULE_SETTINGS, rule_settings
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
@@ -84,22 +85,29 @@ def flags(settings):
 
 
 @contextlib.contextmanager
-def drawing(pictures):
-    """Whether trainings in this process draw their pictures, which takes a third of the time."""
+def quickly(pictures=False, compiled=False):
+    """Let trainings in this process leave out what takes half of their time, or do it.
+
+    Args:
+        pictures: whether they draw their pictures.
+        compiled: whether XLA compiles the optimizers' updates, as it does by default.
+    """
     with contextlib.ExitStack() as stack:
         for name in () if pictures else ("curves", "diagnostics", "confusion_matrix"):
             stack.enter_context(unittest.mock.patch(f"dtp_tf.training.train.draw_{name}"))
+        if not compiled:
+            stack.enter_context(unittest.mock.patch.object(Machine, "compiles_updates", False))
         yield
 
 
-def invoke(*words, pictures=False):
+def invoke(*words, **wanted):
     """Run a command inside this process; the result has `exit_code`, `stdout` and `stderr`.
 
-    A training draws its pictures if the test asks for them.
+    For what is `wanted` of a training see `quickly`.
     """
     separate = "mix_stderr" in inspect.signature(CliRunner).parameters  # before click 8.2
     runner = CliRunner(**({"mix_stderr": False} if separate else {}))
-    with drawing(pictures):
+    with quickly(**wanted):
         return runner.invoke(main, [str(word) for word in words], prog_name="dtp-tf")
 
 
@@ -199,7 +207,7 @@ def trained():
         "--run-dir",
         home / "run",
         "--export-dir",
-        home / "exported", pictures=True,
+        home / "exported", pictures=True, compiled=True,
     )
     assert result.exit_code == 0, result.stdout + result.stderr
     return home / "run", result
@@ -225,12 +233,12 @@ def digits():
     return dtp_tf.load_data(dtp_tf.recipe("digits", **TINY))
 
 
-def train(run_dir, pictures=False, **settings):
+def train(run_dir, pictures=False, compiled=False, **settings):
     """Train a tiny network on the digits without an export, from Python.
 
-    Of TINY, a rule gets what it takes. The pictures are drawn if a test asks for them.
+    Of TINY, a rule gets what it takes. For `pictures` and `compiled` see `quickly`.
     """
-    with drawing(pictures):
+    with quickly(pictures, compiled):
         return _train(run_dir, **settings)
 
 
@@ -255,6 +263,18 @@ class StopAfter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 >= self.epochs:
             self.model.stop_training = True
+
+
+class Copied(keras.callbacks.Callback):
+    """Copies a run's folder once so many epochs are done: as a kill would have left it then."""
+
+    def __init__(self, run, to, after):
+        super().__init__()
+        self.run, self.to, self.after = run, to, after
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == self.after:
+            shutil.copytree(self.run, self.to)
 
 
 class At(keras.callbacks.Callback):

@@ -21,6 +21,8 @@ import gc, importlib, json, os, sys, traceback
 import click, grpc, h5py, jsonschema, matplotlib.figure, optuna, rich.console, sklearn.metrics
 import tensorflow, tensorflow_datasets, tensorflow_serving.apis.predict_pb2
 gc.freeze()
+# What one of them has compiled the others read.
+sys.dont_write_bytecode, sys.pycache_prefix = False, sys.argv[1]
 
 class TensorFlowImportsKeras:
     def find_spec(name, path=None, target=None):
@@ -69,11 +71,11 @@ def package_of(stub):
 
 
 @pytest.mark.slow
-def test_every_module_can_be_the_first_import_of_an_interpreter():
+def test_every_module_can_be_the_first_import_of_an_interpreter(tmp_path):
     names = module_names()
     assert {"dtp_tf.rules.dtp", "dtp_tf.network.trainer", "dtp_tf.commands.main"} < set(names)
     done = subprocess.run(
-        [*FRESH, "-c", FIRST_IMPORTS], cwd=REPO, env=environment(),
+        [*FRESH, "-c", FIRST_IMPORTS, tmp_path], cwd=REPO, env=environment(),
         input=json.dumps(names), capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -112,7 +112,8 @@ class OwnOptimizers:
 
     def _decay_exclusions(self):
         """Return what each optimizer leaves out of weight decay, which Keras's files leave out."""
-        every = [part for one, _ in self.optimized() for part in parts(one)]
+        both = [self.optimizer, *as_list(self.inverse_optimizer)]  # there, whether it has variables
+        every = [part for one in both for part in parts(one)]
         found = [getattr(one, "_exclude_from_weight_decay_pattern", None) for one in every]
         return [None if one is None else one.pattern for one in found]
 

@@ -18,8 +18,6 @@ from dtp_tf.benchmarking.throughput import (
 )
 from dtp_tf.recipes.recipe import recipe
 
-pytestmark = pytest.mark.slow  # they share a measurement
-
 FOUNDING = (3072, 1000, 1000, 1000, 10)
 TINY = dict(units=(20, 20), epochs=1)
 
@@ -53,6 +51,7 @@ def test_the_products_of_a_small_network_are_counted_by_hand():
     assert bp_products((2, 3, 4, 5)) == 2 * 38 + 32
 
 
+@pytest.mark.slow
 def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
     result, _ = found
     assert set(result["batch_sizes"]) == {"500"}
@@ -70,12 +69,14 @@ def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
     assert result["gemm_peak_gflops"] > 1
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_said_before(found):
     _, lines = found
     assert lines[0] == "product of two 2048 x 2048 matrices"
     assert [f"{name}, batches of 500" in lines for name in MEASURED] == [True] * len(MEASURED)
 
 
+@pytest.mark.slow
 def test_the_profile_tells_the_products_and_the_updates_of_a_step(found):
     result, _ = found
     operations = {one["operation"]: one for one in result["batch_sizes"]["500"]["profile"]}
@@ -85,6 +86,7 @@ def test_the_profile_tells_the_products_and_the_updates_of_a_step(found):
     assert all(one["milliseconds"] >= 0 for one in operations.values())
 
 
+@pytest.mark.slow
 def test_the_measured_step_trains():
     data = random_images(10)
     step = compiled_step(recipe("cifar10", batch_size=10, **TINY), data)

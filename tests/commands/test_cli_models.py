@@ -18,8 +18,9 @@ from dtp_tf.runs.models import load_model
 # -- every rule ------------------------------------------------------------------------------------
 
 
-# An export has the forward network alone, so one rule of each kind tells of the others.
-EXPORTED = ("dtp", "ldrl", "ddtp_linear", "bp", "kp", "autoencoder")
+# An export has the forward network alone, so a rule with inverses, one with other feedback and the
+# one without classes tell of all; so they do of pictures, and of resuming a run that has ended.
+WHOLE = ("dtp", "kp", "autoencoder")
 
 
 @pytest.mark.slow
@@ -27,32 +28,32 @@ EXPORTED = ("dtp", "ldrl", "ddtp_linear", "bp", "kp", "autoencoder")
 def test_every_rule_trains_evaluates_predicts_and_exports(rule, tmp_path):
     settings = {**tiny(rule), "rule": rule, "batch_size": 32, "epochs": 1}
     run, exported = tmp_path / "run", tmp_path / "exported"
-    export = ("--export-dir", exported) if rule in EXPORTED else ("--no-export",)
-    text = succeeded(
-        invoke("train", "digits", *flags(settings), "--run-dir", run, *export, pictures=True)
-    )
+    whole = rule in WHOLE
+    export = ("--export-dir", exported) if whole else ("--no-export",)
+    words = "train", "digits", *flags(settings), "--run-dir", run, *export
+    text = succeeded(invoke(*words, pictures=whole, compiled=whole))
     assert "epoch 1/1  loss" in text
     assert read_json(run / "config.json") == dtp_tf.recipe("digits", **settings).to_dict()
     metrics = read_json(run / "metrics.json")
     # Guesses are right in 10 %; codes, and maps through random features, take longer to be of use.
     assert metrics["test"]["accuracy"] > (0 if rule in ("autoencoder", "ddtp_rhl") else 0.15)
-    assert (run / "curves.png").is_file()
+    assert (run / "curves.png").is_file() == whole
     result = json.loads(succeeded(invoke("evaluate", run, "--json")))
     assert result["confusion_matrix"] == metrics["test"]["confusion_matrix"]
 
     image = picture(tmp_path / "digit.png", digits().test.images[7, ..., 0])
     (answer,) = json.loads(succeeded(invoke("predict", run, image, "--json")))
     shown = digits().test.images[7:8]
-    if rule in EXPORTED:
+    if whole:
         served = tf.saved_model.load(str(exported / "digits" / "1")).signatures["serving_default"]
         (scores,) = served(images=tf.constant(shown))["probabilities"].numpy()
     else:
         (scores,) = load_model(run / "best.keras").model(shown).numpy()
     assert answer["scores"] == pytest.approx(sorted(scores)[:-4:-1], rel=1e-4)
-    assert "resumed after epoch 1 of 1" in succeeded(
-        invoke("train", "--resume", run, "--no-export")
-    )
-    assert read_json(run / "metrics.json")["test"] == metrics["test"]
+    if whole:
+        again = invoke("train", "--resume", run, "--no-export")
+        assert "resumed after epoch 1 of 1" in succeeded(again)
+        assert read_json(run / "metrics.json")["test"] == metrics["test"]
 
 
 # -- evaluate --------------------------------------------------------------------------------------

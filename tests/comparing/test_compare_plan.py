@@ -27,7 +27,7 @@ from dtp_tf.training.loop import Loop
 def test_all_rules_of_a_seed_start_from_the_same_forward_weights_and_data(settings):
     plan = make_plan("digits", seeds=2, **SMALL, **settings)
     starts = {}
-    for recipe in plan.recipes:
+    for recipe in plan.recipes[: len(RULES) + 2]:  # the first seed's, and two of the other
         weights, splits = start_of(recipe)
         first_weights, first_splits = starts.setdefault(recipe.seed, (weights, splits))
         assert weights == first_weights, recipe.rule

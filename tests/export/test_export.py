@@ -17,6 +17,7 @@ from dtp_tf.errors import UserError
 from dtp_tf.export import saved_model
 from dtp_tf.export.decoding import decoder
 from dtp_tf.export.saved_model import export, serve_command
+from dtp_tf.export.signatures import write_saved_model
 from dtp_tf.recipes.recipe import PREPROCESSINGS
 from dtp_tf.runs.models import load_model
 from dtp_tf.training.building import build_network
@@ -98,8 +99,8 @@ def test_a_request_may_have_any_number_of_images(serve, images, count):
 def test_every_preprocessing_is_inside(images, tmp_path, preprocessing):
     recipe = dtp_tf.recipe("digits", units=(4, 4), preprocessing=preprocessing)
     model = build_network(recipe, digits()).classifier(dtype="uint8")
-    path = export(model, NAMES, tmp_path, "digits", images)
-    loaded = tf.saved_model.load(str(path))
+    write_saved_model(model, NAMES, tmp_path / "1", True)
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
     served = loaded.signatures["serving_default"](images=tf.constant(images))
     np.testing.assert_allclose(served["probabilities"], model(images), rtol=1e-5, atol=1e-7)
 

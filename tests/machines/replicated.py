@@ -38,6 +38,20 @@ CASES["dtp sample"] = (
 CASES["dtp bfloat16"] = ("dtp", {"noise": 0.3}, {"dtype": "mixed_bfloat16"}, False)
 
 
+def dealt():
+    """The cases that replicas try, and those that workers try: every rule, and every schedule.
+
+    Cases of a rule that has several are dealt out in turn; a rule's only case is everybody's.
+    """
+    hands = [], []
+    for i, case in enumerate(CASES):
+        alone = len([one for one in CASES if CASES[one][0] == CASES[case][0]]) == 1
+        for number, hand in enumerate(hands):
+            if alone or i % 2 == number:
+                hand.append(case)
+    return hands
+
+
 def build(case):
     """A compiled network, in the scope of the strategy."""
     rule, settings, of_pairs, many = CASES[case]

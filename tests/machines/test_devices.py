@@ -134,7 +134,7 @@ def compiled(monkeypatch):
 )
 def test_xla_compiles_what_is_asked_for(tmp_path, compiled, settings, expected):
     """By default the optimizers' updates, `apply`; or with the whole step, `run`."""
-    train(tmp_path / "run", epochs=1, units=(8,), **settings)
+    train(tmp_path / "run", compiled=True, epochs=1, units=(8,), **settings)
     assert compiled == expected
     found = read_json(tmp_path / "run/versions.json")
     assert found.get("jit") == settings.get("jit")

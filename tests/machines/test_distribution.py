@@ -3,18 +3,17 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 
-import keras
 import numpy as np
 import pytest
 import replicated
 import tensorflow as tf
 from helpers import (
     REPO,
+    Copied,
     arrays,
     environment,
     hidden_files,
@@ -53,6 +52,11 @@ def assert_equal_results(path, expected):
         )
 
 
+def of(results, cases):
+    """The numbers of some cases among those of all."""
+    return {name: one for name, one in results.items() if name.split("/")[0] in cases}
+
+
 def run_workers(tmp_path, cases, count=2):
     """Train in processes that find each other by TF_CONFIG; return the files that they wrote."""
     addresses = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
@@ -84,12 +88,15 @@ def run_workers(tmp_path, cases, count=2):
 def test_two_replicas_and_two_workers_learn_what_one_device_learns_by_every_rule_and_schedule(
     tmp_path,
 ):
+    """Replicas share the cases that they do not have alone with the workers."""
     expected = one_device(replicated.CASES)
-    assert {case.split()[0] for case in replicated.CASES} == set(dtp_tf.rules.BY_NAME)
-    python(SCRIPT, "mirrored", tmp_path / "mirrored.npz", cwd=tmp_path)
-    assert_equal_results(tmp_path / "mirrored.npz", expected)
-    for path in run_workers(tmp_path, replicated.CASES):
-        assert_equal_results(path, expected)
+    replicas, workers = replicated.dealt()
+    for cases in (replicas, workers):
+        assert {case.split()[0] for case in cases} == set(dtp_tf.rules.BY_NAME)
+    python(SCRIPT, "mirrored", tmp_path / "mirrored.npz", *replicas, cwd=tmp_path)
+    assert_equal_results(tmp_path / "mirrored.npz", of(expected, replicas))
+    for path in run_workers(tmp_path, workers):
+        assert_equal_results(path, of(expected, workers))
 
 
 # What a whole run has beside its steps: augmentation, noise with a course, two passes an epoch,
@@ -122,12 +129,8 @@ def single(tmp_path_factory):
     """A run on one device, and a copy of it as it was after the first epoch."""
     home = tmp_path_factory.mktemp("single")
 
-    class Copy(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 0:
-                shutil.copytree(home / "whole", home / "stopped")
-
-    train(home / "whole", callbacks=[Copy()], **SETTINGS)
+    copied = Copied(home / "whole", home / "stopped", after=1)
+    train(home / "whole", callbacks=[copied], **SETTINGS)
     return home
 
 

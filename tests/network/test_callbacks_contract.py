@@ -180,6 +180,7 @@ def test_averages_that_have_not_begun_are_the_weights():
 # -- logs, files, ends ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["parallel", "alternating"])
 @pytest.mark.parametrize("validated", [False, True])
 def test_a_csv_file_has_every_column_in_both_schedules(tmp_path, schedule, validated):

@@ -38,6 +38,7 @@ def test_a_network_is_evaluated_before_it_is_trained(eager):
     assert whole["accuracy"] == pytest.approx(np.mean(scores.argmax(axis=1) == y))
 
 
+@pytest.mark.slow
 def test_a_batch_trains_as_an_epoch_of_it():
     one, other = unbuilt(), unbuilt()
     logs = one.train_on_batch(*examples(), return_dict=True)
@@ -203,6 +204,7 @@ COPIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", COPIES)
 def test_a_copy_goes_on_as_the_network_does(how):
     made = network(inverse_optimizer=keras.optimizers.Adam(0.1))

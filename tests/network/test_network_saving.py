@@ -104,6 +104,7 @@ def test_the_classifier_gives_the_same_probabilities_from_stock_layers():
     assert len(classifier.trainable_variables) == 2 * 2 + 2
 
 
+@pytest.mark.slow
 def test_the_classifier_keeps_its_weights_when_the_network_learns_on():
     network, (x, y) = build(), examples()
     classifier = network.classifier()

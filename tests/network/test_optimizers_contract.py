@@ -36,6 +36,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_forward_layers_end_where_a_stock_model_does(name):
     ours, stock = twins(OPTIMIZERS[name])
@@ -62,6 +63,7 @@ SCALED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCALED)
 def test_a_scaled_loss_moves_forward_and_inverse_weights_as_one_that_is_not(name):
     make, schedule, many = SCALED[name]

@@ -21,6 +21,7 @@ RANDOM = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RANDOM)
 def test_random_preprocessing_trains_as_in_a_stock_model(name):
     ours, stock = twins(lambda: keras.optimizers.SGD(0.5), RANDOM[name])
@@ -84,6 +85,7 @@ def test_every_pass_of_the_alternating_schedule_augments():
     assert not np.array_equal(states[0], states[1]) and not np.array_equal(states[1], states[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["save", "save_weights"])
 def test_a_saved_network_goes_on_with_the_random_numbers_of_the_one_that_was_not(tmp_path, how):
     def new():

@@ -23,6 +23,7 @@ def float64():
     set_types("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", BY_NAME)
 def test_every_rule_learns_in_float64(float64, rule):
     made, (x, y) = network(BY_NAME[rule]()), examples()

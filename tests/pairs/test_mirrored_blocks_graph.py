@@ -111,6 +111,7 @@ def reconstruction(pair, x, aux=None):
     return tf.reduce_mean(difference * difference)
 
 
+@pytest.mark.slow
 @every_block
 def test_every_weight_of_a_mirror_moves_and_its_reconstruction_error_falls(name):
     pair, x = pair_of(name), tf.constant(images(16))

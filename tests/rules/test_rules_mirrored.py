@@ -87,6 +87,7 @@ def mirrored(network, x, steps):
     return {i: layer.kernel.numpy() for i, layer in network.feedback.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [0.5, 1.0])
 def test_a_mirror_comes_to_the_transposed_weights_over_twice_the_decay(decay):
     net = random_net("weight_mirror", 2)
@@ -98,6 +99,7 @@ def test_a_mirror_comes_to_the_transposed_weights_over_twice_the_decay(decay):
         assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_a_mirror_of_a_convolution_points_along_its_kernel():
     network = images_network(WeightMirror())
     network.inverse_optimizer.learning_rate = 0.05

@@ -4,13 +4,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from battery import TRAINED, an_epoch, arrays, every_rule, fixed_weights, make_rule
+from battery import TRAINED, an_epoch, arrays, dealt, fixed_weights, make_rule
 
 import dtp_tf
 from dtp_tf.network.batch import Batch
+from dtp_tf.rules import BY_NAME
 
 INPUTS, WIDTHS, UNITS, BATCH = 5, (6, 4), 3, 8
-outputs = pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+
+
+def every_rule_and_output(hand):
+    """Every rule and both outputs, and of their pairs those of a hand."""
+    pairs = dealt(BY_NAME, ("sigmoid", "linear"), hand)
+    return pytest.mark.parametrize(("rule", "activation"), pairs)
 
 
 def build(rule, activation):
@@ -32,8 +38,7 @@ def examples(activation):
     return x.astype("float32"), (y > 0 if activation == "sigmoid" else y).astype("float32")
 
 
-@outputs
-@every_rule
+@every_rule_and_output(0)
 def test_a_local_loss_has_a_gradient_in_its_own_layer_only(rule, activation):
     network = build(rule, activation)
     batch = Batch(network, *map(tf.constant, examples(activation)))
@@ -54,8 +59,8 @@ def test_a_local_loss_has_a_gradient_in_its_own_layer_only(rule, activation):
             assert (gradient is not None) == (id(variable) in own)
 
 
-@outputs
-@every_rule
+@pytest.mark.slow
+@every_rule_and_output(1)
 def test_every_trainable_variable_moves_in_one_epoch_and_nothing_else(rule, activation):
     network = build(rule, activation)
     before, fixed = arrays(network.trainable_variables), arrays(fixed_weights(network))

@@ -34,17 +34,33 @@ REFERENCED = (*reference.TARGETS, *reference.SIGNALS)
 SHAPES = (("tanh", "tanh", False), ("sigmoid", "linear", False), ("elu", "elu", True))
 
 
-def nets(names, depths=(1, 2, 3)):
-    """Parameters (rule, depth, s, r, inverse_first); a fourth layer for DTP alone."""
+def squares(names, values):
+    """(rule, value, shape): of each rule all values and all shapes, and of these every pair by some
+    rule."""
+    return [
+        (rule, value, SHAPES[(i + j) % len(SHAPES)])
+        for i, rule in enumerate(names)
+        for j, value in enumerate(values)
+    ]
+
+
+def cases(found, value="depth"):
+    """Parameters (rule, depth or another value, s, r, inverse_first) of (rule, value, shape)."""
     return pytest.mark.parametrize(
-        ("rule", "depth", "s", "r", "inverse_first"),
+        ("rule", value, "s", "r", "inverse_first"),
         [
-            pytest.param(rule, depth, *shape, id=f"{rule}-{depth}-{'-'.join(map(str, shape))}")
-            for rule in names
-            for depth in (*depths, *((4,) if rule == "dtp" else ()))
-            for shape in SHAPES
+            pytest.param(rule, one, *shape, id=f"{rule}-{one}-{'-'.join(map(str, shape))}")
+            for rule, one, shape in found
         ],
     )
+
+
+def nets(names):
+    """Networks of every rule, of one to three layers and of every shape; four by DTP alone."""
+    found = squares([name for name in names if name != "dtp"], (1, 2, 3))
+    if "dtp" in names:
+        found += [("dtp", depth, shape) for depth in (1, 2, 3, 4) for shape in SHAPES]
+    return cases(found)
 
 
 def tensor(array):
@@ -122,12 +138,11 @@ def test_feedback_losses_and_their_gradients_equal_the_reference(rule, depth, s,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("schedule", reference.SCHEDULES)
-@nets(TRAINED, depths=(3,))
+@cases(squares(TRAINED, reference.SCHEDULES), "schedule")
 def test_an_epoch_moves_every_weight_as_the_reference_does(
-    monkeypatch, rule, depth, s, r, inverse_first, schedule
+    monkeypatch, rule, schedule, s, r, inverse_first
 ):
-    net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()
+    net, (x, y) = random_net(rule, 3, s, r, inverse_first), random_batch()
     count = 3 if schedule == "inverse-first" else 1
     eps = random_noise(rule, net, count)
     give_noise(monkeypatch, eps)
@@ -248,7 +263,7 @@ def test_validation_logs_the_relative_error_of_each_inverse(rule):
 # -- the reference's derivatives ------------------------------------------------------------------
 
 
-@nets(TRAINED, depths=(2,))
+@cases([(rule, 2, shape) for rule in TRAINED for shape in SHAPES])
 def test_the_reference_gradients_equal_finite_differences(rule, depth, s, r, inverse_first):
     # The hand-made derivatives are worth nothing if they are wrong in the same way as the losses.
     net, (x, y) = random_net(rule, depth, s, r, inverse_first), random_batch()

@@ -69,6 +69,7 @@ def test_a_classifier_gives_its_forward_weights_and_the_inverses_stay_as_they_we
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_starts_from_the_weights_of_a_dtp_network(rule):
     network, source = made(rule=rule), load_model(best()).model

@@ -1,11 +1,10 @@
-"""Learning rates go the course that a recipe states, update by update, and after a resume too."""
+"""Learning rates go the course that a recipe states, update by update."""
 
 import keras
 import numpy as np
 import pytest
-from helpers import StopAfter, digits
+from helpers import digits
 
-import dtp_tf
 from dtp_tf.network.warmup import Warmup
 from dtp_tf.recipes.recipe import recipe
 from dtp_tf.training.building import build_network
@@ -102,24 +101,3 @@ def test_layers_and_inverses_have_courses_of_their_own():
         for step, rate in ((at * batches - 1, high), (at * batches, low)):
             optimizer.iterations.assign(step)
             assert float(optimizer.learning_rate) == pytest.approx(rate)
-
-
-@pytest.mark.slow
-def test_a_resumed_run_goes_on_in_its_course(tmp_path):
-    settings = {
-        "units": (6, 5), "batch_size": 256, "epochs": 3, "learning_rate": (0.01, 0.02, 0.03),
-        "learning_rate_schedule": {"name": "cosine", "min": 1e-5, "epochs": 2.5, "warmup": 0.5},
-        "inverse_learning_rate_schedule": "step at=2 warmup=1",
-        "optimizer": {
-            "name": "adam", "weight_decay": 0.01, "exclude_from_weight_decay": ["bias"],
-        },
-    }
-    keywords = {"export_dir": None, "jit": "off"}
-    whole, _ = dtp_tf.train("digits", run_dir=tmp_path / "whole", **settings, **keywords)
-    dtp_tf.train(
-        "digits", run_dir=tmp_path / "cut", callbacks=StopAfter(1), **settings, **keywords
-    )
-    resumed, history = dtp_tf.train(resume=tmp_path / "cut", **keywords)
-    assert len(history.epoch) == 3
-    for left, right in zip(whole.weights, resumed.weights, strict=True):
-        np.testing.assert_allclose(left.numpy(), right.numpy(), rtol=1e-4, atol=1e-6)

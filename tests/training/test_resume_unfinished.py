@@ -53,6 +53,7 @@ def test_a_stop_says_where_the_run_goes_on_and_leaves_its_finished_epochs(stoppe
     assert place(Run(run).load_checkpoint()) == (1, 4)
 
 
+@pytest.mark.slow
 def test_a_state_within_an_epoch_that_was_finished_since_is_left_alone(copy):
     change(copy, history=[])  # a kill came before it was removed
     assert place(Run(copy).load_checkpoint()) == (1, None)

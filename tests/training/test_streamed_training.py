@@ -11,9 +11,9 @@ from helpers import (
     At,
     arrays,
     assert_same_arrays,
-    drawing,
     flags,
     invoke,
+    quickly,
     refusal,
     succeeded,
     tiny,
@@ -104,7 +104,7 @@ def test_a_streamed_run_that_was_killed_within_an_epoch_ends_in_memory_with_the_
             run_dir=tmp_path / "run", **quiet,
         )  # fmt: skip
     assert (tmp_path / "run" / "unfinished.keras").exists()
-    with drawing(False):
+    with quickly():
         dtp_tf.train(resume=tmp_path / "run", in_memory="yes", **quiet)
     resumed, whole = tmp_path / "run" / "last.keras", runs["no"][0] / "last.keras"
     assert_same_arrays(arrays(resumed), arrays(whole))

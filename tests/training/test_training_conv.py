@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers import StopAfter, arrays, assert_same_arrays, digits, invoke, succeeded, train
+from helpers import Copied, arrays, assert_same_arrays, digits, invoke, succeeded, train
 from PIL import Image
 
 import dtp_tf
@@ -142,8 +142,8 @@ def test_a_resumed_run_ends_with_the_bits_of_the_uninterrupted_one(tmp_path):
         "units": None, "layers": ("conv 3 3 max 3/2 p1", "conv 4 3 max 2"), "epochs": 2,
         "deterministic": True, "batch_size": 256,
     }  # fmt: skip
-    train(tmp_path / "whole", **settings)
-    train(tmp_path / "parts", **settings, callbacks=[StopAfter(1)])
+    parts = Copied(tmp_path / "whole", tmp_path / "parts", after=1)
+    train(tmp_path / "whole", **settings, callbacks=[parts])
     dtp_tf.train(resume=tmp_path / "parts", export_dir=None, console=make_console(quiet=True))
     whole, parts = (arrays(tmp_path / name / "last.keras") for name in ("whole", "parts"))
     assert_same_arrays(whole, parts)

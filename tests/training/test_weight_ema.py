@@ -12,14 +12,20 @@ from helpers import StopAfter, digits, tiny, train
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import evaluate
 from dtp_tf.network.updates import parts
-from dtp_tf.recipes.recipe import RULES, recipe
+from dtp_tf.recipes.recipe import recipe
 from dtp_tf.runs.folder import Run
 from dtp_tf.training.building import build_network
 
+# All that a resumed run must find again of optimizers: a rate for each layer, its course, and what
+# weight decay leaves alone.
 SETTINGS = {
-    "units": (16,), "batch_size": 256, "epochs": 3, "learning_rate": 0.05, "rule": "bp",
-    "learning_rate_schedule": "constant", "weight_ema": 0.8,
+    "units": (16,), "batch_size": 256, "epochs": 3, "rule": "bp", "weight_ema": 0.8, "jit": "off",
+    "learning_rate": (0.05, 0.03),
+    "learning_rate_schedule": {"name": "cosine", "min": 1e-5, "epochs": 2.5, "warmup": 0.5},
+    "optimizer": "adam weight_decay=0.1 exclude_from_weight_decay=bias",
 }
+# One rule for each kind of what learns beside the forward layers.
+KINDS = ("bp", "dtp", "ldrl", "ddtp_linear", "kp", "local_error")
 
 
 def arrays(variables):
@@ -45,8 +51,8 @@ def a_step(network, number):
         network.train_on_batch(data.images, data.labels)
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_averages_follow_forward_and_feedback_weights_of_every_rule(rule):
+@pytest.mark.parametrize("rule", KINDS)
+def test_averages_follow_forward_and_feedback_weights(rule):
     network = small(rule, **({"inverse_steps": 1} if rule == "ldrl" else {}))
     a_step(network, 0)
     first = arrays([one for _, own in network.optimized() for one in own])
@@ -92,7 +98,7 @@ def test_the_best_network_has_the_averages_that_were_validated(runs):
     whole, _, _ = runs
     best, last = whole.load_best(), whole.load_checkpoint()
     logs = best.about["history"]
-    assert len(logs) == 3  # with this rate the last epoch is the best
+    assert len(logs) == 3  # the last epoch is the best
     weights, kept = arrays(best.model.forward_variables), averages(last.model)
     assert all(map(np.array_equal, weights, kept))
     assert not np.array_equal(weights[0], arrays(last.model.forward_variables)[0])
@@ -102,7 +108,7 @@ def test_the_best_network_has_the_averages_that_were_validated(runs):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_goes_on_with_weights_and_averages(runs):
+def test_a_resumed_run_goes_on_with_weights_averages_and_rates(runs):
     whole, cut, network = runs
     first, second = whole.load_checkpoint().model, cut.load_checkpoint().model
     for one, other in zip(

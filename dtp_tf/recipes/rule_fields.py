@@ -79,6 +79,11 @@ class RuleFields:
         None, int, "Units of the fixed random hidden layer that the feedback of ddtp_rhl has.",
         low=1, limit=MOST_UNITS, optional=True,
     )
+    auxiliary_units: int | None = setting(
+        None, int, "Fixed random features of the top hidden layer that ao_sdtp has in its output, "
+        "beside the answers.",
+        low=1, limit=MOST_UNITS, optional=True,
+    )
     inverse_activation: str | None = setting(
         None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
         "whose slope is that of f's activation, so that g can have f's Jacobian transposed).",

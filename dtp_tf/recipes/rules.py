@@ -36,6 +36,7 @@ RULES = {
     "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
     "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
     "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
+    "ao_sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating", "auxiliary_units": 512},
     "drl": {
         **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
         "schedule": "inverse-first", "noise_directions": "gaussian",
@@ -72,7 +73,7 @@ TF32_RULES = (
 # A user's own rule may take any of them; what its class has a default for is left to the class.
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
-    "damping", "feedback_units", "noise_samples",
+    "damping", "feedback_units", "auxiliary_units", "noise_samples",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)

@@ -1,3 +1,4 @@
+from .ao_sdtp import AOSDTP as AOSDTP
 from .autoencoder import Autoencoder as Autoencoder
 from .base import FeedbackRule as FeedbackRule
 from .base import LearnedFeedback as LearnedFeedback

@@ -48,7 +48,7 @@ class Rule(abc.ABC):
     feedback weights, `FeedbackRule`; both halves of the latter stand alone, too, for
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
     setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
-    `inverse_steps`, `damping`, `feedback_units`, `inverse_l2`) get its value.
+    `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `inverse_l2`) get its value.
     """
 
     @property
@@ -293,6 +293,15 @@ def at_least_zero(name, value):
     """Return a setting's value, or raise `SettingError` if it is no number of at least 0."""
     if not (_is_number(value) and value >= 0):
         raise SettingError(f"`{name}` must be at least 0, got {value!r}.")
+    return value
+
+
+def at_least_one(name, value):
+    """Return a setting's value, or raise `SettingError` if it is no whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SettingError(f"`{name}` must be a whole number, got {value!r}.")
+    if value < 1:
+        raise SettingError(f"`{name}` must be at least 1, got {value}.")
     return value
 
 

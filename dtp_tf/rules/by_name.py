@@ -1,5 +1,6 @@
 """The rules by the names that recipes use."""
 
+from dtp_tf.rules.ao_sdtp import AOSDTP
 from dtp_tf.rules.autoencoder import Autoencoder
 from dtp_tf.rules.bp import BP
 from dtp_tf.rules.ccl import CCL
@@ -26,6 +27,7 @@ BY_NAME = {
     "tp": TP,
     "dtp": DTP,
     "sdtp": SDTP,
+    "ao_sdtp": AOSDTP,
     "drl": DRL,
     "ddtp_linear": DDTPLinear,
     "ddtp_rhl": DDTPRHL,

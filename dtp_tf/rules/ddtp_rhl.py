@@ -2,7 +2,7 @@
 
 import keras
 
-from dtp_tf.errors import SettingError
+from dtp_tf.rules.base import at_least_one
 from dtp_tf.rules.ddtp_linear import DDTPLinear
 
 
@@ -48,11 +48,7 @@ class DDTPRHL(DDTPLinear):
             noise_directions,
             noise_samples,
         )
-        if isinstance(feedback_units, bool) or not isinstance(feedback_units, int):
-            raise SettingError(f"`feedback_units` must be a whole number, got {feedback_units!r}.")
-        if feedback_units < 1:
-            raise SettingError(f"`feedback_units` must be at least 1, got {feedback_units}.")
-        self.feedback_units = feedback_units
+        self.feedback_units = at_least_one("feedback_units", feedback_units)
 
     def feedback_layers(self, layers):
         outputs, top = layers[-1].units, len(layers) - 2

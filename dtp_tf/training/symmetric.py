@@ -24,6 +24,8 @@ def start_symmetric(network):
                 f"{type(pair).__name__}; leave it out."
             )
         kernel = keras.ops.convert_to_tensor(pair.forward_layer.kernel)
+        if hasattr(feedback, "auxiliary_kernel"):  # of features that the output has, too
+            kernel = keras.ops.concatenate([kernel, feedback.auxiliary_kernel], axis=1)
         # The kernels of transposed convolutions have the shape of the convolutions'.
         kernel = keras.ops.transpose(kernel) if isinstance(pair, DensePair) else kernel
         if tuple(kernel.shape) != tuple(feedback.kernel.shape):

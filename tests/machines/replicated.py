@@ -26,6 +26,8 @@ for _rule in TRAINED:
         _settings = {"schedule": _schedule, "inverse_steps": _steps}
         if BY_NAME[_rule].takes_noise:
             _settings["noise"] = 0.3
+        if _rule == "ao_sdtp":
+            _settings["auxiliary_units"] = 16
         if _rule == "ddtp_rhl":  # a thousand random features are for rounding to add up in
             _settings |= {"feedback_units": 16, "target_step": 0.3}
         CASES[f"{_rule} {_schedule}"] = (_rule, _settings, {}, False)

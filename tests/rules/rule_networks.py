@@ -16,10 +16,10 @@ FORWARD_RATE, INVERSE_RATE = 0.7, 0.04
 TRAINED = tuple(reference.FEEDBACK)  # rules whose feedback learns
 NOISELESS = ("ccl", "kp", "local_error")
 # Rules with a target step.
-STEPPED = tuple(name for name in reference.TARGETS if name not in ("sdtp", "ccl"))
+STEPPED = tuple(name for name in reference.TARGETS if name not in ("sdtp", "ao_sdtp", "ccl"))
 # Rules whose inverses start at the output layer, not at the top hidden layer.
 FROM_OUTPUT = ("sdtp", "drl", "ldrl", "ccl")
-FEATURES = 9  # of ddtp_rhl
+FEATURES = 9  # of ddtp_rhl and ao_sdtp
 
 
 def float32(array):
@@ -47,6 +47,10 @@ def random_net(
         random = dense(sizes[last], FEATURES)
         maps = {i: (*random, *dense(FEATURES, sizes[i])) for i in range(1, last - 1)}
         maps[last - 1] = dense(sizes[last], sizes[last - 1])
+    elif rule == "ao_sdtp":
+        inverses = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, last)}
+        random, _ = dense(sizes[last - 1], FEATURES)
+        maps = {last: (random, *dense(sizes[last] + FEATURES, sizes[last - 1]))}
     elif rule == "local_error":
         maps = {i: dense(sizes[i], sizes[last]) for i in range(1, last)}
     elif rule in ("fa", "kp", "weight_mirror"):
@@ -67,7 +71,7 @@ def random_batch():
 def random_noise(rule, net, updates=1):
     """`updates` times {i: the draws for the feedback of layer i}; a number or {i: a number}."""
     rng = np.random.default_rng(11)
-    layers = net.q if rule in reference.MAPS else net.g
+    layers = {**net.g, **net.q}
     counts = updates if isinstance(updates, dict) else dict.fromkeys(layers, updates)
 
     def draws(i):
@@ -107,6 +111,8 @@ def library(
         settings = {"noise": SIGMA, **settings}
     if rule == "ddtp_rhl":
         settings["feedback_units"] = FEATURES
+    if rule == "ao_sdtp":
+        settings["auxiliary_units"] = FEATURES
     if rule == "weight_mirror":
         settings = {"inverse_l2": 0.0, **settings}
     network = dtp_tf.DTPNetwork(

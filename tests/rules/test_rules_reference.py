@@ -163,10 +163,10 @@ def test_a_step_without_feedback_to_train_moves_the_layers_as_the_reference_does
     moved_as(network, net, reference.forward_step(rule, net, x, y, ETA, FORWARD_RATE))
 
 
-@pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ddtp_linear", "ldrl"])
+@pytest.mark.parametrize("rule", ["dtp", "sdtp", "ao_sdtp", "drl", "ddtp_linear", "ldrl"])
 def test_each_layer_may_have_its_own_number_of_steps_noise_and_optimizer(monkeypatch, rule):
     net, (x, y) = random_net(rule, 3), random_batch()
-    layers = sorted(net.q if rule in reference.MAPS else net.g)
+    layers = sorted({**net.g, **net.q})
     counts = dict(zip(layers, (2, 4, 1), strict=False))
     sigma = dict(zip(layers, (0.3, 0.2, 0.5), strict=False))
     rates = dict(zip(layers, (0.04, 0.02, 0.03), strict=False))
@@ -271,7 +271,7 @@ def test_the_reference_gradients_equal_finite_differences(rule, depth, s, r, inv
     l2 = 0.3 if rule in ("drl", "ddtp_linear") else 0.0
     gradients = reference.feedback_gradients(rule, net, h, y, SIGMA, eps, l2)
     for i, by_hand in gradients.items():
-        weights = (net.q if rule in reference.MAPS else net.g)[i][-len(by_hand) :]
+        weights = {**net.g, **net.q}[i][-len(by_hand) :]
         for weight, gradient in zip(weights, by_hand, strict=True):
             found, scale = np.zeros_like(weight), np.abs(by_hand[0]).max()
             for index in np.ndindex(weight.shape):
@@ -293,15 +293,16 @@ def test_a_rule_has_the_inverses_and_the_feedback_of_its_equations(rule):
     network = library(random_net(rule, 3), rule)
     hidden, output = [1, 2], [3]
     inverted = {
-        **dict.fromkeys(("tp", "dtp", "fwdtp"), hidden),
+        **dict.fromkeys(("tp", "dtp", "fwdtp", "ao_sdtp"), hidden),
         **dict.fromkeys(FROM_OUTPUT, hidden + output),
     }.get(rule, [])
     direct = {
         **dict.fromkeys(("fa", "kp", "weight_mirror"), [1, 2, 3]),
+        "ao_sdtp": [3],
         **dict.fromkeys(("ddtp_linear", "ddtp_rhl", "ddtp_control"), [0, 1, 2]),
         **dict.fromkeys(("dfa", "drtp", "local_error"), [0, 1, 2]),
     }.get(rule, [])
     assert network.inverted == inverted
     assert [pair.inverse for pair in network.layers_up] == [i in inverted for i in range(4)]
     assert sorted(network.feedback) == direct
-    assert network.trained_feedback == ((inverted or direct) if rule in TRAINED else [])
+    assert network.trained_feedback == (sorted({*inverted, *direct}) if rule in TRAINED else [])

@@ -46,6 +46,9 @@ BAD = [
     ("feedback_units", {"feedback_units": 0}, ("ddtp_rhl",)),
     ("feedback_units", {"feedback_units": 2.5}, ("ddtp_rhl",)),
     ("feedback_units", {"feedback_units": True}, ("ddtp_rhl",)),
+    ("auxiliary_units", {"auxiliary_units": 0}, ("ao_sdtp",)),
+    ("auxiliary_units", {"auxiliary_units": 2.5}, ("ao_sdtp",)),
+    ("auxiliary_units", {"auxiliary_units": True}, ("ao_sdtp",)),
     ("schedule", {"schedule": "sideways"}, TRAINED),
     ("inverse_steps", {"inverse_steps": 0, "schedule": "inverse-first"}, TRAINED),
     ("inverse_steps", {"inverse_steps": -1, "schedule": "inverse-first"}, TRAINED),
@@ -80,7 +83,7 @@ def test_several_inverse_steps_need_the_inverse_first_schedule(rule):
         BY_NAME[rule](schedule="parallel", inverse_steps=2)
 
 
-@pytest.mark.parametrize("rule", ["tp", "dtp", "sdtp"])
+@pytest.mark.parametrize("rule", ["tp", "dtp", "sdtp", "ao_sdtp"])
 def test_the_denoising_rules_take_no_noise_at_all_too(rule):
     net, (x, y) = random_net(rule, 2), random_batch()
     (eps,) = random_noise(rule, net)
@@ -123,7 +126,7 @@ def test_a_list_of_optimizers_of_the_wrong_length_is_refused(rule):
 @pytest.mark.parametrize("rule", BY_NAME)
 def test_a_layer_that_is_refused_its_inverse_is_named(rule):
     pairs = [dtp_tf.DensePair(4), dtp_tf.DensePair(4, inverse=False)]
-    if rule in ("tp", "dtp", "fwdtp", *FROM_OUTPUT):
+    if rule in ("tp", "dtp", "fwdtp", "ao_sdtp", *FROM_OUTPUT):
         with pytest.raises(SettingError, match=f"pair 2 has no inverse.*{BY_NAME[rule].__name__}"):
             dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule]())
     else:
@@ -139,6 +142,7 @@ SETTINGS = {
     "inverse_steps": 3,
     "damping": 0.75,
     "feedback_units": 5,
+    "auxiliary_units": 6,
     "noise_samples": 2,
 }
 
@@ -151,7 +155,9 @@ def taken(rule):
     noise = {"noise", "noise_samples"} if rule in (*NOISY, "autoencoder") else set()
     own = {"noise_directions"} if rule in SMALL_NOISE else set()
     own |= {"inverse_l2"} if rule in PENALIZED else set()
-    own |= {"gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}}.get(rule, set())
+    own |= {"gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"}}.get(
+        rule, set()
+    )
     return steps | feedback | noise | own
 
 

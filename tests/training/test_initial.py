@@ -75,7 +75,8 @@ def test_every_rule_starts_from_the_weights_of_a_dtp_network(rule):
     network, source = made(rule=rule), load_model(best()).model
     line = initialize(network, best())
     assert all(equal(network.forward_variables, source.forward_variables))
-    if rule in ("tp", "dtp", "sdtp", "drl", "fwdtp", "ccl"):  # inverses are applied as dtp's
+    # Whose inverses are applied as dtp's:
+    if rule in ("tp", "dtp", "sdtp", "ao_sdtp", "drl", "fwdtp", "ccl"):
         assert "inverses of layers 2; drawn afresh: " in line
         assert all(equal(network.feedback_weights(1), source.feedback_weights(1)))
     elif rule in ("bp", "gnt", "sign_symmetry"):

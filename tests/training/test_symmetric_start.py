@@ -19,7 +19,7 @@ LAYERS = ("conv 2 3/2", "local 3 2", "conv 4 3 max 2", "dense 6", "dense 5")
 
 def network(rule, **settings):
     keras.utils.set_random_seed(0)
-    if rule in ("tp", "dtp", "sdtp", "drl", "ldrl", "fwdtp", "ccl"):
+    if rule in ("tp", "dtp", "sdtp", "ao_sdtp", "drl", "ldrl", "fwdtp", "ccl"):
         settings = {"inverse_activation": "linear", **settings}
     settings = {"symmetric_start": True, "activation": "linear", **settings}
     return build_network(recipe("digits", rule=rule, **settings), digits())

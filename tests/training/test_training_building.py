@@ -21,7 +21,8 @@ from dtp_tf.training.building import build_network
 
 # Hidden layers of 64-16-12-14-10 with feedback that learns, from 0; the output is layer 3.
 TRAINED = {
-    "tp": [1, 2], "dtp": [1, 2], "sdtp": [1, 2, 3], "drl": [1, 2, 3], "ddtp_linear": [0, 1, 2],
+    "tp": [1, 2], "dtp": [1, 2], "sdtp": [1, 2, 3], "ao_sdtp": [1, 2, 3], "drl": [1, 2, 3],
+    "ddtp_linear": [0, 1, 2],
     "ddtp_rhl": [0, 1, 2], "ddtp_control": [0, 1, 2], "gnt": [], "ldrl": [1, 2, 3], "fwdtp": [],
     "ccl": [1, 2, 3], "bp": [], "fa": [], "dfa": [], "drtp": [], "sign_symmetry": [],
     "kp": [1, 2, 3], "weight_mirror": [1, 2, 3], "local_error": [0, 1, 2],
@@ -32,6 +33,7 @@ SHAPES = {
     "tp": {1: (12, 16), 2: (14, 12)},
     "dtp": {1: (12, 16), 2: (14, 12)},
     "sdtp": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
+    "ao_sdtp": {1: (12, 16), 2: (14, 12), 3: (14, 512)},
     "drl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "ddtp_linear": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
     "ddtp_rhl": {0: (10, 1024), 1: (10, 1024), 2: (10, 14)},

@@ -7,7 +7,7 @@ Layers are numbered as in the papers: x = h_0, hidden layers 1 .. M-1, logits h_
 matrix with one example a row; losses are sums over a layer's units, then means over the batch.
 """
 
-from reference.feedback import FEEDBACK, MAPS, feedback_gradients, feedback_losses
+from reference.feedback import FEEDBACK, feedback_gradients, feedback_losses
 from reference.net import (
     ACTIVATIONS,
     Net,
@@ -28,7 +28,6 @@ from reference.targets import TARGETS
 __all__ = [
     "ACTIVATIONS",
     "FEEDBACK",
-    "MAPS",
     "Net",
     "SCHEDULES",
     "SIGNALS",

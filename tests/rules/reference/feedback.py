@@ -8,11 +8,14 @@ output for this input. `eps` lists the normal numbers of each draw.
 import numpy as np
 
 from reference.net import (
+    ACTIVATIONS,
     answers,
+    auxiliary_output,
     dense_gradients,
     f,
     features,
     g,
+    g_auxiliary,
     g_gradients,
     logits_gradient,
     probabilities,
@@ -39,6 +42,18 @@ def sdtp(net, h, y, i, sigma, eps):
         above = answers(above, net.output)
     error = g(net, i, above) - h[i - 1]
     return squared(error), [(above, 2 * error)]
+
+
+def ao_sdtp(net, h, y, i, sigma, eps):
+    """As `sdtp`, where f_M gives the answers and random features beside them"""
+    if i < net.last:
+        return sdtp(net, h, y, i, sigma, eps)
+    corrupted = h[net.top] + sigma * eps[0]
+    above = auxiliary_output(net, answers(f(net, i, corrupted), net.output), corrupted)
+    back = g_auxiliary(net, above)
+    error = back - h[net.top]
+    slope_r = 1 if net.inverse_first else ACTIVATIONS[net.r][1](back)
+    return squared(error), [(above, 2 * error * slope_r)]
 
 
 def drl(net, h, y, i, sigma, eps):
@@ -142,6 +157,7 @@ FEEDBACK = {
     "tp": dtp,
     "dtp": dtp,
     "sdtp": sdtp,
+    "ao_sdtp": ao_sdtp,
     "drl": drl,
     "ddtp_linear": ddtp_linear,
     "ddtp_rhl": ddtp_rhl,
@@ -152,8 +168,6 @@ FEEDBACK = {
     "weight_mirror": weight_mirror,
     "local_error": local_error,
 }
-# Rules whose feedback is no inverse.
-MAPS = ("ddtp_linear", "ddtp_rhl", "ddtp_control", "kp", "weight_mirror", "local_error")
 
 
 def of_layer(sigma, i):
@@ -161,16 +175,16 @@ def of_layer(sigma, i):
     return sigma[i] if isinstance(sigma, dict) else sigma
 
 
-def learned(rule, net, i):
+def learned(net, i):
     """The weights and biases that learn: not random features."""
-    return net.q[i][-2:] if rule in MAPS else net.g[i]
+    return net.q[i][-2:] if i in net.q else net.g[i]
 
 
 def feedback_losses(rule, net, h, y, sigma, eps, l2=0.0):
     """{i: the loss of each example} for the layers i of which `eps` has noise."""
     return {
         i: FEEDBACK[rule](net, h, y, i, of_layer(sigma, i), eps[i])[0]
-        + l2 * (learned(rule, net, i)[0] ** 2).sum()
+        + l2 * (learned(net, i)[0] ** 2).sum()
         for i in eps
     }
 
@@ -180,8 +194,8 @@ def feedback_gradients(rule, net, h, y, sigma, eps, l2=0.0):
     gradients = {}
     for i in eps:
         _, uses = FEEDBACK[rule](net, h, y, i, of_layer(sigma, i), eps[i])
-        weight, *biases = learned(rule, net, i)
-        if rule in MAPS:
+        weight, *biases = learned(net, i)
+        if i in net.q:
             parts = [dense_gradients(*use)[: 1 + len(biases)] for use in uses]
         else:
             parts = [g_gradients(net, i, *use) for use in uses]

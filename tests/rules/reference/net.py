@@ -26,7 +26,8 @@ class Net:
             `inverse_first` g_i(t) = r(t) V_i + c_i, where r answers to the s of f_i: the logits
             have none, so that g_M(t) = t V_M + c_M
         q: {i: (Q_i,)} or {i: (B_i,)} of feedback that is no inverse: linear maps, or affine ones
-            {i: (Q_i, q_i)}; with random features before them {i: (R, r, Q_i, q_i)}.
+            {i: (Q_i, q_i)}; with random features before them {i: (R, r, Q_i, q_i)}; the inverse
+            of an output with random features beside the answers {M: (A, V_M, c_M)}.
         s, r: names of the activations of f and g.
         output: "softmax" with the cross-entropy of numbers of classes, "sigmoid" with the binary
             cross-entropy of vectors of labels, or "linear" with their squared error; the two are
@@ -92,6 +93,19 @@ def q_of_features(net, i, t):
     """q_i(t) = tanh(features Q_i + q_i)"""
     weight, bias = net.q[i][-2:]
     return np.tanh(features(net, i, t) @ weight + bias)
+
+
+def auxiliary_output(net, o, h):
+    """[o, z], z = s(h A)"""
+    features = ACTIVATIONS[net.s][0](h @ net.q[net.last][0])
+    return np.concatenate([o, features], axis=1)
+
+
+def g_auxiliary(net, t):
+    """g_M(t), t = [o, z]: r(t V_M + c_M), without r where it comes first, for outputs have none"""
+    weight, bias = net.q[net.last][1:]
+    a = t @ weight + bias
+    return a if net.inverse_first else ACTIVATIONS[net.r][0](a)
 
 
 def activations(net, x):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from reference.feedback import MAPS, feedback_gradients
+from reference.feedback import feedback_gradients
 from reference.net import activations, dense_gradients, logits_gradient, slope
 from reference.signals import SIGNALS
 from reference.targets import TARGETS
@@ -42,8 +42,8 @@ def descend(weights, gradients, rates):
 def feedback_step(rule, net, x, y, sigma, eps, rates, l2=0.0):
     """The net after one update of the feedback of the layers that have noise."""
     gradients = feedback_gradients(rule, net, activations(net, x), y, sigma, eps, l2)
-    kind = "q" if rule in MAPS else "g"
-    return dataclasses.replace(net, **{kind: descend(getattr(net, kind), gradients, rates)})
+    of_q, of_g = ({i: gradients[i] for i in gradients if i in own} for own in (net.q, net.g))
+    return dataclasses.replace(net, q=descend(net.q, of_q, rates), g=descend(net.g, of_g, rates))
 
 
 def forward_step(rule, net, x, y, eta, rate):

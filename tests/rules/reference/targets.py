@@ -4,7 +4,9 @@ import numpy as np
 
 from reference.net import (
     answers,
+    auxiliary_output,
     g,
+    g_auxiliary,
     labels,
     logits_gradient,
     q,
@@ -34,6 +36,13 @@ def sdtp(net, h, y, eta=None):
     p = answers(h[net.last], net.output)
     top = h[net.top] - g(net, net.last, p) + g(net, net.last, labels(h, y, net.output))
     return differences(net, h, {net.top: top})
+
+
+def ao_sdtp(net, h, y, eta=None):
+    """As `sdtp`, with the same random features beside p and y: h - g_M([p, z]) + g_M([y, z])"""
+    p, label = answers(h[net.last], net.output), labels(h, y, net.output)
+    at_p, at_y = (g_auxiliary(net, auxiliary_output(net, o, h[net.top])) for o in (p, label))
+    return differences(net, h, {net.top: h[net.top] - at_p + at_y})
 
 
 def from_logits(net, h, y, eta):
@@ -92,6 +101,7 @@ TARGETS = {
     "tp": tp,
     "dtp": dtp,
     "sdtp": sdtp,
+    "ao_sdtp": ao_sdtp,
     "drl": from_logits,
     "ddtp_linear": ddtp_linear,
     "ddtp_rhl": ddtp_rhl,

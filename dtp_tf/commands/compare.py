@@ -25,7 +25,7 @@ def shared_setting_options(command):
 @click.command(epilog="Example:  python cli.py compare digits --rules bp,dtp,ldrl --seeds 2")
 @click.argument("recipe", required=False)
 @click.option(
-    "--rules", metavar="RULE,...", help="Names of rules, or FILE.py:CLASS. [default: all rules]"
+    "--rules", metavar="RULE,...", help="Names of rules, FILE.py:CLASS, or all. [default: all]"
 )
 @click.option(
     "--seeds",

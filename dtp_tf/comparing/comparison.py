@@ -68,7 +68,8 @@ def compare(
 
     Args:
         recipe: the name of a recipe, or a `Recipe`.
-        rules: names of rules, or FILE.py:CLASS; a list, or text with commas. None = all rules.
+        rules: names of rules, FILE.py:CLASS, or "all" for every rule of the library; a list, or
+            text with commas. None = all.
         seeds: how many; the seeds are 0 .. seeds - 1.
         out: the comparison's folder; by default `comparisons/RECIPE`.
         data_dir: the folder of TensorFlow Datasets.

@@ -47,7 +47,8 @@ def make_plan(
 
     Args:
         recipe: the name of a recipe, or a `Recipe`.
-        rules: names of rules, or FILE.py:CLASS; a list, or text with commas. None = all rules.
+        rules: names of rules, FILE.py:CLASS, or "all" for every rule of the library; a list, or
+            text with commas. None = all.
         seeds: how many; the seeds are 0 .. seeds - 1.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         machine: the `dtp_tf.machines.Machine` that the runs are to be trained on, if it is known.
@@ -88,7 +89,8 @@ def _chosen(rules):
     if rules is None:
         return tuple(RULES)
     words = rules.split(",") if isinstance(rules, str) else rules
-    chosen = tuple(word for word in (str(word).strip() for word in words) if word)
+    named = [word for word in (str(word).strip() for word in words) if word]
+    chosen = tuple(rule for word in named for rule in (RULES if word == "all" else [word]))
     if not chosen:
         raise SettingError(f"`rules` needs at least one rule; there are {', '.join(RULES)}.")
     folders = {}

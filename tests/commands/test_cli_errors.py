@@ -31,7 +31,7 @@ WRONG_SETTINGS = {
     "recipe": (["digit"], "unknown recipe 'digit'; there are digits, cifar10"),
     "key": (["--epoch", "3"], "No such option"),
     "activation": (["--activation", "tangent"], "`activation` must be one of tanh, sigmoid"),
-    "optimizer": (["--optimizer", "adamw"], "`optimizer` must be one of adam"),
+    "optimizer": (["--optimizer", "adamww"], "`optimizer` must be one of adam"),
     "no epochs": (["--epochs", "0"], "`epochs` must be at least 1, got 0"),
     "negative epochs": (["--epochs", "-3"], "`epochs` must be at least 1, got -3"),
     "no batch": (["--batch-size", "0"], "`batch_size` must be at least 1, got 0"),

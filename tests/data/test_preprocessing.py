@@ -17,7 +17,9 @@ SETS = pytest.mark.parametrize("images", [COLOUR, GREY], ids=["colour", "grey"])
 def in_numpy(kind, images, training_images):
     """Return the inputs of `kind` by their definition, in float64."""
     unit, training = images / 255, training_images / 255
-    if kind == "unit":
+    if kind == "raw":
+        inputs = images
+    elif kind == "unit":
         inputs = unit
     elif kind == "symmetric":
         inputs = 2 * unit - 1

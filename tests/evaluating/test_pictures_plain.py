@@ -59,7 +59,7 @@ def test_a_comparison_has_rules_and_folders_of_any_name(tmp_path):
 
         def __init__(self, rule):
             self.recipe = type("Recipe", (), {
-                "rule": rule, "recipe": r"$\foo$", "image_folder": r"a/$\bar$", "dataset": "digits",
+                "rule": rule, "recipe": r"$\foo$", "source": r"a/$\bar$",
                 "units": (8,), "layers": None,
             })  # fmt: skip
 

@@ -119,8 +119,10 @@ def counts(pair):
     """Return the products of f for one example: all, those not at the input, not at the output."""
     if not pair.is_block:
         layer = pair.forward_layer
-        positions = math.prod(layer.compute_output_shape((None, *pair.below))[1:-1])
-        return positions * layer.kernel.shape.num_elements(), 0, 0
+        positions = 1  # of a dense layer, which may flatten
+        if isinstance(layer, layers.Conv2D):
+            positions = math.prod(layer.compute_output_shape((None, *pair.below))[1:-1])
+        return positions * math.prod(layer.kernel.shape), 0, 0
     graph = Graph(pair.block, (None, *pair.below))
     costs = [cost(step, graph) for step in graph.steps]
     fed, feeding = _after({graph.input}, graph, costs), _before({graph.output}, graph, costs)

@@ -213,6 +213,7 @@ RECIPES = {
             "tp": dict(target_step=10.0, noise=0.1),
             # By the alternating schedule, at 1e-3, it fell from 89 % to chance in ten epochs.
             "sdtp": dict(schedule="inverse-first"),
+            "ao_sdtp": dict(schedule="inverse-first"),
             # At the others' rate of 3e-4 ddtp_linear stayed some points lower after five epochs.
             "drl": dict(learning_rate=3e-3, inverse_steps=2),
             "ddtp_linear": dict(learning_rate=3e-3),
@@ -231,6 +232,7 @@ RECIPES = {
             "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
             "tp": dict(target_step=10.0, noise=0.1),
             "sdtp": dict(schedule="inverse-first", learning_rate=3e-4),
+            "ao_sdtp": dict(schedule="inverse-first", learning_rate=3e-4),
             # One noise sample of an example tells little of maps between 1024 and 10 dimensions.
             "drl": dict(
                 learning_rate=1e-3, inverse_steps=2, noise_directions="orthogonal",

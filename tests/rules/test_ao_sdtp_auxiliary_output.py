@@ -9,6 +9,7 @@ from battery import BATCH, PAIRS, a_batch, an_epoch, build, examples, finish, ma
 import dtp_tf
 from dtp_tf.network.batch import Batch
 from dtp_tf.rules.dtp import difference_target
+from dtp_tf.training.symmetric import start_symmetric
 
 
 def inverse_of(network):
@@ -109,3 +110,11 @@ def test_signs_are_all_that_an_output_layer_of_signs_lets_through():
     np.testing.assert_array_equal(inverse.features(h), inverse.features(3 * h))
     both = tf.concat([tf.ones((BATCH, 3)), inverse.features(h)], axis=1)
     np.testing.assert_array_equal(inverse(both), inverse(0.5 * both))
+
+
+def test_a_symmetric_start_is_that_of_the_answers_and_of_the_features():
+    network = build("ao_sdtp", auxiliary_units=9)
+    start_symmetric(network)
+    own = network.output_pair.forward_layer.kernel.numpy()
+    both = np.concatenate([own, features_of(network)], axis=1)
+    np.testing.assert_array_equal(inverse_of(network).kernel.numpy(), both.T)

@@ -17,8 +17,13 @@ RECIPES = {
             dataset="digits", units=(512,) * 3, preprocessing="symmetric", batch_size=32, epochs=25,
             learning_rate=4e-3, learning_rate_schedule="cosine", pixel_noise=0.2,
         ),
-        # The step of tp must stand out of the error of its inverses, which nothing takes away.
-        {"dtp": {}, "tp": dict(target_step=10.0, noise=0.1)},
+        {
+            "dtp": {},
+            # The step must stand out of the inverses' error, which nothing takes away.
+            "tp": dict(target_step=10.0, noise=0.1),
+            # A decoder of sigmoid units cannot give back pixels from -1 to 1.
+            "autoencoder": dict(inverse_activation="tanh"),
+        },
     ),
     "cifar10": NamedRecipe(
         "CIFAR-10, 3072-1000-1000-1000-10 tanh: the network of Lee et al., settings of our own.",

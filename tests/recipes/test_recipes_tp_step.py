@@ -1,4 +1,4 @@
-"""Recipes that compare rules give `tp` a step that the error of its inverses does not drown."""
+"""Recipes give `tp` a step that stands out, and `autoencoder` decoders that fit the pixels."""
 
 import pytest
 
@@ -10,3 +10,8 @@ def test_tp_takes_a_longer_step_than_the_rules_that_take_differences(name):
     tp, dtp = (recipe(name, rule=rule) for rule in ("tp", "dtp"))
     assert tp.target_step > 1000 * RULES["tp"]["target_step"] >= 1000 * dtp.target_step
     assert tp.noise < dtp.noise
+
+
+def test_the_decoders_of_digits_can_give_back_pixels_below_zero():
+    built = recipe("digits", rule="autoencoder")
+    assert (built.preprocessing, built.inverse_activation) == ("symmetric", "tanh")

@@ -203,7 +203,7 @@ def test_other_data_are_refused_and_change_nothing(copy, monkeypatch):
     fewer = data.train.take(list(range(100)))
     monkeypatch.setattr(
         "dtp_tf.training.train.load_data",
-        lambda recipe, data_dir, download: type(data)(
+        lambda recipe, data_dir, download, in_memory: type(data)(
             data.name, fewer, data.validation, data.test, data.class_names, data.test_origin
         ),
     )

@@ -57,14 +57,16 @@ UNITS = (16, 12, 14)
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_recipe_builds_the_network_of_its_rule(rule):
-    network = build_network(dtp_tf.recipe("digits", rule=rule, units=UNITS), digits())
+    recipe = dtp_tf.recipe("digits", rule=rule, units=UNITS)
+    network = build_network(recipe, digits())
     assert type(network.rule) is BY_NAME[rule]
     assert network.trained_feedback == TRAINED[rule]
     kernels = {i: network.feedback_weights(i) for i in range(len(UNITS) + 1)}
     shapes = {i: tuple(weights[0].shape) for i, weights in kernels.items() if weights}
     assert shapes == SHAPES[rule]
     for name, argument in inspect.signature(BY_NAME[rule]).parameters.items():
-        assert getattr(network.rule, name) == RULES[rule][name] == argument.default
+        assert RULES[rule][name] == argument.default
+        assert getattr(network.rule, name) == getattr(recipe, name)
 
 
 @pytest.mark.slow

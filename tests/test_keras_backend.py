@@ -34,6 +34,7 @@ def run(words, tmp_path, **variables):
 
 
 @pytest.mark.parametrize("how", ["variable", "file"])
+@pytest.mark.slow
 def test_names_that_need_keras_are_refused_and_the_others_are_not(tmp_path, how):
     if how == "variable":
         variables = {"KERAS_BACKEND": "jax"}

@@ -10,6 +10,7 @@ AUGMENTED = {"flip": True, "crop": 1, "pixel_noise": 0.1, "class_weights": "bala
 
 
 @pytest.mark.parametrize("part", [(0, 1), (1, 2)])
+@pytest.mark.slow
 def test_a_pass_from_a_batch_on_has_the_order_and_the_augmentation_of_the_whole(part):
     numbers = np.random.default_rng(0)
     images = numbers.integers(0, 256, (23, 4, 4, 1), np.uint8)

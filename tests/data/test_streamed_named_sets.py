@@ -87,6 +87,7 @@ def assert_same(here, there):
     ],
     ids=["jpeg", "png", "enlarged"],
 )
+@pytest.mark.slow
 def test_streamed_pixels_are_those_in_memory(data_dir, name, settings, file_format):
     here = load(name, prepared(name, data_dir), "yes", **settings)
     folder = prepared(name, data_dir, file_format)

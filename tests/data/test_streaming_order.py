@@ -33,6 +33,7 @@ def content(dataset):
 
 
 @pytest.mark.parametrize("kept", [0, 7 * 60, 10**6], ids=["no", "some", "all"])
+@pytest.mark.slow
 def test_streamed_batches_are_those_of_images_in_memory(kept):
     split = coloured()
     augmentation = dict(flip=True, crop=1, pixel_noise=0.1, class_weights="balanced")

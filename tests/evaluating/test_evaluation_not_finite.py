@@ -27,6 +27,7 @@ def broken(tmp_path):
 
 @pytest.mark.parametrize("json", [[], ["--json"]])
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.slow
 def test_a_network_with_broken_weights_is_refused(broken, tmp_path, command, json):
     Image.fromarray(digits().test.images[0, ..., 0]).save(tmp_path / "a.png")
     images = [tmp_path / "a.png"] if command == "predict" else []

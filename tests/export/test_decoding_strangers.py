@@ -197,6 +197,7 @@ SAME = {f"{kind} with EXIF": content for kind, content in turned().items()} | {
 
 
 @pytest.mark.parametrize("name", SAME)
+@pytest.mark.slow
 def test_further_files_become_what_the_commands_read(tmp_path, name):
     expected = read(SAME[name], tmp_path)
     shape = (*expected.shape[:2], 3)

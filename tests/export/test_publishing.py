@@ -148,6 +148,7 @@ def test_what_killed_writers_leave_is_removed_by_the_next(killed, monkeypatch):
 
 
 @pytest.mark.parametrize("keep", [None, 1, 3])
+@pytest.mark.slow
 def test_writers_at_once_get_a_version_each(tmp_path, keep):
     home = tmp_path / "model"
     words = ("-c", RACE, json.dumps(FILES), home, 15, json.dumps(keep))

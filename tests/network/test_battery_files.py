@@ -25,6 +25,7 @@ from dtp_tf.rules import BY_NAME
 
 
 @every_shape
+@pytest.mark.slow
 def test_a_network_is_made_again_from_its_configuration(rule, inverse_first):
     network = unchanged(rule, inverse_first=inverse_first)
     config = json.dumps(network.get_config())

@@ -39,6 +39,7 @@ def on_plateau():
 
 
 @pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.slow
 def test_a_plateau_lowers_both_rates_and_its_logs_have_both(scaled):
     wrapped = LossScaleOptimizer if scaled else (lambda optimizer: optimizer)
     made = network(optimizer=wrapped(SGD(0.5)), inverse_optimizer=wrapped(SGD(0.1)))
@@ -146,6 +147,7 @@ class Seen(Callback):
 
 
 @pytest.mark.parametrize("on_epoch", [False, True])
+@pytest.mark.slow
 def test_averages_of_forward_layers_and_inverses_change_places_with_their_own_weights(on_epoch):
     made, seen = network(optimizer=averaging(0.5), inverse_optimizer=averaging(0.1)), Seen()
     swap = SwapEMAWeights(swap_on_epoch=on_epoch)

@@ -66,6 +66,7 @@ def test_several_steps_in_one_execution_train_as_one_by_one():
     same(arrays(several.trainable_variables), arrays(plain.trainable_variables))
 
 
+@pytest.mark.slow
 def test_data_may_come_in_every_way_that_keras_takes():
     x, y = examples()
     ways = {
@@ -96,6 +97,7 @@ def test_data_may_come_in_every_way_that_keras_takes():
         keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
     ],
 )
+@pytest.mark.slow
 def test_metrics_may_be_one_or_many(metrics, tmp_path):
     made = unbuilt(metrics=metrics, weighted_metrics="accuracy")
     logs = made.evaluate(*examples(), verbose=0, return_dict=True)

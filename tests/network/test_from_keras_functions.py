@@ -137,6 +137,7 @@ def examples(model, count=6):
 
 
 @every_model
+@pytest.mark.slow
 def test_a_converted_model_is_made_of_the_pairs_expected_and_answers_alike(name):
     model = make(name)
     before, config = model.get_weights(), model.get_config()
@@ -152,6 +153,7 @@ def test_a_converted_model_is_made_of_the_pairs_expected_and_answers_alike(name)
 
 
 @every_model
+@pytest.mark.slow
 def test_a_classifier_has_the_layers_of_the_model_by_name(name):
     model = make(name)
     classifier = dtp_tf.DTPNetwork.from_keras(model).classifier(model.inputs[0].dtype)
@@ -189,6 +191,7 @@ def undropped(model):
 
 
 @pytest.mark.parametrize("name", ["mlp", "convnet", "resnet", "text", "odd"])
+@pytest.mark.slow
 def test_backpropagation_has_keras_s_own_gradients_of_every_weight(name):
     model = undropped(make(name))
     network = dtp_tf.DTPNetwork.from_keras(model, rule=dtp_tf.rules.BP())

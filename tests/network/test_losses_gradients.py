@@ -33,6 +33,7 @@ def close(found, expected, rtol=1e-5):
 
 
 @every_case
+@pytest.mark.slow
 def test_backpropagation_equals_the_gradients_of_keras(case):
     network, batch, x, y = batch_of(case)
     weights = tf.constant([0.5, 2.0, 0.0, 1.0, 3.0, 0.2])
@@ -48,6 +49,7 @@ def test_backpropagation_equals_the_gradients_of_keras(case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "softmax, ignoring a class"])
+@pytest.mark.slow
 def test_gradients_at_the_top_are_of_each_example_alone(case):
     network, batch, x, y = batch_of(case)
     alone = Batch(network, x[:1], y[:1])
@@ -63,6 +65,7 @@ def test_the_factors_of_the_top_gradient_multiply_to_it(case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case not in UNKNOWN])
+@pytest.mark.slow
 def test_labels_are_the_answers_with_the_smallest_loss(case):
     network, batch, _, y = batch_of(case)
     name = "categorical_crossentropy" if network.loss == "crossentropy" else network.loss

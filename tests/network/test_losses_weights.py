@@ -26,6 +26,7 @@ def make(output, rule):
 
 @pytest.mark.parametrize("rule", [BP, DTP, SDTP, LDRL])
 @pytest.mark.parametrize("output", ["binary", "several", "regression"])
+@pytest.mark.slow
 def test_an_example_of_weight_two_counts_as_if_it_were_there_twice(output, rule):
     network, x, y = make(output, rule())
     weights = np.array([2, 0, 1, 1, 2, 0], "float32")  # as many as examples
@@ -42,6 +43,7 @@ def test_an_example_of_weight_two_counts_as_if_it_were_there_twice(output, rule)
 
 
 @pytest.mark.parametrize("output", ["softmax", "one-hot", "binary"])
+@pytest.mark.slow
 def test_class_weights_are_the_weights_of_their_examples(output):
     network, x, y = make(output, DTP())
     start, weights = network.get_weights(), {0: 1.0, 1: 0.5, 2: 4.0}

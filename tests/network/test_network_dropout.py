@@ -52,6 +52,7 @@ def test_a_step_asks_the_same_choice_at_every_point_and_the_next_has_another():
 
 
 @pytest.mark.parametrize("rule", [name for name in BY_NAME])
+@pytest.mark.slow
 def test_units_that_are_dropped_teach_their_weights_nothing(rule):
     made = network(rule)
     batch = batch_of(made, X[:1])

@@ -164,6 +164,7 @@ def test_no_optimizer_for_feedback_that_learns_is_refused():
         network(inverse_optimizer=None)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_set_by_hand_is_that_of_its_own_path():
     made = network(run_eagerly=False)
     fit(made, epochs=1)

@@ -41,6 +41,7 @@ def augmented():
     return network(preprocessing=preprocessing)
 
 
+@pytest.mark.slow
 def test_augmentation_acts_in_training_alone(tmp_path):
     made, (x, y) = augmented(), examples()
     assert fit(made, epochs=1)["loss"] != pytest.approx(fit(network(), epochs=1)["loss"], rel=1e-3)

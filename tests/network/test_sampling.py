@@ -112,6 +112,7 @@ def test_backpropagation_goes_straight_through_the_samples():
 
 
 @pytest.mark.parametrize("rule", SUPERVISED)
+@pytest.mark.slow
 def test_by_every_rule_a_local_loss_has_a_gradient_in_its_own_layer_only(rule):
     model = network(rule)
     found = batch(model)

@@ -158,6 +158,7 @@ def test_only_layers_with_orthogonal_directions_must_be_narrow():
 @pytest.mark.parametrize(
     ("rule", "sizes"), [(LDRL, [20, 20]), (DRL, [12, 20]), (DDTPLinear, [12, 20])]
 )
+@pytest.mark.slow
 def test_every_rule_of_small_noise_takes_orthogonal_directions_of_its_noise(rule, sizes):
     pairs = [dtp_tf.DensePair(12), dtp_tf.DensePair(20)]
     model = dtp_tf.DTPNetwork(pairs, 5, rule=rule(noise_directions="orthogonal"))

@@ -15,6 +15,7 @@ from dtp_tf.network.batch import Batch
 
 
 @every_block
+@pytest.mark.slow
 def test_differences_of_a_mirror_are_those_of_its_values(name):
     pair = pair_of(name)
     _, base, aux = pair.record(tf.constant(images()), update=False)

@@ -95,6 +95,7 @@ def pair_of(name):
 
 
 @every_block
+@pytest.mark.slow
 def test_a_mirror_gives_the_shape_of_the_inputs_with_and_without_notes(name):
     pair = pair_of(name)
     _, h, aux = pair.record(tf.constant(images(3)))

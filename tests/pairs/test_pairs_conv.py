@@ -120,6 +120,7 @@ def test_a_pair_without_an_inverse_has_no_weights_for_one_and_refuses_to_go_back
 
 @every_pool
 @pytest.mark.parametrize("padding", ["same", "valid", 2])
+@pytest.mark.slow
 def test_stock_layers_compute_the_same_and_can_be_saved(tmp_path, pool, padding):
     pair = random_pair(pool, padding=padding, activation="elu")
     pair.forward_layer.bias.assign(-3 * np.ones(4))  # below zero: zeros would win a pooling

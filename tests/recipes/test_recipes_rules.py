@@ -260,6 +260,7 @@ def test_what_a_recipe_says_of_a_rule_are_settings_that_the_rule_takes_or_that_a
 
 
 @pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.slow
 def test_a_change_of_the_rule_leaves_nothing_behind_of_the_one_before(name):
     for first, second in itertools.permutations(RULES, 2):
         changed = recipe(name, rule=first).replace(rule=second)

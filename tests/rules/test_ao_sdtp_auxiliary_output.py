@@ -79,6 +79,7 @@ def test_the_features_are_not_the_output_layers_own_weights():
 
 
 @pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.slow
 def test_the_top_hidden_layer_may_be_of_any_kind(kind):
     keras.utils.set_random_seed(0)
     network = finish(PAIRS[kind][0](), (7, 6, 2), make_rule("ao_sdtp"))

@@ -38,6 +38,7 @@ from dtp_tf.rules.base import FORWARD, INVERSE
 
 
 @every_rule
+@pytest.mark.slow
 def test_a_network_gives_probabilities_of_every_class(rule):
     network, (x, _) = unchanged(rule), examples()
     for answer in (network(x).numpy(), network.predict(x, verbose=0)):
@@ -113,6 +114,7 @@ def test_a_local_loss_has_a_gradient_in_its_own_layer_only(rule, inverse_first):
 
 @pytest.mark.parametrize("rule", TRAINED)
 @pytest.mark.parametrize("inverse_first", [False, True])
+@pytest.mark.slow
 def test_a_feedback_loss_has_a_gradient_in_its_own_feedback_only(rule, inverse_first):
     network = unchanged(rule, "parallel", inverse_first)
     batch = a_batch(network)

@@ -180,6 +180,7 @@ NETS = {"strided": small_net, "pooled": pooled_net}
 @pytest.mark.parametrize("kind", NETS)
 @pytest.mark.parametrize("inverse_first", [False, True])
 @pytest.mark.parametrize("rule", ["dtp", "ldrl"])
+@pytest.mark.slow
 def test_one_step_is_that_of_the_reference(monkeypatch, rule, inverse_first, kind):
     net = NETS[kind](inverse_first)
     x, y = batch()

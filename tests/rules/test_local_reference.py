@@ -43,6 +43,7 @@ def kernels(weights, kernel, channels):
 
 @every_shape
 @pytest.mark.parametrize("inverse_first", [False, True])
+@pytest.mark.slow
 def test_both_directions_and_their_gradients_are_those_of_the_reference(
     image, kernel, stride, padding, inverse_first
 ):

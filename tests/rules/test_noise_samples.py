@@ -19,6 +19,7 @@ def trained(rule, samples, **settings):
 
 
 @pytest.mark.parametrize("rule", NOISY)
+@pytest.mark.slow
 def test_an_update_is_the_mean_of_those_with_each_draw(rule, monkeypatch):
     before = battery.arrays(battery.build(rule).inverse_variables)
     moved, logs, network = trained(rule, 2)

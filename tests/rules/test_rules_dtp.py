@@ -170,6 +170,7 @@ def test_with_exact_inverses_the_difference_correction_vanishes():
 
 @pytest.mark.parametrize("rule", ["dtp", "fwdtp", "drl", "ldrl", "ddtp_linear"])
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "squared"])
+@pytest.mark.slow
 def test_with_transposed_weights_linear_layers_learn_as_by_backpropagation(rule, loss):
     net, (x, y) = random_net(rule, 4, "linear", "linear"), random_batch()
     net.g = {i: (net.f[i][0].T, bias) for i, (_, bias) in net.g.items()}

@@ -54,6 +54,7 @@ def test_what_hidden_layers_are_taught_equals_the_reference(rule, output):
 
 @outputs
 @every_rule
+@pytest.mark.slow
 def test_an_epoch_moves_every_weight_as_the_reference_does(monkeypatch, rule, output):
     net, (x, y) = random_net(rule, 2, output=output), examples(output)
     if rule in TRAINED:

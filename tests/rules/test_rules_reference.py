@@ -226,6 +226,7 @@ def moved_as(network, net, after):
 
 
 @pytest.mark.parametrize("rule", REFERENCED)
+@pytest.mark.slow
 def test_logged_losses_equal_the_reference(monkeypatch, rule):
     net, (x, y) = random_net(rule), random_batch()
     (eps,) = random_noise(rule, net)
@@ -247,6 +248,7 @@ def test_logged_losses_equal_the_reference(monkeypatch, rule):
 
 
 @pytest.mark.parametrize("rule", REFERENCED)
+@pytest.mark.slow
 def test_validation_logs_the_relative_error_of_each_inverse(rule):
     net, (x, y) = random_net(rule), random_batch()
     logs = library(net, rule).test_step((tf.constant(x, "float32"), tf.constant(y)))
@@ -289,6 +291,7 @@ def test_the_reference_gradients_equal_finite_differences(rule, depth, s, r, inv
 
 
 @pytest.mark.parametrize("rule", REFERENCED)
+@pytest.mark.slow
 def test_a_rule_has_the_inverses_and_the_feedback_of_its_equations(rule):
     network = library(random_net(rule, 3), rule)
     hidden, output = [1, 2], [3]

@@ -190,6 +190,7 @@ def test_lists_and_noise_schedules_survive_the_configuration(rule):
 
 
 @pytest.mark.parametrize("rule", NOISY)
+@pytest.mark.slow
 def test_a_noise_schedule_follows_the_training_step(monkeypatch, rule):
     net, (x, y) = random_net(rule, 2), random_batch()
     (eps,) = random_noise(rule, net)

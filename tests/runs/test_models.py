@@ -73,6 +73,7 @@ def test_saving_leaves_no_temporary_file(stock, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_comes_back_with_its_very_weights_and_optimizers(tmp_path):
     path = trained()[0] / "last.keras"
     saved = load_model(path)

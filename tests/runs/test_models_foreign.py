@@ -149,6 +149,7 @@ def test_too_few_names_of_classes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("lacking", ["recipe", "class_names", "data", "versions", "history"])
+@pytest.mark.slow
 def test_a_checkpoint_that_lacks_something_is_not_resumed(tmp_path, lacking):
     run = shutil.copytree(trained()[0], tmp_path / "run")
 

@@ -114,6 +114,7 @@ def failure(url, call=lambda client: client.status(), timeout=TIMEOUT):
     ids=["silence", "a slow line", "a slow header", "slow chunks", "continue", "tiny chunks",
          "trailers", "a body that does not come"],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_request_ends_by_its_deadline_whatever_the_server_sends(behave):
     with rude(behave) as url:
         error, seconds = failure(url)

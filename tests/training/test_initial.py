@@ -46,6 +46,7 @@ def preset(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["run", "file", "preset"])
+@pytest.mark.slow
 def test_forward_and_inverse_weights_are_taken_from_a_run_a_file_or_a_preset(kind, preset):
     network, source = made(), load_model(best()).model
     before = equal(network.forward_variables, source.forward_variables)

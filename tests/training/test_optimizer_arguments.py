@@ -157,6 +157,7 @@ def test_a_callback_that_sets_one_rate_is_refused_beside_several(tmp_path):
 # Files
 
 
+@pytest.mark.slow
 def test_a_file_has_all_of_the_optimizers(data, tmp_path):
     text = "adam epsilon=0.01 weight_decay=0.5 exclude_from_weight_decay=bias"
     made = network(

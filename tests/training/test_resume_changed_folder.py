@@ -59,6 +59,7 @@ SAID = {
 }
 
 
+@pytest.mark.slow
 def test_a_run_lists_its_images_with_split_class_size_and_hash(home):
     rows = read_images_list(Run(home / "run").images)
     assert len(rows) == 60

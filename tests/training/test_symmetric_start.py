@@ -26,6 +26,7 @@ def network(rule, **settings):
 
 
 @pytest.mark.parametrize("rule", TAKE_IT)
+@pytest.mark.slow
 def test_feedback_of_linear_layers_is_their_transposed_map(rule):
     made, draw = network(rule, layers=LAYERS[:2] + LAYERS[3:]), np.random.default_rng(0)
     seen = 0

@@ -229,6 +229,7 @@ def test_each_layer_makes_as_many_updates_as_it_is_told(tmp_path):
 
 @pytest.mark.parametrize("name", ["noise", "inverse_steps", "inverse_learning_rate"])
 @pytest.mark.parametrize(("rule", "layers"), [("dtp", 2), ("drl", 3), ("ddtp_linear", 3)])
+@pytest.mark.slow
 def test_a_list_of_the_wrong_length_is_refused_before_a_run_is_made(tmp_path, name, rule, layers):
     with pytest.raises(SettingError) as caught:
         train(

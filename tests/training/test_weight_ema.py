@@ -52,6 +52,7 @@ def a_step(network, number):
 
 
 @pytest.mark.parametrize("rule", KINDS)
+@pytest.mark.slow
 def test_averages_follow_forward_and_feedback_weights(rule):
     network = small(rule, **({"inverse_steps": 1} if rule == "ldrl" else {}))
     a_step(network, 0)

@@ -117,6 +117,7 @@ def test_a_recipe_without_a_name_is_written_whole(tmp_path):
 
 
 @pytest.mark.parametrize("accuracies", [[0.5], [0.5] * 5, [0.5, 0.6, 0.7, 0.8, 0.9, 0.95]], ids=len)
+@pytest.mark.slow
 def test_small_and_level_searches_are_drawn(tmp_path, accuracies):
     study = study_of(tmp_path, accuracies)
     prune(study, len(accuracies) + 1)

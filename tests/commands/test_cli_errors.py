@@ -106,6 +106,7 @@ def test_a_wrong_config_file_is_a_matter_of_usage(tmp_path, name, text, expected
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.slow
 def test_an_unknown_data_set_is_refused_before_a_run_is_made(tmp_path):
     words = ("--dataset", "cifar11", "--data-dir", tmp_path / "data", "--run-dir", tmp_path / "run")
     text = refusal(invoke("train", *words), 1)
@@ -177,6 +178,7 @@ def test_predict_needs_an_image_and_at_least_one_class():
         assert result.stderr.count("Error: ") == 1
 
 
+@pytest.mark.slow
 def test_a_run_folder_below_a_file_is_refused_before_the_training(tmp_path):
     (tmp_path / "file").touch()
     text = refusal(invoke("train", "--run-dir", tmp_path / "file" / "run"), 1)
@@ -200,6 +202,7 @@ def test_any_other_error_of_the_system_is_one_sentence_too(monkeypatch, error, e
     assert refusal(invoke("train"), 1) == expected
 
 
+@pytest.mark.slow
 def test_a_run_folder_in_use_is_left_alone(tmp_path):
     run = shutil.copytree(trained()[0], tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}

@@ -67,6 +67,7 @@ def test_every_setting_is_an_option_of_train_with_its_help(name):
     assert SETTINGS[name].range_text() in option.help
 
 
+@pytest.mark.slow
 def test_help_takes_under_half_a_second_of_the_processor():
     def used():  # by child processes; the clock would count what else the machine does
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -78,6 +79,7 @@ def test_help_takes_under_half_a_second_of_the_processor():
     assert used() - before < 0.5
 
 
+@pytest.mark.slow
 def test_help_recipes_and_wrong_settings_do_not_wait_for_tensorflow(tmp_path):
     program = """
 import sys

@@ -148,6 +148,7 @@ def test_a_rule_of_ones_own_that_is_missing_is_refused_before_any_run(tmp_path, 
     assert not runs
 
 
+@pytest.mark.slow
 def test_the_command_of_a_run_trains_by_its_recipe(tmp_path):
     from dtp_tf.commands.main import main
 

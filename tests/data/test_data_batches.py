@@ -34,6 +34,7 @@ def one_pass(split, size, seed=0, epoch=0, passage=0, **augmentation):
     return batches.dataset
 
 
+@pytest.mark.slow
 def test_the_order_is_that_of_seed_epoch_and_passage():
     def order(*keys):
         return labels_of(one_pass(numbered(40), 8, *keys))
@@ -102,6 +103,7 @@ def columns(*keys, **augmentation):
     return np.concatenate([images[:, 0, :, 0] for images, _ in batches.as_numpy_iterator()])
 
 
+@pytest.mark.slow
 def test_augmentation_is_that_of_seed_epoch_and_passage():
     first = columns(3, 1, 0, flip=True, crop=1)
     np.testing.assert_array_equal(first, columns(3, 1, 0, flip=True, crop=1))

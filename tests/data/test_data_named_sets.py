@@ -136,6 +136,7 @@ def data_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("tfds")
 
 
+@pytest.mark.slow
 def test_a_set_is_loaded_by_its_name(data_dir):
     data = blocks("tiny_blocks", data_dir)
     assert data.name == "tiny_blocks"
@@ -150,6 +151,7 @@ def test_a_set_is_loaded_by_its_name(data_dir):
         np.testing.assert_array_equal(split.labels, np.array(values(split)) % 2)
 
 
+@pytest.mark.slow
 def test_a_set_comes_in_the_same_order_every_time(data_dir):
     first, again = blocks("tiny_blocks", data_dir), blocks("tiny_blocks", data_dir)
     assert values(first.train) == values(again.train)
@@ -178,6 +180,7 @@ def test_the_held_out_test_split_does_not_depend_on_the_seed(data_dir):
     assert values(first.validation) != values(other.validation)
 
 
+@pytest.mark.slow
 def test_a_set_with_a_validation_split_only_is_tested_on_that(data_dir):
     data = blocks("tiny_blocks_with_validation", data_dir)
     assert sorted(values(data.test)) == list(range(10))
@@ -186,6 +189,7 @@ def test_a_set_with_a_validation_split_only_is_tested_on_that(data_dir):
 
 
 @pytest.mark.parametrize("name", ["tiny_blocks", "tiny_blocks_without_test"])
+@pytest.mark.slow
 def test_a_set_may_be_loaded_without_its_test_split(name, data_dir, monkeypatch):
     whole, read = blocks(name, data_dir), []
     load = data_module._read
@@ -202,6 +206,7 @@ def test_a_set_may_be_loaded_without_its_test_split(name, data_dir, monkeypatch)
     assert values(data.validation) == values(whole.validation)
 
 
+@pytest.mark.slow
 def test_the_supervised_keys_choose_among_several_labels(data_dir):
     data = blocks("tiny_blocks_with_two_labels", data_dir)
     assert data.class_names == ("circle", "square")
@@ -215,6 +220,7 @@ def test_the_image_and_the_label_are_found_without_supervised_keys(data_dir):
     assert sorted(values(data.test)) == list(range(10))
 
 
+@pytest.mark.slow
 def test_grey_images_and_classes_without_names_are_loaded(data_dir):
     data = blocks("tiny_blocks_in_grey", data_dir)
     assert data.image_shape == (6, 5, 1)
@@ -228,6 +234,7 @@ def test_images_of_several_sizes_need_an_image_size(data_dir):
     assert "--image-size HEIGHT,WIDTH" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_images_of_several_sizes_are_resized_to_the_one_given(data_dir):
     data = blocks("tiny_blocks_of_many_sizes", data_dir, image_size="4,7")
     assert data.image_shape == (4, 7, 3)
@@ -240,6 +247,7 @@ def test_a_set_without_a_class_label_is_refused(data_dir):
     assert "its features are image, label" in text
 
 
+@pytest.mark.slow
 def test_a_set_whose_test_labels_are_kept_back_is_refused(data_dir):
     text = refusal(blocks, "tiny_blocks_unlabelled", data_dir)
     assert text == "the test split of 'tiny_blocks_unlabelled' has images without a label."
@@ -321,6 +329,7 @@ def test_an_interrupt_ends_a_download(tmp_path, monkeypatch):
         blocks("tiny_blocks_out_of_reach", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_prepared_set_is_not_downloaded_again(data_dir, monkeypatch):
     first = blocks("tiny_blocks", data_dir)
 

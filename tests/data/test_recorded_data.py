@@ -89,6 +89,7 @@ def test_a_preset_in_half_the_bytes_is_not_measured_on_data_from_the_network(tmp
     assert not (tmp_path / "preset").exists()
 
 
+@pytest.mark.slow
 def test_a_call_that_names_the_set_may_download_it(foreign, tmp_path, monkeypatch):
     asked = []
 
@@ -102,6 +103,7 @@ def test_a_call_that_names_the_set_may_download_it(foreign, tmp_path, monkeypatc
     assert asked == ["mnist", "mnist"]
 
 
+@pytest.mark.slow
 def test_the_call_names_the_models_set_and_no_other(foreign):
     text = refusal(invoke("export", foreign("mnist"), "--dataset", "cifar10"), 2)
     assert "`dataset` is mnist in the model, got cifar10" in text
@@ -141,6 +143,7 @@ class Spots(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             yield i, {"image": image, "label": i % 2}
 
 
+@pytest.mark.slow
 def test_a_set_that_is_prepared_on_this_disk_is_read_from_its_files(tmp_path):
     Spots(data_dir=tmp_path).download_and_prepare()
     for name in ("spots", "spots:1.0.0"):

@@ -96,6 +96,7 @@ def test_streamed_pixels_are_those_in_memory(data_dir, name, settings, file_form
         assert isinstance(load(name, folder, "yes", **settings).train.images, np.ndarray)
 
 
+@pytest.mark.slow
 def test_a_set_in_several_files_is_read_in_their_order(tmp_path):
     builder = tfds.builder("tiny_pngs", data_dir=str(tmp_path))
     builder.download_and_prepare(

@@ -48,6 +48,7 @@ def test_streamed_batches_are_those_of_images_in_memory(kept):
         assert content(here.dataset_from(2)) == content(there.dataset_from(2)) == rest
 
 
+@pytest.mark.slow
 def test_a_worker_reads_its_part_of_a_batch_alone_and_its_replicas_share_it():
     split, read = streamed(coloured())
     for number in (0, 1):

@@ -93,6 +93,7 @@ def test_a_label_of_no_probability_at_all_has_a_finite_loss():
     assert one["accuracy"] == 0
 
 
+@pytest.mark.slow
 def test_a_report_does_not_depend_on_the_batch_size(saved):
     split, names = digits().test, saved.class_names
     whole = evaluate(saved.model, split, names)
@@ -161,6 +162,7 @@ def test_inverse_losses_below_0_have_curves_too(tmp_path, values):
     assert picture_size(tmp_path / "curves.png")
 
 
+@pytest.mark.slow
 def test_a_network_that_learns_by_no_local_losses_has_curves_too(tmp_path):
     logs = {name: value for name, value in LOGS.items() if name[-1] not in "12"}
     draw_curves([logs, logs], tmp_path / "curves.png")

@@ -15,6 +15,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("count", [14, 28])  # few and many classes are drawn in two ways
+@pytest.mark.slow
 def test_a_confusion_matrix_has_any_names(tmp_path, count, monkeypatch):
     drawn = []
 

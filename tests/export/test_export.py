@@ -267,6 +267,7 @@ def test_the_serving_command_names_an_absolute_folder_above_the_versions(tmp_pat
     assert pathlib.Path(base) == tmp_path / "exported models" / "digits"
 
 
+@pytest.mark.slow
 def test_the_training_command_exports_what_it_evaluated():
     folder, _ = trained()
     path = folder.parent / "exported" / "digits" / "1"

@@ -119,6 +119,7 @@ def killed(tmp_path_factory):
     return [folder / str(step) for step in range(1, steps + 1)]
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_step_leaves_no_half_version_to_see(killed):
     assert len(killed) > 20
     assert [home for home in killed if incomplete(home)] == []
@@ -130,6 +131,7 @@ def test_a_writer_killed_at_any_step_leaves_no_half_version_to_see(killed):
     assert versions(killed[-1]) == [3, 4]  # nobody killed that one
 
 
+@pytest.mark.slow
 def test_a_careless_writer_would_have_been_noticed(tmp_path):
     steps = int(python("-c", KILLED, json.dumps(FILES), tmp_path, "true", cwd=tmp_path))
     assert any(incomplete(tmp_path / str(step)) for step in range(1, steps + 1))

@@ -49,6 +49,7 @@ def test_a_plateau_lowers_both_rates_and_its_logs_have_both(scaled):
     assert logs["inverse_learning_rate"] == pytest.approx([0.1, 0.1, 0.01, 0.001])
 
 
+@pytest.mark.slow
 def test_a_scheduler_sets_the_forward_rate_and_keeps_the_ratio():
     made = network()
     logs = fit(made, epochs=3, callbacks=[LearningRateScheduler(lambda epoch: 0.2 * epoch)])
@@ -56,6 +57,7 @@ def test_a_scheduler_sets_the_forward_rate_and_keeps_the_ratio():
     assert logs["inverse_learning_rate"] == pytest.approx([0.0, 0.04, 0.08])  # after a rate of 0
 
 
+@pytest.mark.slow
 def test_the_rates_of_every_inverse_optimizer_follow():
     made = network(DRL(schedule="parallel"), inverse_optimizer=[SGD(0.1), SGD(0.3)])
     logs = fit(made, epochs=1, callbacks=LearningRateScheduler(lambda epoch, rate: rate / 2))
@@ -82,6 +84,7 @@ def test_rates_follow_within_an_epoch():
     assert rates(made) == pytest.approx([0.125, 0.025])
 
 
+@pytest.mark.slow
 def test_a_schedule_of_an_inverse_optimizer_is_left_to_it():
     made = network(inverse_optimizer=SGD(CosineDecay(0.1, 100)))
     logs = fit(made, epochs=2, callbacks=on_plateau())
@@ -89,6 +92,7 @@ def test_a_schedule_of_an_inverse_optimizer_is_left_to_it():
     assert "inverse_learning_rate" not in logs
 
 
+@pytest.mark.slow
 def test_a_rate_that_a_callback_sets_itself_begins_a_new_ratio():
     def own(epoch, logs):
         if epoch == 1:
@@ -100,6 +104,7 @@ def test_a_rate_that_a_callback_sets_itself_begins_a_new_ratio():
     assert rates(made) == pytest.approx([0.25, 0.5])
 
 
+@pytest.mark.slow
 def test_rates_of_optimizers_of_several_follow_the_first():
     def several(*all_rates):
         one, other = (SGD(rate) for rate in all_rates)
@@ -118,6 +123,7 @@ def averaging(rate):
     return SGD(rate, use_ema=True, ema_momentum=0.9)
 
 
+@pytest.mark.slow
 def test_swapped_averages_are_evaluated_as_in_a_stock_model():
     ours, stock = twins(lambda: averaging(0.5))
     logs, expected = (
@@ -161,6 +167,7 @@ def test_averages_of_forward_layers_and_inverses_change_places_with_their_own_we
     same(arrays(made.trainable_variables), means)
 
 
+@pytest.mark.slow
 def test_averages_change_places_when_a_network_is_evaluated_by_itself():
     made, seen = network(optimizer=averaging(0.5), inverse_optimizer=averaging(0.1)), Seen()
     for _ in range(2):
@@ -171,6 +178,7 @@ def test_averages_change_places_when_a_network_is_evaluated_by_itself():
     same(arrays(made.trainable_variables), now)
 
 
+@pytest.mark.slow
 def test_averages_that_have_not_begun_are_the_weights():
     made, seen = network(DTP(schedule="alternating"), optimizer=averaging(0.5)), Seen()
     before = arrays(made.forward_variables)
@@ -198,6 +206,7 @@ def test_a_csv_file_has_every_column_in_both_schedules(tmp_path, schedule, valid
         assert found == pytest.approx(values), name
 
 
+@pytest.mark.slow
 def test_a_list_of_callbacks_that_keras_has_made_is_driven_once():
     made = network(DTP(schedule="alternating"))
     made_list = CallbackList([on_plateau()], add_history=True, model=made, epochs=2)

@@ -28,6 +28,7 @@ from dtp_tf.errors import SettingError
 
 
 @pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.slow
 def test_a_network_is_evaluated_before_it_is_trained(eager):
     made, (x, y) = unbuilt(), examples()
     made.run_eagerly = eager
@@ -48,6 +49,7 @@ def test_a_batch_trains_as_an_epoch_of_it():
 
 
 @pytest.mark.parametrize("weights", ["sample_weight", "class_weight"])
+@pytest.mark.slow
 def test_examples_weigh_what_they_weigh_in_a_stock_model(weights):
     given = {"sample_weight": np.linspace(0.1, 2, 16), "class_weight": {0: 1.0, 1: 3.0, 2: 0.5}}
     models = twins(lambda: SGD(0.5), weighted_metrics=["accuracy"])
@@ -140,6 +142,7 @@ def test_the_legacy_format_is_refused_with_what_to_do(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.slow
 def test_the_classifier_and_the_weights_may_be_hdf5(tmp_path):
     made, (x, _) = network(), examples()
     made.classifier().save(tmp_path / "it.h5")

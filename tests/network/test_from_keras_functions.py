@@ -219,6 +219,7 @@ def _name(variable, names=None):
     return (names or {}).get(layer, layer), weight
 
 
+@pytest.mark.slow
 def test_in_training_the_statistics_of_the_batch_count_and_running_ones_move_as_keras_s():
     model = make("resnet")
     network = dtp_tf.DTPNetwork.from_keras(model, rule=dtp_tf.rules.BP())
@@ -231,6 +232,7 @@ def test_in_training_the_statistics_of_the_batch_count_and_running_ones_move_as_
         np.testing.assert_allclose(ours[_name(variable)], variable, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_cuts_choose_fewer_and_larger_pairs_of_the_same_function():
     model = make("resnet")
     network = dtp_tf.DTPNetwork.from_keras(model, cuts=["stem_relu", "1_relu_2"])
@@ -243,6 +245,7 @@ def test_cuts_choose_fewer_and_larger_pairs_of_the_same_function():
     assert [pair.name for pair in halves.pairs] == ["first", "second"]
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_as_they_are_and_those_before_all_that_learns_are_preprocessing():
     model = make("resnet")
     for layer in model.layers:

@@ -66,10 +66,12 @@ def test_a_loss_that_is_no_mean_is_refused_once_it_is_tried(loss):
 
 
 @pytest.mark.parametrize("loss", [L.Dice(axis=-1), cubed, PinballLoss()])
+@pytest.mark.slow
 def test_a_loss_of_each_example_is_taken(loss):
     network_of("sigmoid", 3, loss).train_on_batch(examples(), labels("vectors of bits"))
 
 
+@pytest.mark.slow
 def test_one_number_for_a_batch_is_refused_where_examples_have_weights():
     network = network_of(*CASES["own mean"][:3])
     x, y = examples(), labels("numbers of any kind")

@@ -79,6 +79,7 @@ def test_backpropagation_is_that_of_keras_with_the_same_choice():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_answers_and_reports_drop_nothing():
     made, plain = network(), network(rate=0.0)
     plain.set_weights(made.get_weights())
@@ -88,6 +89,7 @@ def test_answers_and_reports_drop_nothing():
     assert one == other
 
 
+@pytest.mark.slow
 def test_it_trains_on_from_a_file_with_the_choices_of_the_uninterrupted_network(tmp_path):
     made = network()
     data = tf.constant(X), tf.constant(Y)

@@ -80,6 +80,7 @@ def test_callbacks_can_stop_training_and_lower_the_learning_rate():
     assert float(network.inverse_optimizer.learning_rate) == pytest.approx(0.5 * 0.1**2)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_ends_training():
     network, (x, y) = build(), examples()
     x[3] = np.nan

@@ -37,6 +37,7 @@ def test_what_a_rule_reads_of_a_batch_is_constant():
     assert all(gradient is None for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_a_batch_holds_the_activations_the_probabilities_and_the_labels():
     network, (x, y) = build(), examples()
     one_hot = np.eye(CLASSES, dtype="float32")[y]
@@ -65,6 +66,7 @@ def test_the_targets_of_an_example_do_not_depend_on_the_size_or_the_weights_of_i
     near([whole.output_gradient()], [whole.probabilities - whole.labels])
 
 
+@pytest.mark.slow
 def test_hidden_layers_with_targets_at_their_activations_stay_exactly_where_they_are():
     # Inverses that give 0 for everything leave all targets but the top one at the activations:
     # only a gradient that leaks from the layers above could move the lower layers.
@@ -76,6 +78,7 @@ def test_hidden_layers_with_targets_at_their_activations_stay_exactly_where_they
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.slow
 def test_the_inverse_phase_moves_every_inverse_and_no_forward_weight(schedule):
     network = build(schedule=schedule)
     network.set_phase((INVERSE,))
@@ -93,6 +96,7 @@ def test_the_forward_phase_moves_every_forward_weight_and_no_inverse(schedule):
     assert not any(moved(inverse))
 
 
+@pytest.mark.slow
 def test_the_top_hidden_and_the_output_layer_learn_without_any_inverse():
     forward, _ = step(build(), *examples())
     network = build()
@@ -103,6 +107,7 @@ def test_the_top_hidden_and_the_output_layer_learn_without_any_inverse():
     assert all(different(other[:4], forward[:4]))
 
 
+@pytest.mark.slow
 def test_the_inverses_learn_without_the_layers_above_them():
     _, inverse = step(build(), *examples())
     network = build()
@@ -115,6 +120,7 @@ def test_the_inverses_learn_without_the_layers_above_them():
     assert all(different(other[2:], inverse[2:]))
 
 
+@pytest.mark.slow
 def test_the_inverses_learn_without_the_labels():
     x, y = examples()
     forward, inverse = step(build(), x, y)

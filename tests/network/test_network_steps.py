@@ -87,12 +87,14 @@ def test_alternating_fits_inverses_and_forward_layers_in_turns(run_eagerly):
     assert len(history.history["inverse_loss_2"]) == len(history.history["local_loss_2"]) == 2
 
 
+@pytest.mark.slow
 def test_alternating_continues_with_the_turn_of_the_initial_epoch():
     network, weights = build(schedule="alternating"), Weights()
     network.fit(*examples(), initial_epoch=1, epochs=3, verbose=0, callbacks=weights)
     assert weights.changes() == [["forward"], ["inverse"]]
 
 
+@pytest.mark.slow
 def test_parallel_fits_both_in_every_epoch():
     network, weights = build(), Weights()
     network.fit(*examples(), epochs=2, verbose=0, callbacks=[weights])
@@ -118,6 +120,7 @@ def test_noise_differs_between_steps_but_not_between_runs():
     assert all(different([first], [second]))
 
 
+@pytest.mark.slow
 def test_the_seed_chooses_the_noise():
     one, other = build(), build()
     other.seed = 1
@@ -138,6 +141,7 @@ def test_a_batch_moves_the_weights_by_the_mean_of_its_parts(monkeypatch):
     near([(one + two) / 2 for one, two in zip(first, second, strict=True)], whole)
 
 
+@pytest.mark.slow
 def test_examples_of_weight_zero_have_no_influence(monkeypatch):
     fixed_noise(monkeypatch)
     x, y = examples()
@@ -165,6 +169,7 @@ def test_an_example_of_weight_two_counts_twice(monkeypatch):
     near(two, [2 * update for update in single])
 
 
+@pytest.mark.slow
 def test_weights_of_one_change_nothing():
     x, y = examples()
     near(
@@ -173,6 +178,7 @@ def test_weights_of_one_change_nothing():
     )
 
 
+@pytest.mark.slow
 def test_one_hot_labels_give_the_same_step():
     x, y = examples()
     one_hot = np.eye(CLASSES, dtype="float32")[y]

@@ -99,6 +99,7 @@ class Averages(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("many", [False, True])
+@pytest.mark.slow
 def test_training_ends_with_the_average_of_each_weights_own_course(many):
     inverse = [averaging(0.1)] if many else averaging(0.1)
     made, averages = network(optimizer=averaging(0.5), inverse_optimizer=inverse), Averages()
@@ -106,12 +107,14 @@ def test_training_ends_with_the_average_of_each_weights_own_course(many):
     same(arrays(made.trainable_variables), averages.means)
 
 
+@pytest.mark.slow
 def test_a_network_that_training_builds_ends_with_its_averages_too():
     made, averages = unbuilt(optimizer=averaging(0.5), inverse_optimizer=averaging(0.1)), Averages()
     made.fit(Batches(), shuffle=False, verbose=0, callbacks=averages)
     same(arrays(made.trainable_variables), averages.means)
 
 
+@pytest.mark.slow
 def test_inverses_keep_their_weights_where_only_the_forward_layers_have_averages():
     plain, averaged = network(), network(optimizer=averaging(0.5))
     for made in (plain, averaged):
@@ -120,6 +123,7 @@ def test_inverses_keep_their_weights_where_only_the_forward_layers_have_averages
     assert all(moved(arrays(averaged.forward_variables), arrays(plain.forward_variables)))
 
 
+@pytest.mark.slow
 def test_averages_that_have_not_begun_put_nothing_in_the_place_of_weights():
     made = network(DTP(schedule="alternating"), optimizer=averaging(0.5))
     before = arrays(made.forward_variables)
@@ -127,6 +131,7 @@ def test_averages_that_have_not_begun_put_nothing_in_the_place_of_weights():
     same(arrays(made.forward_variables), before)
 
 
+@pytest.mark.slow
 def test_an_inverse_optimizer_of_its_own_clips_and_accumulates_its_own_gradients():
     clipped = network(inverse_optimizer=SGD(0.1, global_clipnorm=1e-4))
     before = arrays(clipped.inverse_variables)
@@ -142,6 +147,7 @@ def test_an_inverse_optimizer_of_its_own_clips_and_accumulates_its_own_gradients
     assert all(moved(arrays(late.inverse_variables), before))
 
 
+@pytest.mark.slow
 def test_an_optimizer_keeps_its_state_when_it_is_compiled_again():
     forward, inverse = Adam(0.01), LossScaleOptimizer(Adam(0.01))
     made = network(optimizer=forward, inverse_optimizer=inverse)

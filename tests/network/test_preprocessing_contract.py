@@ -77,6 +77,7 @@ def test_diagnostics_leave_augmentation_and_its_random_numbers_alone():
     assert callable(Diagnostics(made, x, y).measure)
 
 
+@pytest.mark.slow
 def test_every_pass_of_the_alternating_schedule_augments():
     made = network(DTP(schedule="alternating"), preprocessing=RANDOM["dropout"]())
     states = [arrays(made._random_states())]
@@ -123,6 +124,7 @@ class Halved(keras.layers.Layer):
         return keras.ops.reshape(inputs, (-1, INPUTS)) / 2
 
 
+@pytest.mark.slow
 def test_a_layer_of_ones_own_that_does_not_say_its_shape_preprocesses(tmp_path):
     made, (x, y) = network(preprocessing=Halved()), examples()
     fit(made, epochs=1)

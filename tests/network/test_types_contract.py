@@ -53,6 +53,7 @@ def test_every_pair_learns_in_float64(float64, pairs):
     assert np.isfinite(logs["loss"]).all()
 
 
+@pytest.mark.slow
 def test_backpropagation_in_float64_is_that_of_a_stock_model(float64):
     ours, stock = twins(lambda: SGD(0.5))
     for model in (ours, stock):
@@ -84,6 +85,7 @@ def test_weights_of_another_type_are_refused_by_name(where):
         set_types("float32")
 
 
+@pytest.mark.slow
 def test_preprocessing_with_weights_that_would_learn_is_refused_unless_they_are_fixed():
     def new(trainable):
         layer = keras.layers.BatchNormalization(trainable=trainable)

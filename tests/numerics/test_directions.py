@@ -43,6 +43,7 @@ def test_rows_beyond_the_frame_begin_it_again():
     np.testing.assert_array_equal(some[0], some[2])
 
 
+@pytest.mark.slow
 def test_the_updates_of_a_layer_go_through_its_frames_without_gaps():
     # 4 examples x 2 updates a step: widths of 12 and 20 are complete after 3 and 5 updates.
     model = network()

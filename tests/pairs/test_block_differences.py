@@ -77,6 +77,7 @@ def convolutions(function):
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0]], ids=["equal", "weighted"])
+@pytest.mark.slow
 def test_backpropagation_takes_a_signal_through_a_block_once_and_is_keras_s_own(weights):
     keras.utils.set_random_seed(0)
     model = two_blocks()

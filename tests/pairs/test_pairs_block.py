@@ -54,6 +54,7 @@ def step(made, x, y):
 Y = np.arange(8) % 3
 
 
+@pytest.mark.slow
 def test_running_statistics_take_in_a_batch_once_a_step_however_often_f_is_asked():
     made, x = network(), images()
     mean, variance = running(made.pairs[0])
@@ -66,6 +67,7 @@ def test_running_statistics_take_in_a_batch_once_a_step_however_often_f_is_asked
     np.testing.assert_allclose(variance, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_normalises_by_the_batch_and_other_points_do_so_too():
     made, x = network(), images()
     first = made.pairs[0].block

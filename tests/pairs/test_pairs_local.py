@@ -48,6 +48,7 @@ SEEDED = keras.initializers.Orthogonal(seed=3)
 
 
 @pytest.mark.parametrize("initializer", ["orthogonal", "he_normal", SEEDED])
+@pytest.mark.slow
 def test_every_place_has_a_kernel_of_its_own_drawn_as_that_of_a_convolution(initializer):
     pair = LocallyConnected2DPair(
         8, 5, 2, kernel_initializer=initializer, inverse_kernel_initializer=initializer
@@ -63,6 +64,7 @@ def test_every_place_has_a_kernel_of_its_own_drawn_as_that_of_a_convolution(init
         assert not np.any(layer.bias)
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_kernels_and_constants_are_taken_as_they_are():
     def kernel(**settings):
         keras.utils.set_random_seed(5)
@@ -102,6 +104,7 @@ def test_a_pair_is_made_again_from_its_configuration():
     assert (again.padding, again.inverse, again.dropout) == ("valid", False, 0.25)
 
 
+@pytest.mark.slow
 def test_a_saved_model_with_a_pair_predicts_the_same_and_its_classifier_without_the_library(
     tmp_path, monkeypatch
 ):
@@ -127,6 +130,7 @@ def test_a_saved_model_with_a_pair_predicts_the_same_and_its_classifier_without_
     assert "Dropout" in {type(one).__name__ for one in classifier.layers}
 
 
+@pytest.mark.slow
 def test_products_in_bfloat16_leave_the_way_back_exact():
     mixed, exact = random_pair(dtype="mixed_bfloat16"), random_pair()
     for one, other in zip(mixed.trainable_variables, exact.trainable_variables, strict=True):

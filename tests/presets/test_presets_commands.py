@@ -25,6 +25,7 @@ def seven(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_predict_and_evaluate_take_a_preset_as_they_take_its_run(saved, seven):
     for words in (["evaluate", "--json"], ["predict", "--json", seven]):
         command, *rest = words

@@ -178,6 +178,7 @@ def test_a_preset_with_a_strangers_program_in_its_network_is_refused(place, pres
     assert "do not fit this version" in sentence(caught)
 
 
+@pytest.mark.slow
 def test_the_state_of_keras_is_left_as_it_was(preset):
     from keras.src.saving.serialization_lib import in_safe_mode
 
@@ -195,6 +196,7 @@ def test_nothing_in_the_package_reads_pickles_or_turns_safety_off():
             assert word not in text, f"{path} has {word}"
 
 
+@pytest.mark.slow
 def test_a_network_whose_layers_do_not_fit_each_other_is_refused_when_it_is_opened(tmp_path):
     folder = shutil.copytree(SHIPPED / "digits_mlp_dtp", tmp_path / "preset")
     config = read_json(folder / "config.json")

@@ -66,6 +66,7 @@ def test_two_processes_do_not_write_one_preset(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_presets_side_by_side_are_written_at_once(tmp_path, network):
     with alone(tmp_path / ".other.lock", tmp_path / "other"):
         (tmp_path / ".other-0123abcd").mkdir()  # what that process is writing

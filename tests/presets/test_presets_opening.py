@@ -60,6 +60,7 @@ def test_a_wrong_name_is_refused_with_the_names_that_there_are():
     assert text.endswith("Did you mean 'digits_mlp_dtp'?")
 
 
+@pytest.mark.slow
 def test_a_folder_goes_before_a_shipped_preset_of_the_same_name(saved, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert open_model("digits_mlp_dtp").model.layers_up[0].units == 512

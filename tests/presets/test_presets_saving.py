@@ -67,6 +67,7 @@ def test_a_preset_is_compiled_as_its_recipe_says_and_learns_on(saved):
         assert not np.array_equal(old, variable)
 
 
+@pytest.mark.slow
 def test_without_its_weights_a_preset_is_the_same_network_drawn_afresh(saved):
     whole = dtp_tf.DTPNetwork.from_preset(saved)
     keras.utils.set_random_seed(1)
@@ -161,6 +162,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.slow
 def test_float16_halves_large_arrays_and_keeps_the_accuracy(saved, tmp_path):
     facts = save_run(trained()[0], tmp_path / "half", float16=True)
     assert facts["weights_dtype"] == "float16"
@@ -187,6 +189,7 @@ def run(tmp_path):
 @pytest.mark.parametrize(
     "scales", [(1e6, 1e6, 1, 1, 1), (1e-8, 1e-8, 1e4, 1e-4, 1e4)], ids=["too large", "too small"]
 )
+@pytest.mark.slow
 def test_float16_is_refused_where_it_changes_the_accuracy(run, tmp_path, scales):
     best = load_model(run / "best.keras")
     first, second = (pair.forward_layer for pair in best.model.pairs)
@@ -204,6 +207,7 @@ def test_float16_is_refused_where_it_changes_the_accuracy(run, tmp_path, scales)
 # -- the forward network alone ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_classifier_needs_no_dtp_tf(saved, tmp_path):
     classifier = dtp_tf.pretrained_classifier(saved)
     assert classifier.input.dtype == "uint8"
@@ -249,6 +253,7 @@ def test_a_folder_with_something_in_it_is_left_alone(saved, tmp_path):
     assert os.listdir(tmp_path) == ["letter.txt"]
 
 
+@pytest.mark.slow
 def test_an_empty_folder_and_missing_parents_are_taken(tmp_path):
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", tmp_path / "a/b/c"):

@@ -32,6 +32,7 @@ def test_the_table_lists_what_is_shipped_with_its_facts():
         table["mine"] = {}
 
 
+@pytest.mark.slow
 def test_reading_the_table_imports_no_tensorflow(tmp_path):
     program = """
 import sys
@@ -86,6 +87,7 @@ def test_the_seed_with_the_best_validation_is_shipped():
     assert best((0.9, 0.1), (0.95, 0.4), (0.95, 0.3)) == 2
 
 
+@pytest.mark.slow
 def test_a_preset_is_made_of_finished_runs_without_training_again(tmp_path):
     runs, out, golden = (tmp_path / name for name in ("runs", "out", "golden"))
     for seed in (0, 1):

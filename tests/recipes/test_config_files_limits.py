@@ -44,6 +44,7 @@ def test_a_file_of_too_many_bytes_is_not_read(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["a.yaml", "a.json"])
+@pytest.mark.slow
 def test_deep_nesting_is_one_sentence(tmp_path, name):
     path = tmp_path / name
     path.write_text('{"epochs": ' + "[" * 5000 + "]" * 5000 + "}")

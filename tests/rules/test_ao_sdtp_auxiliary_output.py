@@ -29,6 +29,7 @@ def of_one_class(rule, **settings):
     return (network.rule.targets(network, batch)[-1] - batch.h[-2]).numpy()
 
 
+@pytest.mark.slow
 def test_examples_of_one_class_and_one_answer_get_steps_of_their_own():
     steps = of_one_class("sdtp")
     np.testing.assert_allclose(steps, np.tile(steps[:1], (BATCH, 1)), atol=1e-6)
@@ -45,6 +46,7 @@ def test_an_answer_that_is_right_leaves_every_layer_alone():
 
 
 @pytest.mark.parametrize("schedule", ["parallel", "alternating"])
+@pytest.mark.slow
 def test_the_features_never_move_even_if_everything_is_called_trainable(schedule):
     network = build("ao_sdtp", schedule)
     network.trainable = True
@@ -55,6 +57,7 @@ def test_the_features_never_move_even_if_everything_is_called_trainable(schedule
     np.testing.assert_array_equal(features_of(network), before)
 
 
+@pytest.mark.slow
 def test_the_features_are_drawn_by_the_seed_and_saved_with_the_network(tmp_path):
     network = build("ao_sdtp", auxiliary_units=9)
     np.testing.assert_array_equal(

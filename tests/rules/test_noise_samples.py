@@ -42,11 +42,13 @@ def test_an_update_is_the_mean_of_those_with_each_draw(rule, monkeypatch):
         assert not np.allclose(others[0], others[1], atol=1e-9) or np.allclose(one, start)
 
 
+@pytest.mark.slow
 def test_more_draws_leave_the_number_of_updates_alone():
     _, _, network = trained("ldrl", 3, schedule="inverse-first")
     assert int(network.inverse_optimizer.iterations) == 1
 
 
+@pytest.mark.slow
 def test_the_directions_of_a_frame_go_on_from_draw_to_draw(monkeypatch):
     seen = []
 
@@ -63,6 +65,7 @@ def test_the_directions_of_a_frame_go_on_from_draw_to_draw(monkeypatch):
     assert list(dict.fromkeys(k for _, k in seen)) == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
 def test_each_layer_may_have_its_own_number():
     _, _, network = trained("dtp", [1, 4])
     assert [network.rule.samples(position) for position in (0, 1)] == [1, 4]

@@ -228,6 +228,7 @@ def test_a_name_that_its_author_registered_is_kept(tmp_path):
     assert keras.saving.get_registered_name(rule) == "author>Mine"
 
 
+@pytest.mark.slow
 def test_two_files_may_have_classes_of_one_name(tmp_path):
     runs = []
     for name, noise in (("a", 0.25), ("b", 0.5)):
@@ -320,6 +321,7 @@ def test_a_file_that_was_moved_away_is_missed_and_found_again(run, tmp_path):
     succeeded(invoke("train", "--resume", copy, "--no-export"))
 
 
+@pytest.mark.slow
 def test_every_setting_may_be_given_to_a_rule_from_a_file(tmp_path):
     place = f"{write(tmp_path / 'mine.py', PLAIN)}:Mine"
     assert set(RULE_SETTINGS) >= set(RULES["dtp"])

@@ -93,6 +93,7 @@ def test_targets_and_losses_equal_the_equations(network):
         close(found, one, rtol=3e-5)
 
 
+@pytest.mark.slow
 def test_a_step_moves_every_weight_as_the_equations_say(network):
     x, y = examples()
     layers, before = expected(network, x), values(network.forward_variables)
@@ -145,6 +146,7 @@ def test_a_perfect_reconstruction_asks_for_no_other_code():
     np.testing.assert_array_equal(dtp_tf.rules.autoencoder.code_target(h, h), h)
 
 
+@pytest.mark.slow
 def test_labels_have_no_part_in_what_hidden_layers_learn(network):
     x, y = examples()
     moved = []

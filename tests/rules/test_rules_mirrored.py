@@ -124,6 +124,7 @@ def test_with_weights_of_plus_and_minus_one_sign_symmetry_is_backpropagation():
     all_close(signs, true, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_signs_of_convolutions_pass_the_signal_as_feedback_alignment_by_these_signs_does():
     network = images_network(SignSymmetry())
     other = images_network(FA())
@@ -139,6 +140,7 @@ def test_signs_of_convolutions_pass_the_signal_as_feedback_alignment_by_these_si
 # -- Gauss-Newton ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_damping_the_targets_are_steps_of_the_pseudo_inverse():
     net, (x, y) = random_net("gnt", 2), random_batch()
     network = library(net, "gnt", damping=0.0, target_step=0.5)

@@ -187,6 +187,7 @@ def test_each_layer_may_have_its_own_number_of_steps_noise_and_optimizer(monkeyp
 
 
 @pytest.mark.parametrize("schedule", ["parallel", "inverse-first"])
+@pytest.mark.slow
 def test_a_list_of_optimizers_moves_as_one_optimizer_does(monkeypatch, schedule):
     net, (x, y) = random_net("ldrl"), random_batch()
     give_noise(monkeypatch, random_noise("ldrl", net))

@@ -134,6 +134,7 @@ def test_a_checkpoint_knows_its_recipe_its_classes_and_its_images():
     assert saved.check_fits(digits()) is None
 
 
+@pytest.mark.slow
 def test_the_classifier_of_a_network_is_of_stock_layers_and_gives_the_same_scores():
     saved = load_model(trained()[0] / "best.keras")
     classifier = saved.classifier()
@@ -246,6 +247,7 @@ def test_a_folder_is_no_model(tmp_path):
     assert refusal(tmp_path) == f"model {tmp_path} cannot be read: Is a directory."
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_not_taken_for_a_damaged_model(best):
     with full_disk(200):  # Keras unpacks a model into the folder for temporary files
         assert refusal(best) == f"model {best} cannot be read: File too large."
@@ -273,6 +275,7 @@ def test_what_cannot_be_said_in_json_leaves_the_old_model(stock, tmp_path):
     assert not hidden_files(tmp_path)
 
 
+@pytest.mark.slow
 def test_loading_a_checkpoint_makes_no_network_of_random_weights(tmp_path):
     network = load_model(trained()[0] / "best.keras").model
     network.save(tmp_path / "m.keras")

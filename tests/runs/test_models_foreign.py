@@ -41,6 +41,7 @@ def changed_record(path, target, change):
     return target
 
 
+@pytest.mark.slow
 def test_a_network_that_keras_saved_predicts_as_the_run_does(own, image):
     theirs = json.loads(succeeded(invoke("predict", own, image, "--json")))
     ours = json.loads(succeeded(invoke("predict", trained()[0], image, "--json")))
@@ -75,6 +76,7 @@ def test_what_needs_more_than_keras_saves_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("name", ["best.keras", "last.keras"])
+@pytest.mark.slow
 def test_a_run_whose_checkpoint_keras_saved_is_refused(own, tmp_path, name):
     run = shutil.copytree(trained()[0], tmp_path / "run")
     shutil.copy(own, run / name)
@@ -111,6 +113,7 @@ def test_a_model_that_is_no_classifier_is_refused(tmp_path, image, kind):
     refusal(invoke("predict", path, image), 1)
 
 
+@pytest.mark.slow
 def test_a_model_without_weights_starts_no_training(tmp_path):
     keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()]).save(tmp_path / "m.keras")
     words = ("train", "digits", "--init", tmp_path / "m.keras", "--run-dir", tmp_path / "run")

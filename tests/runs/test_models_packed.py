@@ -46,6 +46,7 @@ def test_a_model_that_somebody_packed_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("name", [ENTRY, "config.json"])
+@pytest.mark.slow
 def test_an_entry_of_spaces_is_refused_by_its_size(tmp_path, name):
     path = repacked(tmp_path / "a.keras", {name: b" " * 50_000_000})
     assert path.stat().st_size < 500_000
@@ -53,6 +54,7 @@ def test_an_entry_of_spaces_is_refused_by_its_size(tmp_path, name):
     assert said in refused(path)
 
 
+@pytest.mark.slow
 def test_a_size_that_is_a_lie_does_not_help(tmp_path):
     size = 50_000_123
     path = repacked(tmp_path / "a.keras", {ENTRY: b"{}" + b" " * (size - 2)})
@@ -63,6 +65,7 @@ def test_a_size_that_is_a_lie_does_not_help(tmp_path):
     assert "has not the size that it states" in refused(path) or "CRC" in refused(path)
 
 
+@pytest.mark.slow
 def test_packed_weights_that_grow_a_thousandfold_are_refused(tmp_path):
     path = repacked(tmp_path / "a.keras", {"model.weights.h5": bytes(MAX_ENTRY + 1)})
     assert "its model.weights.h5 has 100,000,001 bytes packed into" in refused(path)

@@ -138,12 +138,14 @@ def test_a_run_without_an_epoch_has_no_model_and_no_checkpoint(tmp_path):
         open_model(made.path)
 
 
+@pytest.mark.slow
 def test_a_run_is_opened_by_its_best_network(run):
     chosen, best = open_model(run.path), load_model(run.best)
     assert chosen.about == best.about
     assert int(chosen.model.step) == int(best.model.step)
 
 
+@pytest.mark.slow
 def test_a_file_is_opened_as_it_is(run):
     assert open_model(run.last).about == load_model(run.last).about
 
@@ -169,6 +171,7 @@ def test_among_epochs_of_the_same_accuracy_the_best_has_the_lowest_validation_lo
     assert best_epoch(history(0.1, 0.3, 0.3)) == 2  # the first of equals
 
 
+@pytest.mark.slow
 def test_the_best_network_changes_only_when_it_is_told(run):
     saved = load_model(run.last)
     before = run.best.read_bytes()
@@ -180,6 +183,7 @@ def test_the_best_network_changes_only_when_it_is_told(run):
     assert not hidden_files(run.path)
 
 
+@pytest.mark.slow
 def test_a_later_checkpoint_does_not_change_the_best_network_by_its_back(run):
     saved = load_model(run.last)
     run.save_checkpoint(saved.model, {**saved.about, "history": history(0.5)}, True)
@@ -198,6 +202,7 @@ def test_a_file_system_without_links_gets_a_copy(run, monkeypatch):
     assert not hidden_files(run.path)
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_its_last_and_its_best_checkpoint_is_put_right(run):
     saved = load_model(run.last)
     save_model(saved.model, run.last, {**saved.about, "history": history(0.5, 0.6)})
@@ -206,6 +211,7 @@ def test_a_run_killed_between_its_last_and_its_best_checkpoint_is_put_right(run)
     assert load_model(run.best).about["history"] == history(0.5, 0.6)
 
 
+@pytest.mark.slow
 def test_a_last_epoch_that_was_not_the_best_does_not_become_it(run):
     saved = load_model(run.last)
     before = run.best.read_bytes()

@@ -145,6 +145,7 @@ def test_docker_mounts_what_its_flags_name():
     assert 'base_path: "/models/a"' in models_config(models, inside=True)
 
 
+@pytest.mark.slow
 def test_print_command_prints_it_without_a_server_on_the_machine(export_dir, nothing_installed):
     words = ("serve", "digits", "--export-dir", export_dir, "--print-command")
     (line,) = succeeded(invoke(*words)).splitlines()

@@ -9,6 +9,7 @@ from model_server_support import fixture_export_dir  # noqa: F401
 from dtp_tf.serving.model_server import find_models
 
 
+@pytest.mark.slow
 def test_a_model_is_found_by_name_or_by_path(export_dir, monkeypatch):
     monkeypatch.chdir(export_dir)
     for text, where in (("digits", "."), (str(export_dir / "digits"), "x"), ("./digits", "x")):

@@ -142,6 +142,7 @@ def gone(pid, seconds=5):
 # -- what can run it -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_without_a_server_one_sentence_says_how_to_get_one(export_dir, nothing_installed):
     text = refusal(invoke("serve", "digits", "--export-dir", export_dir), 1)
     assert "there is no tensorflow_model_server on the PATH, and there is no docker" in text

@@ -148,6 +148,7 @@ def test_no_image_is_sent_if_one_cannot_be_read(server, pictures, tmp_path, cont
 # -- no TensorFlow ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rest_client_imports_no_tensorflow_and_no_keras(server, pictures, tmp_path):
     program = f"""
 import sys

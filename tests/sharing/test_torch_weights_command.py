@@ -39,6 +39,7 @@ def test_a_file_becomes_a_preset_that_keras_loads(file, tmp_path):
     assert "How they were trained is not known" in (out / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_network_of_numbers_takes_no_images(file, tmp_path):
     out = tmp_path / "preset"
     succeeded(invoke("import-torch", file, "--layers", LAYERS, "--out", out))

@@ -107,6 +107,7 @@ def refused(name=None, **settings):
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_layer_of_another_size_is_named_with_what_arrived():
     assert refused(units=(16, 11)) == (
         f"`init` {best()} does not fit: layer 2 needs weights of 16x11 (inputs x units) and "
@@ -128,6 +129,7 @@ def test_another_number_of_layers_is_named():
     assert "(64-16-12-12-10)" in text
 
 
+@pytest.mark.slow
 def test_another_activation_or_transmission_is_named_with_the_remedy():
     text = refused(activation="relu", inverse_activation="tanh")
     assert "layer 1 has the activation relu, got tanh; give --activation tanh." in text
@@ -182,6 +184,7 @@ def test_a_resumed_run_does_not_ask_for_its_first_weights_again(tmp_path):
     assert "`init` is " in text
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_before_a_run_is_made(tmp_path):
     words = ("--units", "16,11", "--init", best(), "--run-dir", tmp_path / "run")
     assert "layer 2 needs weights of 16x11" in refusal(invoke("train", "digits", *words), 2)

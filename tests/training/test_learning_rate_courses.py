@@ -32,6 +32,7 @@ def test_a_cosine_falls_to_its_lowest_at_the_end_of_its_epochs():
     np.testing.assert_allclose(rates("cosine min=0.01 epochs=8"), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_falls_at_the_ends_of_epochs():
     found = rates("step every=4 factor=0.5")
     np.testing.assert_allclose(found, np.repeat([0.4, 0.2, 0.1], [20, 20, 10]), rtol=1e-6)

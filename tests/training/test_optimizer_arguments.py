@@ -129,6 +129,7 @@ def test_every_layer_has_its_own_rate(data):
     assert [own for _, own in every] == [layer.forward_variables for layer in made.layers_up]
 
 
+@pytest.mark.slow
 def test_equal_rates_for_each_layer_are_one_rate(data):
     x, y = data.train.images[:64], data.train.labels[:64]
     made = [network(data, learning_rate=rate) for rate in (0.01, (0.01, 0.01, 0.01))]

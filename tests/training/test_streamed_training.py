@@ -134,6 +134,7 @@ def test_images_stream_where_they_do_not_fit_into_memory(folder, monkeypatch):
         assert ("too many" in data.reading) is streamed
 
 
+@pytest.mark.slow
 def test_streamed_pixels_are_those_in_memory(folder):
     here, there = (load(folder, way, image_size="6,5") for way in ("yes", "no"))
     for split in ("train", "validation", "test"):
@@ -174,6 +175,7 @@ def overwrite(path):
     [(damage, "has changed"), (overwrite, "has changed"), (pathlib.Path.unlink, "does not exist")],
     ids=["damaged", "replaced", "vanished"],
 )
+@pytest.mark.slow
 def test_a_file_that_changes_or_vanishes_is_named_at_once(tmp_path, do, said):
     folder = photo_folder(tmp_path / "photos")
     data = load(folder, "no", validation_fraction=0.3)

@@ -45,6 +45,7 @@ def test_feedback_of_linear_layers_is_their_transposed_map(rule):
 
 
 @pytest.mark.parametrize("rule", ["fa", "weight_mirror"])
+@pytest.mark.slow
 def test_the_first_signals_of_alignment_are_those_of_backpropagation(rule):
     made, bp = network(rule, layers=LAYERS), network("bp", layers=LAYERS, symmetric_start=None)
     for one, other in zip(made.forward_variables, bp.forward_variables, strict=True):

@@ -128,6 +128,7 @@ def test_another_training_starts_from_its_weights_where_its_layers_are_the_same(
             initialize(built(rule="bp", layers=layers), path)
 
 
+@pytest.mark.slow
 def test_products_in_bfloat16_leave_what_blocks_give_in_float32():
     images = digits().test.images[:9]
     layers = ("conv 4 3 norm", "residual 6 /2", "dense 12 norm")

@@ -279,6 +279,7 @@ def test_orthogonal_weights_have_singular_values_of_one():
         np.testing.assert_allclose(values, 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_network_and_another_seed_another():
     def kernel(seed):
         keras.utils.set_random_seed(seed)

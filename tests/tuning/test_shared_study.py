@@ -230,6 +230,7 @@ def test_long_trials_have_a_fifth_of_their_epochs_before_they_are_judged(tmp_pat
     assert pruned_after(study, [0.1] * epochs) == first
 
 
+@pytest.mark.slow
 def test_importances_need_some_trials_that_differ(tmp_path):
     level = create(tmp_path / "level")
     for _ in range(UNPRUNED_TRIALS):

@@ -130,6 +130,7 @@ def test_small_and_level_searches_are_drawn(tmp_path, accuracies):
             assert min(picture.size) > 200
 
 
+@pytest.mark.slow
 def test_one_parameter_is_enough_for_the_pictures(tmp_path):
     study = study_of(tmp_path, [0.5, 0.6, 0.7, 0.8], {"noise": {"low": 0.1, "high": 0.5}})
     content = write_report(study, 4, make_console(quiet=True))
@@ -137,6 +138,7 @@ def test_one_parameter_is_enough_for_the_pictures(tmp_path):
     assert (tmp_path / "parallel.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_recipes_own_settings_are_held_against_the_best(tmp_path, capsys):
     study = study_of(tmp_path, [0.5, 0.6], {"noise": {"low": 0.1, "high": 0.5}})
     write_report(study, 2, make_console())

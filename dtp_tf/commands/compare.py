@@ -13,7 +13,6 @@ from dtp_tf.commands.options import (
     setting_options,
 )
 from dtp_tf.comparing.plan import make_plan
-from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.quiet import import_tensorflow
 
 
@@ -53,11 +52,7 @@ def compare(
     rule_config,
     data_dir,
     anyway,
-    device,
-    jit,
-    strategy,
-    in_memory,
-    checkpoint_every,
+    machine,
     as_json,
     **flags,
 ):
@@ -72,7 +67,6 @@ def compare(
     asked = dict(
         recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
     )
-    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
 
     import_tensorflow()

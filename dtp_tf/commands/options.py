@@ -1,5 +1,7 @@
 """Options that several commands share, and what they print: text, or JSON alone."""
 
+import dataclasses
+import functools
 import json
 import math
 
@@ -8,7 +10,7 @@ import click
 from dtp_tf.console.plain import printable
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.machines.checkpoint_every import USUAL
-from dtp_tf.machines.machine import IN_MEMORY, JIT, STRATEGIES
+from dtp_tf.machines.machine import IN_MEMORY, JIT, STRATEGIES, Machine
 from dtp_tf.recipes.recipe import SETTINGS
 
 LONGEST = 10_000_000  # seconds or milliseconds; a system call takes not much more
@@ -99,7 +101,14 @@ def in_memory_option(command):
 
 
 def machine_options(command):
-    """Add what `dtp_tf.machines.Machine` takes, each as an option."""
+    """Add what `dtp_tf.machines.Machine` takes, each as an option; the command gets `machine`."""
+
+    @functools.wraps(command)
+    def with_machine(**given):
+        names = [field.name for field in dataclasses.fields(Machine)]
+        machine = Machine(**{name: given.pop(name) for name in names})
+        return command(machine=machine, **given)
+
     options = (
         click.option(
             "--device",
@@ -133,8 +142,8 @@ def machine_options(command):
         ),
     )
     for option in reversed(options):
-        command = option(command)
-    return command
+        with_machine = option(with_machine)
+    return with_machine
 
 
 class Seconds(click.FloatRange):

@@ -14,7 +14,6 @@ from dtp_tf.commands.options import (
     print_json,
     setting_options,
 )
-from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.recipes.config_files import read_config, refuse_unnamed
 from dtp_tf.recipes.recipe import RULE_SETTINGS, Recipe
@@ -47,11 +46,7 @@ def train(
     keep,
     keep_others,
     no_export,
-    device,
-    jit,
-    strategy,
-    in_memory,
-    checkpoint_every,
+    machine,
     as_json,
     **flags,
 ):
@@ -81,7 +76,6 @@ def train(
         settled = Recipe.from_dict(settings)
     else:
         settled = find_recipe(recipe or "digits", **settings)
-    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     if resume is None:  # before TensorFlow is imported
         settled.check()
         machine.check_fits(settled)

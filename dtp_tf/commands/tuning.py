@@ -14,7 +14,6 @@ from dtp_tf.commands.options import (
     print_json,
     setting_options,
 )
-from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.tuning.search_space import make_search, to_yaml
 
@@ -64,11 +63,7 @@ def tune(
     out,
     data_dir,
     anyway,
-    device,
-    jit,
-    strategy,
-    in_memory,
-    checkpoint_every,
+    machine,
     as_json,
     **flags,
 ):
@@ -81,7 +76,6 @@ def tune(
     """
     settings = {name: value for name, value in flags.items() if value is not None}
     recipe = recipe or "digits"
-    machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     # Refuses before TensorFlow is imported.
     _, space = make_search(recipe, search, machine, **settings)
     if show_search:

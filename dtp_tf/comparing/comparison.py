@@ -36,7 +36,7 @@ from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.rules import find_rule
 from dtp_tf.runs.folder import Run
-from dtp_tf.runs.provenance import fact_changes
+from dtp_tf.runs.provenance import fact_changes, refuse_or_warn
 
 RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
 PATIENCE = 60  # seconds for a run's last process to end
@@ -215,12 +215,8 @@ def _check_data(asked, anyway, console):
         if not said:
             continue
         text = f"the data of {path} differ from those of {before_path}: {said}"
-        if not anyway:
-            raise UserError(
-                f"{text}; delete the folder of the one that is not wanted, choose another --out, "
-                "or add --anyway where that does not matter."
-            )
-        console.print(f"warning: {text}", markup=False)
+        advice = "delete the folder of the one that is not wanted, choose another --out"
+        refuse_or_warn(text, advice, anyway, console)
 
 
 def _wait_until_free(path, console, stop):

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from dtp_tf.errors import UserError
 from dtp_tf.runs.image_list import differences, read_images_list, rows
 
 
@@ -124,3 +125,17 @@ def card_facts(about, data, test):
         "results": {"test": test, "best_epoch": None if history is None else len(history)},
         "versions": about.get("versions"),
     }
+
+
+def refuse_or_warn(text, advice, anyway, console):
+    """Raise `UserError` of data that have changed, or with `anyway` say it on the console.
+
+    Args:
+        text: what has changed.
+        advice: what to do, without --anyway.
+        anyway: whether to go on.
+        console: where a person reads; not needed without `anyway`.
+    """
+    if not anyway:
+        raise UserError(f"{text}; {advice}, or add --anyway where that does not matter.")
+    console.print(f"warning: {text}", markup=False)

@@ -1,7 +1,7 @@
 """What a run is resumed from, and what it may not be resumed with."""
 
-from dtp_tf.errors import SettingError, UserError
-from dtp_tf.runs.provenance import changes
+from dtp_tf.errors import SettingError
+from dtp_tf.runs.provenance import changes, refuse_or_warn
 from dtp_tf.training.building import steps_of_pass
 
 
@@ -58,9 +58,5 @@ def refuse_other_data(about, data, run=None, console=None):
     said = changes(about["data"], data, images)
     if not said:
         return
-    text = f"the data differ from the run's: {said}"
-    if console is None:
-        raise UserError(
-            f"{text}; resume with the same data, or with --anyway where that does not matter."
-        )
-    console.print(f"warning: {text}", markup=False)
+    text, advice = f"the data differ from the run's: {said}", "resume with the same data"
+    refuse_or_warn(text, advice, console is not None, console)

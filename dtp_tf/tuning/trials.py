@@ -16,7 +16,7 @@ from dtp_tf.machines.versions import versions
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.runs.folder import Run, best_epoch
-from dtp_tf.runs.provenance import changes, fingerprint
+from dtp_tf.runs.provenance import changes, fingerprint, refuse_or_warn
 from dtp_tf.training.train import train
 from dtp_tf.tuning.shared_study import SharedStudy
 
@@ -78,12 +78,7 @@ def _check_data(study, data, anyway, console):
         if not said:
             return
         text = f"the data differ from those of trial {number}: {said}"
-        if not anyway:
-            raise UserError(
-                f"{text}; give the same data, choose another --out, or add --anyway where that "
-                "does not matter."
-            )
-        console.print(f"warning: {text}", markup=False)
+        refuse_or_warn(text, "give the same data, choose another --out", anyway, console)
         return
 
 

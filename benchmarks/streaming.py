@@ -2,11 +2,14 @@
 
     python benchmarks/streaming.py records --out DIR            # 200,000 JPEGs of 64x64
     python benchmarks/streaming.py photos --out DIR             # 5,000 JPEGs of 12 megapixels
+    python benchmarks/streaming.py read --image-folder DIR/photos --images 80
     python benchmarks/streaming.py train cifar10 --in-memory no --epochs 2
 
-`train` runs `cli.py train` with all words that follow, in a process of its own and without an
-export, and prints JSON: the peak of its memory, its seconds, how many cores it kept busy, and the
-images per second and the weights' SHA-256 of its log and its last checkpoint.
+`read` reads streamed images of a folder, resized to 64x64, first from the disk and then as they
+were kept, and prints JSON: milliseconds an image, and how many cores it kept busy. `train` runs
+`cli.py train` with all words that follow, in a process of its own and without an export, and
+prints JSON: the peak of its memory, its seconds, how many cores it kept busy, and the images per
+second and the weights' SHA-256 of its log and its last checkpoint.
 """
 
 import csv
@@ -81,6 +84,28 @@ def _jpeg(number, label, size):
     content = io.BytesIO()
     Image.fromarray(np.asarray(image) // 2 + grain + 40).save(content, "JPEG", quality=90)
     return content.getvalue()
+
+
+@main.command()
+@click.option("--image-folder", type=click.Path(exists=True, file_okay=False), required=True)
+@click.option("--images", default=80, show_default=True)
+def read(image_folder, images):
+    """Time the reading of streamed images."""
+    from dtp_tf.data.sets import load_data
+    from dtp_tf.recipes.recipe import recipe
+
+    settled = recipe("cifar10", image_folder=image_folder, image_size=(64, 64))
+    streamed = load_data(settled, in_memory="no").train.images
+    count, found = min(images, len(streamed)), {}
+    for place in ("disk", "kept"):
+        start, used = time.perf_counter(), time.process_time()
+        streamed[:count]
+        seconds = time.perf_counter() - start
+        found[place] = {
+            "milliseconds": round(1000 * seconds / count, 4),
+            "busy_cores": round((time.process_time() - used) / seconds, 2),
+        }
+    print(json.dumps({"images": count, **found}, indent=2))
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

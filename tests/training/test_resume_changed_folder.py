@@ -78,7 +78,7 @@ def test_resuming_with_other_images_says_in_one_sentence_what_changed(home, copy
     change(home / "photos", how)
     text = refusal(resumed(copy), 1)
     assert text == (
-        f"Error: the data differ from the run's: {SAID[how]}; resume with the same data, or with "
+        f"Error: the data differ from the run's: {SAID[how]}; resume with the same data, or add "
         "--anyway where that does not matter."
     )
 

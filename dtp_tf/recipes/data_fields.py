@@ -7,6 +7,7 @@ from dtp_tf.recipes.settings import setting
 from dtp_tf.schema import brief
 
 PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "channels", "imagenet", "raw")
+"""The names that `preprocessing` takes."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -88,6 +88,7 @@ _OWN = {
     },
 }
 OPTIMIZERS = tuple(_OWN)
+"""The names that `optimizer` and `inverse_optimizer` take."""
 ARGUMENTS = {name: {**own, **_EVERY} for name, own in _OWN.items()}
 # Those that decay weights unless they are told not to.
 DECAYING = ("adamw", "muon")

@@ -18,8 +18,8 @@ class DDTPControl(DDTPLinear):
     difference reconstruction loss is worth is seen beside it.
 
     Args:
-        target_step, noise, inverse_l2, schedule, inverse_steps, noise_directions,
-            noise_samples: see `DDTPLinear`.
+        target_step, noise, inverse_l2: see `DDTPLinear`.
+        schedule, inverse_steps, noise_directions, noise_samples: see `DDTPLinear`.
 
     Raises:
         SettingError: see `SmallNoiseRule`.

@@ -35,4 +35,4 @@ class DDTPControl(DDTPLinear):
         corrupted, moved = self.pushed(network, batch, layer, noise)
         q = network.feedback[layer]
         loss = squared_error(corrupted, shaped_as(corrupted, q(moved)))
-        return loss + penalty(self.inverse_l2, q.trainable_variables)
+        return loss + penalty(self.l2(network, layer), q.trainable_variables)

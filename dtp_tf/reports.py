@@ -2,6 +2,8 @@
 
 import pathlib
 
+from dtp_tf.comparing.comparison_page import NAME as COMPARISON
+from dtp_tf.comparing.comparison_page import write_comparison_page
 from dtp_tf.reporting.run_page import write_run_page
 from dtp_tf.runs.folder import Run
 
@@ -30,5 +32,7 @@ def report(path, out=None, *, rule=None, data_dir=None, in_memory="auto"):
 
         dtp_tf.report("runs/20261123-120000-digits")
     """
-    out = None if out is None else pathlib.Path(out)
+    path, out = pathlib.Path(path), None if out is None else pathlib.Path(out)
+    if (path / COMPARISON).is_file():
+        return write_comparison_page(path, out)
     return write_run_page(Run.open(path), out, rule=rule, data_dir=data_dir, in_memory=in_memory)

@@ -29,6 +29,12 @@ def network_words(recipe):
     return f"A network with {layers} of {', '.join(map(str, many))} {recipe.activation} units"
 
 
+def page_title(recipe, folder):
+    """Return the title of a page on what is in a folder."""
+    name = folder.resolve().name
+    return name if name == recipe.recipe else f"{recipe.recipe}: {name}"
+
+
 def lead(recipe, metrics, data, history):
     """Return what a run is, in two sentences.
 
@@ -171,7 +177,7 @@ def version_facts(versions):
     names = {"rule_sha256": "SHA-256 of the rule's file", "model_sha256": "SHA-256 of the model's"}
     return [Facts([
         (names.get(name, name), str(value)) for name, value in versions.items()
-        if not isinstance(value, (dict, list))
+        if name != "chosen_by" and not isinstance(value, (dict, list))
     ])]
 
 

@@ -13,6 +13,7 @@ from dtp_tf.reporting.run_facts import (
     commands,
     data_facts,
     lead,
+    page_title,
     recorded,
     settings,
     tiles,
@@ -71,7 +72,7 @@ def write_run_page(
         Section("Commands", commands(run.path, recipe, metrics, history, export_path)),
     ]
     page = Page(
-        f"{recipe.recipe}: {run.path.resolve().name}", "Report of a training run",
+        page_title(recipe, run.path), "Report of a training run",
         lead(recipe, metrics, data, history), tiles(metrics), sections,
         f"Made by dtp_tf from the run in {run.path.resolve()}.",
     )

@@ -2,9 +2,10 @@
 
 import pytest
 from browser_support import look, open_browser
-from report_support import run_page, strange_page
+from report_support import comparison_page, run_page, strange_page
 
-PAGES = {"run": run_page, "run on data with strange names": strange_page}
+PAGES = {"run": run_page, "comparison": comparison_page,
+         "run on data with strange names": strange_page}
 
 browser = pytest.fixture(scope="module")(open_browser)
 

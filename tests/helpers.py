@@ -95,7 +95,8 @@ def quickly(pictures=False, compiled=False):
     with contextlib.ExitStack() as stack:
         for name in () if pictures else ("curves", "diagnostics", "confusion_matrix"):
             stack.enter_context(unittest.mock.patch(f"dtp_tf.training.train.draw_{name}"))
-        for place in () if pictures else ("training.train", "comparing.comparison"):
+        places = "training.train", "comparing.comparison", "tuning.tuning"
+        for place in () if pictures else places:
             stack.enter_context(unittest.mock.patch(f"dtp_tf.{place}.report_at_the_end"))
         if not compiled:
             stack.enter_context(unittest.mock.patch.object(Machine, "compiles_updates", False))

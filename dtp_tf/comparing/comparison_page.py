@@ -21,7 +21,7 @@ from dtp_tf.reporting.run_facts import (
     page_title,
     version_facts,
 )
-from dtp_tf.reporting.svg import inline_svg, small_figure
+from dtp_tf.reporting.svg import inline_svg, plain_ticks, small_figure
 from dtp_tf.schema import BOOLEAN, TEXT, WHOLE, listed, mapping
 
 NAME = "comparison.json"
@@ -189,6 +189,9 @@ def _curves(drawn):
 def _plot(drawn, draw, what):
     figure, axes = small_figure()
     draw(axes)
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            plain_ticks(axis)
     caption = axes.get_title() or what
     axes.set_title("")
     best = ", ".join(f"{rule_label(rule)} {value:.2%}" for rule, value in drawn.best().items())

@@ -87,17 +87,17 @@ def duration(seconds):
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def recorded(recipe, test):
+def recorded(recipe, test, name="this run"):
     """Return blocks: the accuracy beside what is recorded of the same recipe and rule."""
     blocks, rows = [], []
     if test is not None:
-        rows.append(["this run", recipe.rule, recipe.seed, recipe.epochs,
+        rows.append([name, recipe.rule, recipe.seed, recipe.epochs,
                      percent(test["accuracy"], test["images"])])
-    for name in shipped_names():
-        facts = preset_info(name)
+    for shipped in shipped_names():
+        facts = preset_info(shipped)
         of, results = facts.get("recipe") or {}, (facts.get("results") or {}).get("test")
         if results and of.get("recipe") == recipe.recipe and of.get("rule") == recipe.rule:
-            rows.append([f"preset {name}", of["rule"], of["seed"], of["epochs"],
+            rows.append([f"preset {shipped}", of["rule"], of["seed"], of["epochs"],
                          percent(results["accuracy"], results["images"])])
     if len(rows) > 1 or (rows and test is None):
         blocks.append(Table(

@@ -90,3 +90,8 @@ def comparison():
 @functools.cache
 def comparison_page():
     return dtp_tf.report(comparison(), _folder() / "comparison.html")
+
+
+@functools.cache
+def preset_page():
+    return dtp_tf.report("digits_mlp_dtp", _folder() / "preset.html")

@@ -147,7 +147,7 @@ def draw_curves(history, path):
         path: of the picture.
     """
     epochs = range(1, len(history) + 1)
-    figure, axes = _figure(2, 3, 15, 8)
+    figure, axes = _panels()
     inverse = _named(history, "inverse_loss_")
     # L-DRL's loss falls below 0.
     lowest = min((logs[name] for logs in history for name in inverse if name in logs), default=1)
@@ -186,7 +186,7 @@ def draw_diagnostics(history, path):
     ]
     if not _named(history, "angle_bp_"):
         return
-    figure, axes = _figure(2, 3, 15, 8)
+    figure, axes = _panels()
     for axis, (title, prefix, scale) in zip(axes.flat, panels, strict=True):
         for name in _named(history, prefix):
             points = [(epoch, logs[name]) for epoch, logs in enumerate(history, 1) if name in logs]
@@ -221,8 +221,18 @@ def _label(name):
     return plain.get(name) or f"layer {name.rsplit('_', 1)[-1]}"
 
 
-def _figure(rows, columns, width, height):
+def _panels():
+    """Return a figure with two rows of three panels, and these.
+
+    Their places are known, so nothing needs to be drawn to find them: half of a picture's time.
+    """
+    figure, axes = _figure(2, 3, 15, 8, layout=None)
+    figure.subplots_adjust(0.065, 0.07, 0.99, 0.95, wspace=0.25, hspace=0.26)
+    return figure, axes
+
+
+def _figure(rows, columns, width, height, layout="constrained"):
     from matplotlib.figure import Figure  # no window system, no global state
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     return figure, figure.subplots(rows, columns)

@@ -30,7 +30,7 @@ from dtp_tf.files import (
 )
 from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
-from dtp_tf.processes.child_process import run_child
+from dtp_tf.processes.child_process import Children, run_child
 from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
@@ -62,7 +62,7 @@ def compare(
     """Train a recipe's network by several learning rules and compare them.
 
     All rules of one seed have the same split, the same initial forward weights and the same order
-    of batches. Every run has a process of its own. Finished runs are not repeated and unfinished
+    of batches. Runs have processes of their own. Finished runs are not repeated and unfinished
     ones are resumed, so a comparison may be stopped and started again at any time; runs that an
     earlier call with other rules or seeds left in the folder join the table.
 
@@ -118,7 +118,7 @@ def compare(
 
 def _work(folder, asked, how, console):
     """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
-    with _stop() as stop:
+    with _stop() as stop, Children(RUN_JOB) as children:
         for number, (path, settled) in enumerate(asked.items(), start=1):
             if stop.is_set():
                 break
@@ -128,7 +128,7 @@ def _work(folder, asked, how, console):
                 f"run {number} of {len(asked)}: {rule_label(settled.rule)}, seed {settled.seed}",
                 markup=False, style="bold",
             )
-            if not _train(path, settled, how, console, stop):
+            if not _train(path, settled, how, console, children, stop):
                 break
             if not how["anyway"]:  # which is said at the end
                 _check_data(asked, False, console)
@@ -179,7 +179,7 @@ def _refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, how, console, stop):
+def _train(path, recipe, how, console, children, stop):
     """Start or resume one run; return whether it is done, and not stopped before its end.
 
     `how` is what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
@@ -190,7 +190,7 @@ def _train(path, recipe, how, console, stop):
     resume = Run(path).config.exists()
     job = {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
     _wait_until_free(path, console, stop)
-    outcome = run_child(RUN_JOB, job, stop)
+    outcome = run_child(children, job, stop)
     if "diverged" in outcome:
         write_json(Result.marker(path), {"message": outcome["diverged"]})
         console.print(f"diverged   {outcome['diverged']}", markup=False)

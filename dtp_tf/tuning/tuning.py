@@ -136,7 +136,7 @@ def check_numbers(trials, workers=1, timeout=None):
 def require_optuna():
     """Raise `UserError` if Optuna is not installed."""
     if importlib.util.find_spec("optuna") is None:
-        raise UserError("tune needs Optuna; install it with pip install -e '.[tune]'.")
+        raise UserError("tune needs Optuna; install it with pip install 'dtp-tf[tune]'.")
 
 
 @contextlib.contextmanager

@@ -87,7 +87,7 @@ TAKEN = {
     "fa": {"inverse_initializer", "symmetric_start"},
     "dfa": {"inverse_initializer"},
     "drtp": {"inverse_initializer"},
-    "sign_symmetry": set(),
+    "sign_symmetry": {"feedback_magnitudes", "inverse_initializer"},
     "kp": TRAINED - NOISE | {"symmetric_start"},
     "weight_mirror": TRAINED | {"inverse_l2", "symmetric_start"},
     "local_error": TRAINED - NOISE,

@@ -30,7 +30,7 @@ from dtp_tf.files import (
 )
 from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
-from dtp_tf.processes.child_process import run_child
+from dtp_tf.processes.child_process import Children, run_child
 from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
@@ -63,7 +63,7 @@ def compare(
     """Train a recipe's network by several learning rules and compare them.
 
     All rules of one seed have the same split, the same initial forward weights and the same order
-    of batches. Every run has a process of its own. Finished runs are not repeated and unfinished
+    of batches. Runs have processes of their own. Finished runs are not repeated and unfinished
     ones are resumed, so a comparison may be stopped and started again at any time; runs that an
     earlier call with other rules or seeds left in the folder join the table.
 
@@ -145,7 +145,7 @@ def _label(path, recipe):
 
 
 def train_missing(asked, how, console, after, label):
-    """Train those runs that are not done yet, one at a time, each in a process of its own.
+    """Train those runs that are not done yet, one at a time, in processes of their own.
 
     Args:
         asked: recipes by the folders of their runs.
@@ -157,7 +157,7 @@ def train_missing(asked, how, console, after, label):
     Returns:
         Whether all are done, and it was not stopped by Ctrl-C before.
     """
-    with _stop() as stop:
+    with _stop() as stop, Children(RUN_JOB) as children:
         for number, (path, settled) in enumerate(asked.items(), start=1):
             if stop.is_set():
                 return False
@@ -166,7 +166,7 @@ def train_missing(asked, how, console, after, label):
             console.print(
                 f"run {number} of {len(asked)}: {label(path, settled)}", markup=False, style="bold"
             )
-            if not _train(path, settled, how, console, stop):
+            if not _train(path, settled, how, console, children, stop):
                 return False
             after()
         return True
@@ -205,7 +205,7 @@ def refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, how, console, stop):
+def _train(path, recipe, how, console, children, stop):
     """Start or resume one run; return whether it is done, and not stopped before its end.
 
     `how` is what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
@@ -216,7 +216,7 @@ def _train(path, recipe, how, console, stop):
     resume = Run(path).config.exists()
     job = {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
     _wait_until_free(path, console, stop)
-    outcome = run_child(RUN_JOB, job, stop)
+    outcome = run_child(children, job, stop)
     if "diverged" in outcome:
         write_json(Result.marker(path), {"message": outcome["diverged"]})
         console.print(f"diverged   {outcome['diverged']}", markup=False)

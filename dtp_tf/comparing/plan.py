@@ -5,13 +5,12 @@ This module does not import TensorFlow, so that what cannot be compared is refus
 
 import dataclasses
 import pathlib
-import shlex
 
 from dtp_tf.errors import SettingError
+from dtp_tf.recipes.commands import config_command as config_command
+from dtp_tf.recipes.commands import train_command as train_command
 from dtp_tf.recipes.config_files import read_mapping
-from dtp_tf.recipes.named import RECIPES
-from dtp_tf.recipes.own_files import is_own_file
-from dtp_tf.recipes.recipe import RULE_SETTINGS, RULES, SETTINGS, check_names, rule_settings, shown
+from dtp_tf.recipes.recipe import RULE_SETTINGS, RULES, SETTINGS, check_names, rule_settings
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.recipes.settings import did_you_mean
 
@@ -168,38 +167,3 @@ def rule_label(rule):
 def difference(recipe, other, names=tuple(SETTINGS)):
     """Return the name of the first setting in which two recipes differ, or None."""
     return next((name for name in names if getattr(recipe, name) != getattr(other, name)), None)
-
-
-def train_command(recipe, path):
-    """Return the command that trains as a run of a comparison was trained.
-
-    Args:
-        recipe: the run's `Recipe`.
-        path: the run's folder, for recipes without a name.
-    """
-    if recipe.recipe not in RECIPES:
-        return config_command(path / "config.json", recipe)
-    words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
-    words += ["--seed", str(recipe.seed)]
-    named = find_recipe(recipe.recipe, rule=recipe.rule, seed=recipe.seed)
-    for name in SETTINGS:
-        value = getattr(recipe, name)
-        if value == getattr(named, name):
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", shown(value)]
-    return shlex.join(words)
-
-
-def config_command(path, recipe):
-    """Return the command that trains by a config file; what files of one's own hold it must name
-    itself."""
-    words = ["python", "cli.py", "train", "--config", str(path)]
-    for name in ("rule", "model"):
-        value = getattr(recipe, name)
-        if value is not None and is_own_file(value):
-            words += [f"--{name}", value]
-    return shlex.join(words)

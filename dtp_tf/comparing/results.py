@@ -13,11 +13,11 @@ from rich.table import Table
 from dtp_tf.comparing.plan import rule_label, train_command
 from dtp_tf.console.tables import cell
 from dtp_tf.evaluating.pictures import PLAIN, drawable, plain_legend, save_figure
-from dtp_tf.files import read_bytes, read_json, write_text
+from dtp_tf.files import read_json, write_text
 from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, shown
-from dtp_tf.runs.folder import METRICS, ROW, Run
-from dtp_tf.schema import DamagedError, check, check_plain, decoded, listed
+from dtp_tf.runs.folder import METRICS, Run
+from dtp_tf.runs.log import read_log as read_log
 
 
 class Result:
@@ -39,7 +39,7 @@ class Result:
     @staticmethod
     def marker(path):
         """Return the path of the file that tells that a run diverged."""
-        return path / "diverged.json"
+        return Run(path).diverged
 
     @classmethod
     def of(cls, path):
@@ -90,27 +90,6 @@ class Result:
 def _text(value):
     """Return one value per layer as text, anything else as it is."""
     return shown(value) if isinstance(value, tuple) else value
-
-
-def read_log(path):
-    """Return the logs in a run's `log.csv`, one dict per epoch; None where nothing was measured.
-
-    Raises:
-        UserError: it is damaged.
-    """
-    if not path.is_file():
-        return []
-    try:
-        text = decoded(read_bytes(path))
-        logs = [
-            {name: float("".join(value)) if value else None for name, value in row.items()}
-            for row in csv.DictReader(io.StringIO(text, newline=""), restkey="")
-        ]
-    except (ValueError, csv.Error) as error:
-        raise DamagedError(path, str(error)) from None
-    check_plain(logs, path)
-    check(logs, listed(ROW), path)
-    return logs
 
 
 def summarize(results):

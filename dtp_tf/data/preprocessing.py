@@ -14,7 +14,8 @@ def preprocessing_layer(kind, images, flat=True):
     """Return stock Keras layers from uint8 images to float32 inputs.
 
     Args:
-        kind: "unit", "symmetric", "center", "standardize", "imagenet" or "raw"; see `Recipe`.
+        kind: "unit", "symmetric", "center", "standardize", "channels", "imagenet" or "raw"; see
+            `Recipe`.
         images: the training images that the means are taken from, uint8 `(n, H, W, C)`.
         flat: whether the inputs are flat, or images, as convolutions take them.
 
@@ -33,6 +34,10 @@ def preprocessing_layer(kind, images, flat=True):
         mean, deviation = pixel_statistics(images)
         variance = (deviation + 0.01) ** 2 if kind == "standardize" else np.ones_like(mean)
         layers.append(_normalization(mean, variance))
+    elif kind == "channels":
+        mean, deviation = channel_statistics(images)
+        pixels = shape[0] * shape[1]
+        layers.append(_normalization(np.tile(mean, pixels), np.tile(deviation, pixels) ** 2))
     elif kind == "imagenet":
         mean, deviation = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
         if shape[-1] == 1:
@@ -53,6 +58,13 @@ def pixel_statistics(images):
         total, squares = total + part.sum(0), squares + np.square(part).sum(0)
     mean = total / len(images)
     return mean, np.sqrt(np.maximum(squares / len(images) - mean**2, 0))
+
+
+def channel_statistics(images):
+    """Return mean and standard deviation of every colour channel over the images, in [0, 1]."""
+    mean, deviation = (one.reshape(-1, images.shape[-1]) for one in pixel_statistics(images))
+    squares = (deviation**2 + mean**2).mean(0)
+    return mean.mean(0), np.sqrt(np.maximum(squares - mean.mean(0) ** 2, 0))
 
 
 def _normalization(mean, variance):

@@ -237,6 +237,18 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
             aux.append(of_layer)
         return h, aux
 
+    def reconstructions(self, inputs):
+        """Return what each layer with an inverse gives back of what it got.
+
+        Args:
+            inputs: a batch of examples.
+
+        Returns:
+            `{layer: (h, g(f(h)))}`, layers from 0 on, both `(batch, *pair.below)`.
+        """
+        h, aux = self._forward(inputs)
+        return {i: (h[i], self._given_back(i, h, aux[i])) for i in self.inverted}
+
     def answer(self, h):
         """Return the answers for activations: a mean over passes if layers sample."""
         first = first_sampled(self.layers_up)

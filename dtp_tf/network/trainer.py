@@ -259,11 +259,15 @@ class LocalTrainer(OwnOptimizers):
     def reconstruction_error(self, layer, h, aux=None):
         """|| g(f(h)) - h ||^2 / || h ||^2 of each example, for the inverse of layer `layer`, whose
         auxiliary is `aux`."""
+        error = squared_error(self._given_back(layer, h, aux), h[layer])
+        return error / (inner_product(h[layer], h[layer]) + 1e-12)
+
+    def _given_back(self, layer, h, aux=None):
+        """g(f(h)) of layer `layer`."""
         above = h[layer + 1]
         if layer == len(self.pairs) and self.rule.inverts_probabilities:
             above = self.activate_output(above)
-        error = squared_error(self.layers_up[layer](above, reverse=True, aux=aux), h[layer])
-        return error / (inner_product(h[layer], h[layer]) + 1e-12)
+        return self.layers_up[layer](above, reverse=True, aux=aux)
 
     def _update_feedback(self, batch, weights, k, after=()):
         """One update of the feedback with fresh noise; `k` counts the updates on this batch.

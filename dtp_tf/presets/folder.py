@@ -23,6 +23,7 @@ from dtp_tf.schema import check
 
 FORMAT = 1  # raise it when an older dtp_tf could no longer load what is written
 SHIPPED = pathlib.Path(__file__).with_name("pretrained")
+"""The folder of the presets that come with the package."""
 
 
 class Preset:

@@ -41,7 +41,11 @@ class WithArguments(Setting):
         for key, argument in self.arguments[choice].items():
             if key in given:
                 whole = f"{name}.{key}"
-                taken[key] = _separable(whole, argument.parse(whole, given[key]))
+                # In words a list of one is no list.
+                one = argument.per_layer and isinstance(given[key], (list, tuple))
+                one = one and len(given[key]) == 1
+                parse = argument._parse_one if one else argument.parse
+                taken[key] = _separable(whole, parse(whole, given[key]))
         reason = self.together(choice, taken)
         if reason is not None:
             raise SettingError(f"`{name}`: {reason}")

@@ -6,7 +6,8 @@ from dtp_tf.errors import SettingError
 from dtp_tf.recipes.settings import setting
 from dtp_tf.schema import brief
 
-PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "imagenet", "raw")
+PREPROCESSINGS = ("unit", "symmetric", "center", "standardize", "channels", "imagenet", "raw")
+"""The names that `preprocessing` takes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +50,10 @@ class DataFields:
     preprocessing: str = setting(
         "unit", str,
         "Pixels to inputs: unit = [0, 1]; symmetric = [-1, 1]; center = [0, 1] less each input's "
-        "training mean; standardize = also divided by its standard deviation (+ 0.01); imagenet = "
-        "ImageNet's mean and deviation per colour channel; raw = [0, 255], for a `model` that "
-        "scales pixels itself.",
+        "training mean; standardize = also divided by its standard deviation (+ 0.01); channels = "
+        "[0, 1] less each colour channel's training mean, divided by its standard deviation; "
+        "imagenet = ImageNet's mean and deviation per colour channel; raw = [0, 255], for a "
+        "`model` that scales pixels itself.",
         choices=PREPROCESSINGS,
     )
     flip: bool = setting(False, bool, "Mirror half of the training images left to right.")

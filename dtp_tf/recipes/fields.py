@@ -28,6 +28,7 @@ class Fields(TrainingFields, OptimizerFields, RuleFields, NetworkFields, DataFie
 
 
 SETTINGS = {field.name: field.metadata["setting"] for field in dataclasses.fields(Fields)}
+"""All settings of a recipe, {name: its `Setting`, with range, unit and reason}."""
 
 
 def check_names(settings):

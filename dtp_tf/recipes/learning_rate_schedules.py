@@ -18,6 +18,7 @@ ARGUMENTS = {
     },
 }
 LEARNING_RATE_SCHEDULES = tuple(ARGUMENTS)
+"""The names that `learning_rate_schedule` takes."""
 
 
 def _together(choice, given):

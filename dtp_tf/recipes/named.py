@@ -253,3 +253,4 @@ RECIPES = {
     ),
     **PUBLISHED,
 }
+"""The named recipes, {name: what it is and the settings that differ from the defaults}."""

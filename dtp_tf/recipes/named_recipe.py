@@ -19,3 +19,10 @@ class NamedRecipe:
     settings: dict
     rules: dict
     published: str = ""
+
+
+def adam(beta_1, beta_2, epsilon):
+    """Return Adam with these arguments in a recipe's words; `epsilon` may be one for each layer."""
+    many = isinstance(epsilon, (list, tuple))
+    epsilon = ",".join(f"{one:.5g}" for one in epsilon) if many else epsilon
+    return f"adam beta_1={beta_1} beta_2={beta_2} epsilon={epsilon}"

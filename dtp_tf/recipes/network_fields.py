@@ -13,6 +13,7 @@ INITIALIZERS = (
     "orthogonal glorot_uniform glorot_normal he_uniform he_normal lecun_uniform lecun_normal "
     "torch_uniform small_uniform"
 ).split()
+"""The names that the settings of initial weights take."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,16 +4,23 @@ This module does not import TensorFlow. They are Keras's, by its names; what the
 and their defaults, is said at https://keras.io/api/optimizers.
 """
 
+from dtp_tf.errors import SettingError
 from dtp_tf.recipes.arguments import WithArguments
 from dtp_tf.recipes.settings import Setting
 
+
+def _number(**checks):
+    """Return the `Setting` of a number, or of one for each layer."""
+    return Setting(float, "", per_layer=True, **checks)
+
+
 _FLAG = Setting(bool, "")
-_NUMBER = Setting(float, "")
-_POSITIVE = Setting(float, "", low=0, open_low=True)
-_NOT_NEGATIVE = Setting(float, "", low=0)
-_SHARE = Setting(float, "", low=0, high=1)
-_DECAY = Setting(float, "", low=0, high=1, open_high=True)  # of an average
-_OPEN_DECAY = Setting(float, "", low=0, high=1, open_low=True, open_high=True)
+_NUMBER = _number()
+_POSITIVE = _number(low=0, open_low=True)
+_NOT_NEGATIVE = _number(low=0)
+_SHARE = _number(low=0, high=1)
+_DECAY = _number(low=0, high=1, open_high=True)  # of an average
+_OPEN_DECAY = _number(low=0, high=1, open_low=True, open_high=True)
 _WHOLE = Setting(int, "", low=1, limit=1000)
 _CLIP = Setting(float, "", low=0, open_low=True, optional=True)
 
@@ -81,6 +88,7 @@ _OWN = {
     },
 }
 OPTIMIZERS = tuple(_OWN)
+"""The names that `optimizer` and `inverse_optimizer` take."""
 ARGUMENTS = {name: {**own, **_EVERY} for name, own in _OWN.items()}
 # Those that decay weights unless they are told not to.
 DECAYING = ("adamw", "muon")
@@ -133,8 +141,41 @@ def optimizer_setting(text, optional=False):
 _PARSER = optimizer_setting("")
 
 
-def optimizer_values(text):
-    """Return Keras's name of the optimizer in a recipe's text, and its arguments by name."""
+def optimizer_values(text, layer=0):
+    """Return Keras's name of the optimizer in a recipe's text, and its arguments by name.
+
+    Args:
+        layer: the place of the layer among those that the optimizers are for.
+    """
     choice, given = _PARSER.values("optimizer", text)
     name, short = SHORT.get(choice, (choice, {}))
-    return name, {**short, **given}
+    own = {key: value[layer] for key, value in _of_layers(choice, given).items()}
+    return name, {**short, **given, **own}
+
+
+def per_layer(text):
+    """Return the arguments in a recipe's text that have a value for each layer, as tuples."""
+    return _of_layers(*_PARSER.values("optimizer", text))
+
+
+def _of_layers(choice, given):
+    taken = ARGUMENTS[choice]
+    return {
+        key: one for key, one in given.items() if taken[key].per_layer and isinstance(one, tuple)
+    }
+
+
+def check_layers(name, text, layers, what):
+    """Raise `SettingError` if an argument has values for other layers than there are.
+
+    Args:
+        name, text: the setting and its value; None for none.
+        layers: how many layers the optimizers are for.
+        what: these layers, in words.
+    """
+    for key, one in ({} if text is None else per_layer(text)).items():
+        if len(one) != layers:
+            raise SettingError(
+                f"`{name}.{key}` has {len(one)} values, but {what}; give one value for all, or "
+                f"{layers}."
+            )

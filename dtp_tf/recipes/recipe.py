@@ -20,6 +20,7 @@ from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.network_fields import ACTIVATIONS as ACTIVATIONS
 from dtp_tf.recipes.network_fields import INITIALIZERS as INITIALIZERS
 from dtp_tf.recipes.optimizers import OPTIMIZERS as OPTIMIZERS
+from dtp_tf.recipes.optimizers import check_layers
 from dtp_tf.recipes.outputs import check_output
 from dtp_tf.recipes.own_files import is_own_file
 from dtp_tf.recipes.rule_fields import SCHEDULES as SCHEDULES
@@ -78,6 +79,9 @@ class Recipe(Fields):
                 f"`learning_rate` has {len(rates)} values, but the network has {layers} layers, "
                 f"the output included; give one value for all, or {layers}."
             )
+        if self.model is None:
+            what = f"the network has {layers} layers, the output included"
+            check_layers("optimizer", self.optimizer, layers, what)
         check_schedule("learning_rate_schedule", self.learning_rate_schedule, rates, self.epochs)
         if self.inverse_learning_rate is not None:
             course, rates = self.inverse_learning_rate_schedule, self.inverse_learning_rate

@@ -67,9 +67,9 @@ class RuleFields:
         "one for each layer with an inverse.",
         choices=NOISE_DIRECTIONS, per_layer=True, optional=True,
     )
-    inverse_l2: float | None = setting(
-        None, float, "Weight of the squared weights of the inverses in their loss.",
-        low=0, optional=True,
+    inverse_l2: float | tuple | None = setting(
+        None, float, "Weight of the squared weights of the inverses in their loss; one number, or "
+        "one for each layer with an inverse.", low=0, per_layer=True, optional=True,
     )
     damping: float | None = setting(
         None, float, "lambda of the damped Gauss-Newton step of the rule gnt.",

@@ -31,7 +31,6 @@ _DDTP = {
     "noise_directions": "gaussian",
 }
 
-# The settings that each learning rule takes, with their defaults. A recipe refuses the others.
 RULES = {
     "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
     "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
@@ -66,6 +65,7 @@ RULES = {
         "noise": 0.3, "inverse_activation": "sigmoid",
     },
 }
+"""The settings that each learning rule takes, with their defaults. A recipe refuses the others."""
 # Rules that take no small differences of what the feedback gives, which TF32 would round away.
 TF32_RULES = (
     "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error", "autoencoder"
@@ -77,6 +77,7 @@ OF_CLASS = (
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)
+"""The names of all settings that belong to the learning rule."""
 
 
 def rule_settings(rule):

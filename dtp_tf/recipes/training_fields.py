@@ -19,7 +19,8 @@ class OptimizerFields:
         "rmsprop-torch = PyTorch's defaults (rho 0.99). Its arguments follow as NAME=VALUE, 'adam "
         "beta_2=0.95 epsilon=1e-4', or in files {name: adam, beta_2: 0.95}: those of Keras's class "
         "but for the learning rate and averages, and exclude_from_weight_decay=bias,gamma,beta for "
-        "what weight_decay leaves alone (gamma and beta are a normalisation's)."
+        "what weight_decay leaves alone (gamma and beta are a normalisation's). An argument that "
+        "is a number may have one for each layer, epsilon=1e-8,1e-6, as learning_rate."
     ))
     learning_rate: float | tuple = setting(
         3e-4, float, "Learning rate of the forward layers; one number, or one for each layer from "

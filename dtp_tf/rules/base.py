@@ -182,6 +182,8 @@ class LearnedFeedback(Rule):
     #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise;
     #: or a list with one of these for each trained feedback layer.
     noise_directions = "gaussian"
+    #: Weight of the squared weights of the feedback in its loss, or a list as `noise_directions`.
+    inverse_l2 = 0.0
 
     def __init__(self, noise=NOISE, schedule="parallel", inverse_steps=1, noise_samples=1):
         if schedule not in PASSES:
@@ -221,6 +223,10 @@ class LearnedFeedback(Rule):
         noise = at_layer(self.noise, network.trained_feedback.index(layer))
         return noise(network.step) if callable(noise) else noise
 
+    def l2(self, network, layer):
+        """The weight of the squared weights of a feedback layer in its loss."""
+        return at_layer(self.inverse_l2, network.trained_feedback.index(layer))
+
     def directions(self, position):
         """The directions of the noise of the trained feedback layer at `position` among them."""
         return at_layer(self.noise_directions, position)
@@ -235,7 +241,8 @@ class LearnedFeedback(Rule):
 
     def check_lists(self, trained):
         """Raise `SettingError` for a list that has not one entry for each feedback layer."""
-        for name in ("noise", "noise_directions", "inverse_steps", "noise_samples"):
+        of_layers = "noise", "noise_directions", "inverse_steps", "noise_samples", "inverse_l2"
+        for name in of_layers:
             value = getattr(self, name)
             if isinstance(value, (list, tuple)) and len(value) != trained:
                 raise SettingError(
@@ -293,6 +300,15 @@ def at_least_zero(name, value):
     """Return a setting's value, or raise `SettingError` if it is no number of at least 0."""
     if not (_is_number(value) and value >= 0):
         raise SettingError(f"`{name}` must be at least 0, got {value!r}.")
+    return value
+
+
+def each_at_least_zero(name, value):
+    """Return a setting's value, or raise `SettingError` if it, or one of its list, is below 0."""
+    if not as_list(value):
+        raise SettingError(f"`{name}` needs at least one value, got an empty list.")
+    for one in as_list(value):
+        at_least_zero(name, one)
     return value
 
 

@@ -46,6 +46,7 @@ BY_NAME = {
     "local_error": LocalError,
     "autoencoder": Autoencoder,
 }
+"""The classes of the learning rules by the names that recipes use."""
 
 
 def find_rule(name):

@@ -18,8 +18,8 @@ class DDTPControl(DDTPLinear):
     difference reconstruction loss is worth is seen beside it.
 
     Args:
-        target_step, noise, inverse_l2, schedule, inverse_steps, noise_directions,
-            noise_samples: see `DDTPLinear`.
+        target_step, noise, inverse_l2: see `DDTPLinear`.
+        schedule, inverse_steps, noise_directions, noise_samples: see `DDTPLinear`.
 
     Raises:
         SettingError: see `SmallNoiseRule`.
@@ -35,4 +35,4 @@ class DDTPControl(DDTPLinear):
         corrupted, moved = self.pushed(network, batch, layer, noise)
         q = network.feedback[layer]
         loss = squared_error(corrupted, shaped_as(corrupted, q(moved)))
-        return loss + penalty(self.inverse_l2, q.trainable_variables)
+        return loss + penalty(self.l2(network, layer), q.trainable_variables)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import at_least_zero, shaped_as
+from dtp_tf.rules.base import each_at_least_zero, shaped_as
 from dtp_tf.rules.drl import difference_reconstruction_loss, penalty
 from dtp_tf.rules.dtp import difference_target, top_target
 from dtp_tf.rules.small_noise import SmallNoiseRule
@@ -25,7 +25,8 @@ class DDTPLinear(SmallNoiseRule):
     Args:
         target_step: eta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
-        inverse_l2: lambda, at least 0: weight of the squared weights of the maps.
+        inverse_l2: lambda, at least 0: weight of the squared weights of the maps; a number, or a
+            list with one for each.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         noise_directions: see `SmallNoiseRule`.
 
@@ -53,7 +54,7 @@ class DDTPLinear(SmallNoiseRule):
         super().__init__(
             target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
         )
-        self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
+        self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
     def noise_units(self, layers):
         return [layer.units for layer in layers[:-1]]
@@ -75,7 +76,7 @@ class DDTPLinear(SmallNoiseRule):
         q, sigma = network.feedback[layer], self.sigma(network, layer)
         reconstruction = self._difference(q, batch.h[layer + 1], batch.h[-1], moved)
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
-        return loss + penalty(self.inverse_l2, q.trainable_variables)
+        return loss + penalty(self.l2(network, layer), q.trainable_variables)
 
     def pushed(self, network, batch, layer, noise):
         """Return h~ and the logits y~ for it, held constant."""

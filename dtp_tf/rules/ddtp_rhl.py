@@ -16,8 +16,8 @@ class DDTPRHL(DDTPLinear):
 
     Args:
         feedback_units: how many features there are, at least 1.
-        target_step, noise, inverse_l2, schedule, inverse_steps, noise_directions,
-            noise_samples: see `DDTPLinear`.
+        target_step, noise, inverse_l2: see `DDTPLinear`.
+        schedule, inverse_steps, noise_directions, noise_samples: see `DDTPLinear`.
 
     Raises:
         SettingError: see `SmallNoiseRule`, or `feedback_units` below 1.

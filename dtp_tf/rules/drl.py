@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import at_least_zero, squared_error
+from dtp_tf.rules.base import each_at_least_zero, squared_error
 from dtp_tf.rules.dtp import below_target, difference_targets, top_target
 from dtp_tf.rules.small_noise import SmallNoiseRule
 
@@ -34,7 +34,8 @@ class DRL(SmallNoiseRule):
     Args:
         target_step: eta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
-        inverse_l2: lambda, at least 0: weight of the squared weights of the inverses.
+        inverse_l2: lambda, at least 0: weight of the squared weights of the inverses; a number, or
+            a list with one for each trained inverse.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         noise_directions: see `SmallNoiseRule`.
 
@@ -59,7 +60,7 @@ class DRL(SmallNoiseRule):
         super().__init__(
             target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
         )
-        self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
+        self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
     def noise_units(self, layers):
         return [below.units for below in layers[:-1]]
@@ -80,7 +81,7 @@ class DRL(SmallNoiseRule):
         aux = batch.aux[layer]
         reconstruction = below_target(layers[layer], h[layer], h[layer + 1], moved, aux)
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
-        return loss + penalty(self.inverse_l2, layers[layer].inverse_variables)
+        return loss + penalty(self.l2(network, layer), layers[layer].inverse_variables)
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)

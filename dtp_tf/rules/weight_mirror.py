@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.errors import SettingError
-from dtp_tf.rules.base import LearnedFeedback, as_list, at_least_zero, inner_product
+from dtp_tf.rules.base import LearnedFeedback, as_list, each_at_least_zero, inner_product
 from dtp_tf.rules.drl import penalty
 from dtp_tf.rules.fa import FA
 
@@ -25,7 +25,7 @@ class WeightMirror(LearnedFeedback, FA):
 
     Args:
         noise: sigma, above 0; it cancels but for rounding.
-        inverse_l2: lambda, at least 0.
+        inverse_l2: lambda, at least 0; a number, or a list with one for each mirror.
         schedule, inverse_steps, noise_samples: see `LearnedFeedback`.
 
     Raises:
@@ -42,7 +42,7 @@ class WeightMirror(LearnedFeedback, FA):
         super().__init__(noise, schedule, inverse_steps, noise_samples)
         if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
             raise SettingError(f"`noise` must be above 0, got {noise!r}: all is learnt from it.")
-        self.inverse_l2 = at_least_zero("inverse_l2", inverse_l2)
+        self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
     def inverse_loss(self, network, batch, layer, noise):
         pair, sigma = network.layers_up[layer], self.sigma(network, layer)
@@ -53,7 +53,7 @@ class WeightMirror(LearnedFeedback, FA):
         places = tf.size(y[0, ..., 0], out_type=tf.int32)
         correlation = inner_product(x, tf.reshape(mirror(y), tf.shape(x)))
         correlation /= sigma**2 * tf.cast(places, x.dtype)
-        return penalty(self.inverse_l2, mirror.trainable_variables) - correlation
+        return penalty(self.l2(network, layer), mirror.trainable_variables) - correlation
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}

@@ -11,6 +11,8 @@
     tensorboard/          the same for TensorBoard
     metrics.json          the report on the best network
     curves.png, confusion_matrix.png; diagnostics.png where angles were measured
+    report.html           a page that shows all of this, see `dtp_tf.reporting`
+    diverged.json         of a run of a comparison that diverged: how
 
 While a process trains the run there is also `.lock`, see `dtp_tf.processes.locks`.
 """
@@ -86,6 +88,8 @@ class Run:
         self.curves = self.path / "curves.png"
         self.confusion_matrix = self.path / "confusion_matrix.png"
         self.diagnostics = self.path / "diagnostics.png"
+        self.report = self.path / "report.html"
+        self.diverged = self.path / "diverged.json"
 
     @classmethod
     def create(cls, recipe, path=None, parent="runs"):

@@ -39,17 +39,29 @@ def model_split(
     if split == ALL:
         raise SettingError("`split` all is for another folder: add --image-folder.")
     split = split or "test"
-    data = load_recorded_data(saved.recipe(), data_dir, dataset, in_memory)
-    saved.check_fits(data)
-    images = pathlib.Path(path) / Run(path).images.name
-    before = saved.about.get("data")
-    said = "" if before is None else changes(before, data, images if images.is_file() else None)
-    warning = f"the data differ from those that the model was trained on: {said}" if said else ""
+    data, warning = own_data(saved, path, dataset, data_dir, in_memory)
     if warning and not anyway:
         raise UserError(
             f"{warning}; give the same data, other ones with --image-folder, or --anyway."
         )
     return getattr(data, split), f"{data.name} {split}", warning
+
+
+def own_data(saved, path, dataset=None, data_dir=None, in_memory="auto"):
+    """Return the `ImageData` that a model was trained on, and in what they have changed or "".
+
+    Args:
+        saved, path, dataset, data_dir, in_memory: see `model_split`.
+
+    Raises:
+        UserError: the images cannot be had, or are of other classes.
+    """
+    data = load_recorded_data(saved.recipe(), data_dir, dataset, in_memory)
+    saved.check_fits(data)
+    images = pathlib.Path(path) / Run(path).images.name
+    before = saved.about.get("data")
+    said = "" if before is None else changes(before, data, images if images.is_file() else None)
+    return data, f"the data differ from those that the model was trained on: {said}" if said else ""
 
 
 def trained_on(saved, path, images):

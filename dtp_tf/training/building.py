@@ -8,6 +8,7 @@ from dtp_tf.data.preprocessing import preprocessing_layer
 from dtp_tf.errors import SettingError
 from dtp_tf.network.network import DTPNetwork
 from dtp_tf.network.objectives import recipe_loss
+from dtp_tf.recipes.optimizers import check_layers, per_layer
 from dtp_tf.recipes.recipe import OF_CLASS
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.base import as_list, at_layer
@@ -63,15 +64,26 @@ def compile_network(network, recipe, data):
     objective = {"loss": recipe_loss(recipe), "metrics": ["accuracy"]}
     updates = recipe.epochs * steps_of_pass(recipe, data)
 
-    def optimizer_at(rate):
-        schedule = recipe.learning_rate_schedule
+    def optimizer_at(layer):
         return make_optimizer(
-            recipe.optimizer, rate, schedule, updates, recipe.epochs, weight_ema=recipe.weight_ema
+            recipe.optimizer,
+            at_layer(recipe.learning_rate, layer),
+            recipe.learning_rate_schedule,
+            updates,
+            recipe.epochs,
+            weight_ema=recipe.weight_ema,
+            layer=layer,
         )
 
-    many = isinstance(recipe.learning_rate, tuple)
-    optimizer = [optimizer_at(rate) for rate in as_list(recipe.learning_rate)]
-    optimizer = optimizer if many else optimizer[0]
+    layers = len(network.layers_up)
+    what = f"the network has {layers} layers, the output included"
+    check_layers("optimizer", recipe.optimizer, layers, what)
+    if isinstance(recipe.learning_rate, tuple):
+        optimizer = [optimizer_at(layer) for layer in range(len(recipe.learning_rate))]
+    elif per_layer(recipe.optimizer):
+        optimizer = [optimizer_at(layer) for layer in range(layers)]
+    else:
+        optimizer = optimizer_at(0)
     trained = len(network.trained_feedback)
     if not trained:
         network.compile(optimizer, **objective)
@@ -85,6 +97,8 @@ def compile_network(network, recipe, data):
             f"`inverse_learning_rate` has {len(rates)} values, but the rule {recipe.rule} trains "
             f"the feedback of {trained} layers; give one value for all, or {trained}."
         )
+    what = f"the rule {recipe.rule} trains the feedback of {trained} layers"
+    check_layers("inverse_optimizer", recipe.inverse_optimizer, trained, what)
 
     def inverse_optimizer(position):
         steps = network.rule.steps(position)
@@ -96,9 +110,11 @@ def compile_network(network, recipe, data):
             recipe.epochs,
             before * one_pass * steps,
             recipe.weight_ema,
+            position,
         )
 
-    if isinstance(rates, tuple) or isinstance(network.rule.inverse_steps, (list, tuple)):
+    several = isinstance(rates, tuple) or per_layer(recipe.inverse_optimizer)
+    if several or isinstance(network.rule.inverse_steps, (list, tuple)):
         optimizers = [inverse_optimizer(i) for i in range(trained)]
     else:
         optimizers = inverse_optimizer(0)

@@ -9,7 +9,9 @@ from dtp_tf.recipes.optimizers import optimizer_values
 from dtp_tf.rules.base import at_layer
 
 
-def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0, weight_ema=None):
+def make_optimizer(
+    text, learning_rate, schedule, steps, epochs=1, before=0, weight_ema=None, layer=0
+):
     """Return a new Keras optimizer.
 
     Args:
@@ -20,11 +22,12 @@ def make_optimizer(text, learning_rate, schedule, steps, epochs=1, before=0, wei
         epochs: of the whole training, for schedules that count them.
         before: how many of the updates are made before the first epoch.
         weight_ema: the momentum of averages of the weights; None for no averages.
+        layer: the place of the layer that it is for, where arguments differ from layer to layer.
 
     Raises:
         SettingError: Keras refuses the arguments, or the optimizer cannot have such a rate.
     """
-    name, given = optimizer_values(text)
+    name, given = optimizer_values(text, layer)
     left_alone = given.pop("exclude_from_weight_decay", ())
 
     def updates(epoch):

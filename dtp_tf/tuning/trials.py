@@ -7,7 +7,6 @@ import signal
 import keras
 
 from dtp_tf.comparing.plan import difference
-from dtp_tf.comparing.results import read_log
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.sets import load_data
 from dtp_tf.errors import DivergedError, SettingError, UserError
@@ -16,6 +15,7 @@ from dtp_tf.machines.versions import versions
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.runs.folder import Run, best_epoch
+from dtp_tf.runs.log import read_log
 from dtp_tf.runs.provenance import changes, fingerprint, refuse_or_warn
 from dtp_tf.training.train import train
 from dtp_tf.tuning.shared_study import SharedStudy

@@ -27,6 +27,9 @@ def in_numpy(kind, images, training_images):
         inputs = unit - training.mean(0)
     elif kind == "standardize":
         inputs = (unit - training.mean(0)) / (training.std(0) + 0.01)
+    elif kind == "channels":
+        every = training.reshape(-1, images.shape[-1])
+        inputs = (unit - every.mean(0)) / every.std(0)
     else:
         channels = images.shape[-1]
         mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

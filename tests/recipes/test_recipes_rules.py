@@ -189,7 +189,7 @@ def test_only_these_settings_may_differ_from_layer_to_layer():
     per_layer = {name for name, setting in SETTINGS.items() if setting.per_layer}
     assert per_layer == {
         "dropout", "learning_rate", "noise", "noise_directions", "noise_samples", "inverse_steps",
-        "inverse_learning_rate",
+        "inverse_learning_rate", "inverse_l2",
     }  # fmt: skip
     assert "must be a number" in message(Recipe, target_step="1,2")
 

@@ -17,6 +17,7 @@ from dtp_tf.commands.predict import predict
 from dtp_tf.commands.presets import import_torch, presets, save_preset
 from dtp_tf.commands.recipes import recipes
 from dtp_tf.commands.report import report
+from dtp_tf.commands.reproduce import reproduce
 from dtp_tf.commands.serving import load_test, serve, server_status
 from dtp_tf.commands.train import train
 from dtp_tf.commands.tuning import tune
@@ -117,8 +118,8 @@ def main():
 
 
 COMMANDS = (
-    train, compare, evaluate, predict, export, recipes, benchmark, launch, presets, save_preset,
-    import_torch, serve, server_status, load_test, tune, report,
+    train, compare, reproduce, evaluate, predict, export, recipes, benchmark, launch, presets,
+    save_preset, import_torch, serve, server_status, load_test, tune, report,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -29,6 +29,7 @@ from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.rules import find_rule
+from dtp_tf.rules.own_settings import check_own_rule
 from dtp_tf.runs.folder import Run, best_epoch
 from dtp_tf.runs.image_list import write_images
 from dtp_tf.runs.models import save_model
@@ -146,6 +147,8 @@ def train(
     if run is None and settled.model is not None:
         load_own_model(settled.model)
     settled.check()
+    if run is None:
+        check_own_rule(settled)
     machine.check_fits(settled)
     callbacks = find_callbacks(callbacks, settled)
     if name is None:

@@ -50,8 +50,8 @@ def measure_throughput(
 
     Returns:
         A dict for JSON: "gemm_peak_gflops" (float32 product of two square matrices),
-        "memory_gb_per_second" (c = a + b on large arrays), "device", "versions", "network" (units from the pixels on), "mflop_per_image" (by rule), and
-        "batch_sizes", for each of them a dict of
+        "memory_gb_per_second" (a += b on large arrays), "device", "versions", "network" (units from
+        the pixels on), "mflop_per_image" (by rule), and "batch_sizes", for each of them a dict of
 
             step            one training step of DTP on a batch in memory
             train           an epoch of DTP as `train` makes it: pipeline, metrics, callbacks

@@ -11,7 +11,7 @@ import wrapt
 
 from dtp_tf.backend import is_tensorflow
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

@@ -15,6 +15,7 @@ from .presets.folder import preset_info as preset_info
 from .recipes.recipe import Recipe as Recipe
 from .recipes.recipe import recipe as recipe
 from .reports import report as report
+from .reproducing.reproduction import reproduce as reproduce
 from .sharing.opening import pretrained_classifier as pretrained_classifier
 from .training.train import train as train
 from .tuning.tuning import tune as tune

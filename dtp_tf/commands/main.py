@@ -17,10 +17,12 @@ from dtp_tf.commands.predict import predict
 from dtp_tf.commands.presets import import_torch, presets, save_preset
 from dtp_tf.commands.recipes import recipes
 from dtp_tf.commands.report import report
+from dtp_tf.commands.reproduce import reproduce
 from dtp_tf.commands.serving import load_test, serve, server_status
 from dtp_tf.commands.train import train
 from dtp_tf.commands.tuning import tune
 from dtp_tf.console.plain import printable
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.processes.streams import ready_streams
@@ -116,11 +118,14 @@ def main():
 
 
 COMMANDS = (
-    train, compare, evaluate, predict, export, recipes, benchmark, launch, presets, save_preset,
-    import_torch, serve, server_status, load_test, tune, report,
+    train, compare, reproduce, evaluate, predict, export, recipes, benchmark, launch, presets,
+    save_preset, import_torch, serve, server_status, load_test, tune, report,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
+for command in (main, *COMMANDS):  # whoever has no clone has no cli.py
+    command.help = command.help.replace("python cli.py", PROGRAM)
+    command.epilog = command.epilog and command.epilog.replace("python cli.py", PROGRAM)
 
 
 if __name__ == "__main__":

@@ -32,16 +32,17 @@ from dtp_tf.files import (
 )
 from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
-from dtp_tf.processes.child_process import run_child
+from dtp_tf.processes.child_process import Children, run_child
 from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.reporting.automatic import report_at_the_end
-from dtp_tf.rules import find_rule
+from dtp_tf.rules.own_settings import check_own_rule
 from dtp_tf.runs.folder import Run
 from dtp_tf.runs.provenance import fact_changes, refuse_or_warn
 
 RUN_JOB = "dtp_tf.comparing.run_job"  # the module that trains a run in its own process
+_SPLIT = ("seed", "validation_fraction", "image_size")
 PATIENCE = 60  # seconds for a run's last process to end
 
 
@@ -66,7 +67,7 @@ def compare(
     """Train a recipe's network by several learning rules and compare them.
 
     All rules of one seed have the same split, the same initial forward weights and the same order
-    of batches. Every run has a process of its own. Finished runs are not repeated and unfinished
+    of batches. Runs have processes of their own. Finished runs are not repeated and unfinished
     ones are resumed, so a comparison may be stopped and started again at any time; runs that an
     earlier call with other rules or seeds left in the folder join the table.
 
@@ -102,13 +103,13 @@ def compare(
     console = console or make_console()
     machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
-    for rule in plan.rules:
-        find_rule(rule)  # a rule of one's own may be missing, or fail
+    for one in plan.recipes[: len(plan.rules)]:
+        check_own_rule(one)
     first = plan.recipes[0]
     folder = pathlib.Path("comparisons", first.recipe) if out is None else pathlib.Path(out)
     asked = {folder / folder_name(one.rule, one.seed): one for one in plan.recipes}
     for path, settled in asked.items():
-        _refuse_other_run(path, settled)
+        refuse_other_run(path, settled)
     make_folder(folder)
     with alone(folder / LOCK, folder):
         remove_half_written(folder)
@@ -123,22 +124,14 @@ def compare(
 
 def _work(folder, asked, how, console, with_page):
     """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
-    with _stop() as stop:
-        for number, (path, settled) in enumerate(asked.items(), start=1):
-            if stop.is_set():
-                break
-            if Result.of(path) is not None:
-                continue
-            console.print(
-                f"run {number} of {len(asked)}: {rule_label(settled.rule)}, seed {settled.seed}",
-                markup=False, style="bold",
-            )
-            if not _train(path, settled, how, console, stop):
-                break
-            if not how["anyway"]:  # which is said at the end
-                _check_data(asked, False, console)
-            _write(folder, asked, console)
-    _check_data(asked, how["anyway"], console)
+
+    def after():
+        if not how["anyway"]:  # which is said at the end
+            check_data(asked, False, console)
+        _write(folder, asked, console)
+
+    train_missing(asked, how, console, after, _label)
+    check_data(asked, how["anyway"], console)
     content, results = _write(folder, asked, console, report=True)
     if results:
         show_table(console, content["summary"])
@@ -154,6 +147,39 @@ def _work(folder, asked, how, console, with_page):
     return content
 
 
+def _label(path, recipe):
+    return f"{rule_label(recipe.rule)}, seed {recipe.seed}"
+
+
+def train_missing(asked, how, console, after, label):
+    """Train those runs that are not done yet, one at a time, in processes of their own.
+
+    Args:
+        asked: recipes by the folders of their runs.
+        how: what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
+        console: where a person reads.
+        after: called after each run that was trained.
+        label: a function of a path and a recipe that says in words which run it is.
+
+    Returns:
+        Whether all are done, and it was not stopped by Ctrl-C before.
+    """
+    with _stop() as stop, Children(RUN_JOB) as children:
+        for number, (path, settled) in enumerate(asked.items(), start=1):
+            if stop.is_set():
+                return False
+            if Result.of(path) is not None:
+                continue
+            console.print(
+                f"run {number} of {len(asked)}: {label(path, settled)}", markup=False, style="bold"
+            )
+            if not _train(path, settled, how, console, children, stop):
+                return False
+            after()
+        return True
+    return False  # at a second Ctrl-C
+
+
 @contextlib.contextmanager
 def _stop():
     """Yield an event that Ctrl-C sets; a second Ctrl-C ends the block."""
@@ -164,7 +190,7 @@ def _stop():
 # -- the runs --------------------------------------------------------------------------------------
 
 
-def _refuse_other_run(path, recipe):
+def refuse_other_run(path, recipe):
     """Raise `UserError` if the folder holds something else than a run by this recipe."""
     refuse_link_out(path.parent, path)
     if not path.exists():
@@ -186,7 +212,7 @@ def _refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, how, console, stop):
+def _train(path, recipe, how, console, children, stop):
     """Start or resume one run; return whether it is done, and not stopped before its end.
 
     `how` is what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
@@ -197,7 +223,7 @@ def _train(path, recipe, how, console, stop):
     resume = Run(path).config.exists()
     job = {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
     _wait_until_free(path, console, stop)
-    outcome = run_child(RUN_JOB, job, stop)
+    outcome = run_child(children, job, stop)
     if "diverged" in outcome:
         write_json(Result.marker(path), {"message": outcome["diverged"]})
         console.print(f"diverged   {outcome['diverged']}", markup=False)
@@ -206,8 +232,8 @@ def _train(path, recipe, how, console, stop):
     return Result.of(path) is not None
 
 
-def _check_data(asked, anyway, console):
-    """Raise `UserError` if runs of one seed were trained on different data; `anyway` says it only.
+def check_data(asked, anyway, console):
+    """Raise `UserError` if runs of one split were trained on different data; `anyway` says it only.
 
     Of different seeds they differ: each draws its own validation split.
     """
@@ -217,7 +243,8 @@ def _check_data(asked, anyway, console):
         if result is None or result.diverged:
             continue
         now = result.metrics["conditions"]["data"]
-        before_path, before = first.setdefault(settled.seed, (path, now))
+        split = tuple(getattr(settled, name) for name in ("source", *_SPLIT))
+        before_path, before = first.setdefault(split, (path, now))
         said = fact_changes(before, now)
         if not said:
             continue

@@ -7,6 +7,7 @@ from dtp_tf.comparing.pictures import Drawn
 from dtp_tf.comparing.plan import HELD_EQUAL, folder_name, rule_label
 from dtp_tf.comparing.results import Result, summarize
 from dtp_tf.console.plain import quoted
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, refuse_links_out
 from dtp_tf.recipes.commands import train_command
@@ -252,13 +253,13 @@ def _commands(folder, results):
     if recipe.recipe in RECIPES:
         rows.append((
             "Add rules or seeds, with the same settings as here",
-            f"python cli.py compare {recipe.recipe} --rules {quoted(rules)} --seeds {seeds} --out "
+            f"{PROGRAM} compare {recipe.recipe} --rules {quoted(rules)} --seeds {seeds} --out "
             f"{quoted(folder)}",
         ))
     best = max(results, key=lambda one: one.row()["validation_accuracy"] or 0)
     return [Code([
         *rows,
         ("Report on the run with the best validation accuracy",
-         f"python cli.py report {quoted(best.path)}"),
+         f"{PROGRAM} report {quoted(best.path)}"),
         ("Train it again", train_command(best.recipe, best.path)),
     ])]

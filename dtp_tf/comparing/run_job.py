@@ -1,4 +1,4 @@
-"""One training run of a comparison, in a process of its own; see `dtp_tf.processes.child`."""
+"""Training runs of a comparison, in a process of their own; see `dtp_tf.processes.child`."""
 
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import DivergedError, SettingError, UserError
@@ -25,7 +25,9 @@ def run_job(job):
         A dict, empty if the run ended well or was stopped; or "diverged" or "error" with the
         sentence, and "usage": whether a setting is wrong.
     """
-    from dtp_tf.training.train import train  # imports TensorFlow
+    import keras
+
+    from dtp_tf.training.train import train
 
     # The recipe is the caller's: its rule and its data were named by the call, not by the folder.
     start = {"recipe": Recipe.from_dict(job["recipe"])}
@@ -44,6 +46,8 @@ def run_job(job):
         return {"diverged": str(error)}
     except UserError as error:
         return {"error": str(error), "usage": isinstance(error, SettingError)}
+    finally:
+        keras.utils.clear_session()  # the next run may have this process, too
     return {}
 
 

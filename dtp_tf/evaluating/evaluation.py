@@ -216,7 +216,7 @@ def draw_curves(history, path):
         history: one dict of logs per epoch.
         path: of the picture.
     """
-    figure, axes = _figure(2, 3, 15, 8)
+    figure, axes = _panels()
     panels = curve_panels(history)
     for axis, panel in zip(axes.flat, panels, strict=False):
         draw_panel(axis, panel, history)
@@ -235,7 +235,7 @@ def draw_diagnostics(history, path):
     panels = diagnostic_panels(history)
     if not panels:
         return
-    figure, axes = _figure(2, 3, 15, 8)
+    figure, axes = _panels()
     for axis, panel in zip(axes.flat, panels, strict=True):
         draw_panel(axis, panel, history)
     save_figure(figure, path)
@@ -263,8 +263,18 @@ def _label(name):
     return plain.get(name) or f"layer {name.rsplit('_', 1)[-1]}"
 
 
-def _figure(rows, columns, width, height):
+def _panels():
+    """Return a figure with two rows of three panels, and these.
+
+    Their places are known, so nothing needs to be drawn to find them: half of a picture's time.
+    """
+    figure, axes = _figure(2, 3, 15, 8, layout=None)
+    figure.subplots_adjust(0.065, 0.07, 0.99, 0.95, wspace=0.25, hspace=0.26)
+    return figure, axes
+
+
+def _figure(rows, columns, width, height, layout="constrained"):
     from matplotlib.figure import Figure  # no window system, no global state
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     return figure, figure.subplots(rows, columns)

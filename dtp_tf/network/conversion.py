@@ -1,21 +1,20 @@
 """From a Keras model to a network of pairs with the same forward function."""
 
-import collections
-
 import keras
 from keras import layers
 
 from dtp_tf.errors import SettingError
 from dtp_tf.network.convertible import graph_of
 from dtp_tf.network.expressed import as_conv, as_dense, dense_settings
-from dtp_tf.network.segments import parts_of
+from dtp_tf.network.segments import Segment, parts_of
 from dtp_tf.pairs.block import BlockPair
+from dtp_tf.pairs.graph import Graph
 from dtp_tf.pairs.mirrors import KINKED
 
 
 def convert(network_class, model, rule=None, cuts=None, inverse_blocks=None, **kwargs):
     """Return a network of a Keras model; see `DTPNetwork.from_keras`."""
-    graph = graph_of(model)
+    graph = _named_once(graph_of(model), model.name)
     parts = parts_of(graph, cuts)
     inverse_blocks = dict(inverse_blocks or {})
     names, copies = {}, _Copies()
@@ -70,11 +69,21 @@ def _check_all_used(left, parts):
         )
 
 
+def _named_once(graph, name):
+    """Return a graph in which no two layers have the same name, as layers of models that were made
+    apart and put together may have."""
+    layers_by_id = {id(step.layer): step.layer for step in graph.steps}
+    names = [layer.name for layer in layers_by_id.values()]
+    if len(set(names)) == len(names):
+        return graph
+    return Graph(_Copies().model([Segment(graph.steps, graph.input, graph.output)], graph, name))
+
+
 class _Copies:
     """Copies layers; one that is called several times, which then has no weights, each time."""
 
     def __init__(self):
-        self._uses = collections.Counter()
+        self._names = set()
 
     def model(self, segments, graph, name, split=False):
         """Return a functional model of copies of the layers in neighbouring segments, with their
@@ -112,11 +121,12 @@ class _Copies:
         return model
 
     def _copy(self, layer):
-        config = layer.get_config()
-        self._uses[id(layer)] += 1
-        if self._uses[id(layer)] > 1:
-            config = {**config, "name": f"{layer.name}_{self._uses[id(layer)]}"}
-        return type(layer).from_config(config)
+        name, count = layer.name, 1
+        while name in self._names:
+            count += 1
+            name = f"{layer.name}_{count}"
+        self._names.add(name)
+        return type(layer).from_config({**layer.get_config(), "name": name})
 
 
 def _hides_its_argument(layer):

@@ -1,4 +1,4 @@
-"""A job in a process of its own: started, waited for, stopped."""
+"""Jobs in a process of their own: started, waited for, stopped."""
 
 import contextlib
 import os
@@ -6,14 +6,19 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import dtp_tf
 from dtp_tf.files import read_json, write_json
 from dtp_tf.processes.child import OUTCOME, OUTCOME_SCHEMA
 
+SHARE = 10  # jobs that one process does, for it keeps some memory of each
+LONG = 60  # seconds of a job, beside which the start of a process is nothing
+POLL = 0.05  # seconds
+
 
 class ChildProcess:
-    """A process that does a job.
+    """A process that does a job, and perhaps others after it.
 
     Args:
         module: that does it when it is run; see `dtp_tf.processes.child`.
@@ -24,27 +29,45 @@ class ChildProcess:
 
     def __init__(self, module, job, environment=None):
         self._folder = tempfile.TemporaryDirectory()
-        file = pathlib.Path(self._folder.name, "job.json")
-        write_json(file, job)
-        self._outcome = file.with_name(OUTCOME)
+        self._file = pathlib.Path(self._folder.name, "job.json")
+        self._outcome = self._file.with_name(OUTCOME)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, str(file)],
+            [sys.executable, "-m", module, str(self._file)],
             env={**_environment(), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=sys.__stderr__ if job["stream"] == "stderr" else None,
             # A terminal sends Ctrl-C to all of its processes; the child hears of it from here.
             start_new_session=True,
         )
+        self.give(job)
+
+    def give(self, job):
+        """Give the process a job, the first one or, after the outcome of the last, the next."""
+        self._outcome.unlink(missing_ok=True)
+        write_json(self._file, job)
+        with contextlib.suppress(BrokenPipeError):  # it is dead, as `wait` will tell
+            self._process.stdin.write(b"\n")
+            self._process.stdin.flush()
 
     def wait(self, seconds):
-        """Wait until the process has ended, at most so long; return whether it has."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
+        """Wait until the job is done or the process has ended, at most so long; return whether."""
+        end = time.monotonic() + seconds
+        while not (over := self._outcome.exists() or self.ended()):
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(min(POLL, left))
+        return over
+
+    def ended(self):
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def stop(self):
         """Let the process end after its batch, as Ctrl-C would; it may be called again."""
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def kill(self):
         """End the process at once."""
@@ -57,7 +80,7 @@ class ChildProcess:
         self._folder.cleanup()
 
     def outcome(self):
-        """Return what the job returned, once the process has ended; None if it died."""
+        """Return what the job returned, once `wait` says so; None if the process died."""
         return read_json(self._outcome, OUTCOME_SCHEMA) if self._outcome.exists() else None
 
     def end(self):
@@ -66,28 +89,67 @@ class ChildProcess:
         return f"was killed by signal {-code}" if code < 0 else "failed"
 
 
-def run_child(module, job, stop):
+class Children:
+    """A process that does jobs, one after the other, and its successors: it is renewed when it has
+    done ten, or a long one, or has died.
+
+    Args:
+        module: see `ChildProcess`.
+    """
+
+    def __init__(self, module):
+        self._module, self._child, self._left = module, None, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._renew()
+
+    def start(self, job):
+        """Return the `ChildProcess` that does this job."""
+        if self._child is not None and self._child.ended():
+            self._renew()
+        if self._child is None:
+            self._child, self._left = ChildProcess(self._module, job), SHARE
+        else:
+            self._child.give(job)
+        return self._child
+
+    def done(self, seconds):
+        """Hear that the process has done the job, in so many seconds."""
+        self._left -= 1
+        if not self._left or seconds > LONG:
+            self._renew()
+
+    def _renew(self):
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+
+def run_child(children, job, stop):
     """Do a job in a process of its own and return its outcome.
 
     Args:
-        module, job: see `ChildProcess`; the job has the "run_dir" of a training run.
+        children: the `Children` to do it.
+        job: see `ChildProcess`; it has the "run_dir" of a training run.
         stop: an event; once it is set, the run ends after its batch.
     """
-    child = ChildProcess(module, job)
+    begun, child = time.monotonic(), children.start(job)
     try:
         while not child.wait(0.2):
             if stop.is_set():
                 child.stop()
-        outcome = child.outcome()
     except KeyboardInterrupt:  # the second one
         child.kill()
         raise
-    finally:
-        child.close()
-    if outcome is not None:
-        return outcome
-    run = job["run_dir"]
-    return {"error": f"the training process of {run} {child.end()}; the same command goes on."}
+    outcome = child.outcome()
+    if outcome is None:
+        run, end = job["run_dir"], child.end()
+        return {"error": f"the training process of {run} {end}; the same command goes on."}
+    children.done(time.monotonic() - begun)
+    return outcome
 
 
 def _environment():

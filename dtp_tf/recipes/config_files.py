@@ -36,14 +36,23 @@ def refuse_unnamed(file, from_file, named):
         from_file: its settings.
         named: those of the call itself.
     """
+    name = first_code({k: v for k, v in from_file.items() if k not in named})
+    if name is not None:
+        value = from_file[name]
+        raise SettingError(
+            f"{file} names the {name} {value!r}, whose code is run only where the command "
+            f"names it: if you trust it, add --{name} {shlex.quote(value)}."
+        )
+
+
+def first_code(settings):
+    """Return the first of some settings that names code that would be run, or None."""
     programs = {"rule": is_own_file, "model": is_own_file, "dataset": _is_of_community}
     for name, runs_code in programs.items():
-        value = from_file.get(name)
-        if isinstance(value, str) and name not in named and runs_code(value):
-            raise SettingError(
-                f"{file} names the {name} {value!r}, whose code is run only where the command "
-                f"names it: if you trust it, add --{name} {shlex.quote(value)}."
-            )
+        value = settings.get(name)
+        if isinstance(value, str) and runs_code(value):
+            return name
+    return None
 
 
 def _is_of_community(dataset):

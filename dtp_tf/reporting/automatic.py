@@ -1,6 +1,7 @@
 """The report at the end of a work that is done: it never takes that away."""
 
 from dtp_tf.console.plain import quoted
+from dtp_tf.console.program import PROGRAM
 
 
 def report_at_the_end(write, folder, console):
@@ -16,7 +17,7 @@ def report_at_the_end(write, folder, console):
     except Exception as error:  # whatever it is, the training is finished
         reason = " ".join(str(error).split()) or type(error).__name__
         console.print(
-            f"warning: the report could not be made ({reason.rstrip('.')}); python cli.py report "
+            f"warning: the report could not be made ({reason.rstrip('.')}); {PROGRAM} report "
             f"{quoted(folder)} tries it again", markup=False,
         )
         return

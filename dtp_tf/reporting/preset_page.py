@@ -3,6 +3,7 @@
 import pathlib
 
 from dtp_tf.console.plain import quoted
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.presets.folder import SHIPPED, Preset
@@ -135,10 +136,10 @@ def _recipe(facts):
 def _commands(facts, name_or_folder):
     word = quoted(name_or_folder)
     return [Code([
-        ("Evaluate it", f"python cli.py evaluate {word}"),
-        ("Classify images", f"python cli.py predict {word} IMAGE.png"),
-        ("Serve it", f"python cli.py export {word} --name {quoted(facts['name'])}\n"
-                     f"python cli.py serve {quoted(facts['name'])}"),
+        ("Evaluate it", f"{PROGRAM} evaluate {word}"),
+        ("Classify images", f"{PROGRAM} predict {word} IMAGE.png"),
+        ("Serve it", f"{PROGRAM} export {word} --name {quoted(facts['name'])}\n"
+                     f"{PROGRAM} serve {quoted(facts['name'])}"),
         ("Go on from it in Python", "import dtp_tf\n\n"
          f"network = dtp_tf.DTPNetwork.from_preset({str(name_or_folder)!r})"),
     ])]

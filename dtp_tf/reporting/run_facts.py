@@ -1,6 +1,7 @@
 """What is known of a run without its network: sentences, tables and commands."""
 
 from dtp_tf.console.plain import quoted
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.presets.folder import preset_info, shipped_names
 from dtp_tf.recipes.commands import changed_settings, train_command
 from dtp_tf.recipes.named import RECIPES
@@ -190,15 +191,15 @@ def commands(path, recipe, metrics, history, export_path=None):
     if export_path is not None:
         home, name = str(export_path.parent.parent), export_path.parent.name
     place = "" if home == "exported_models" else f" --export-dir {quoted(home)}"
-    export = f"python cli.py export {word} --name {quoted(name)}{place}{with_rule}\n"
-    serve = f"python cli.py serve {quoted(name)}{place}{with_rule}"
+    export = f"{PROGRAM} export {word} --name {quoted(name)}{place}{with_rule}\n"
+    serve = f"{PROGRAM} serve {quoted(name)}{place}{with_rule}"
     rows = [
-        ("Evaluate it again", f"python cli.py evaluate {word}{with_rule}"),
-        ("Classify images", f"python cli.py predict {word} IMAGE.png{with_rule}"),
+        ("Evaluate it again", f"{PROGRAM} evaluate {word}{with_rule}"),
+        ("Classify images", f"{PROGRAM} predict {word} IMAGE.png{with_rule}"),
         ("Serve it", serve if export_path is not None else export + serve),
     ]
     if metrics is None or metrics["interrupted"] or len(history) < recipe.epochs:
-        rows.append(("Continue the training", f"python cli.py train --resume {word}"))
+        rows.append(("Continue the training", f"{PROGRAM} train --resume {word}"))
     rows += [
         ("Train another network from its weights",
          train_command(recipe, path) + f" --init {word}" if recipe.model is None else None),

@@ -33,6 +33,7 @@ from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.reporting.automatic import report_at_the_end
 from dtp_tf.reporting.run_page import write_run_page
 from dtp_tf.rules import find_rule
+from dtp_tf.rules.own_settings import check_own_rule
 from dtp_tf.runs.folder import Run, best_epoch
 from dtp_tf.runs.image_list import write_images
 from dtp_tf.runs.models import save_model
@@ -152,6 +153,8 @@ def train(
     if run is None and settled.model is not None:
         load_own_model(settled.model)
     settled.check()
+    if run is None:
+        check_own_rule(settled)
     machine.check_fits(settled)
     callbacks = find_callbacks(callbacks, settled)
     if name is None:

@@ -6,6 +6,7 @@ import io
 import pathlib
 
 from dtp_tf.console.plain import quoted
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_bytes, refuse_links_out
 from dtp_tf.recipes.commands import config_command
@@ -225,4 +226,4 @@ def _commands(folder, study, best):
         rows = [("Train with the best settings", config_command(path, study.base)),
                 ("Train the best trial again", best["command"])]
     return [Code([*rows, ("Report again, with the trials that others finish meanwhile",
-                          f"python cli.py report {quoted(folder)}")])]
+                          f"{PROGRAM} report {quoted(folder)}")])]

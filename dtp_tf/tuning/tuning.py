@@ -21,8 +21,10 @@ from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.locks import locked
 from dtp_tf.processes.stopping import stoppable
+from dtp_tf.recipes.rules import RULES
 from dtp_tf.reporting.automatic import report_at_the_end
 from dtp_tf.rules import find_rule
+from dtp_tf.rules.own_settings import check_own_rule, unused_settings
 from dtp_tf.tuning.search_space import make_search
 from dtp_tf.tuning.workers import run_workers
 
@@ -97,7 +99,9 @@ def tune(
     from dtp_tf.tuning.search_page import write_search_page
     from dtp_tf.tuning.shared_study import SharedStudy
 
-    find_rule(base.rule)  # a rule of one's own may be missing, or fail
+    if search is None and base.rule not in RULES:
+        space = space.without(unused_settings(find_rule(base.rule)))
+    check_own_rule(base, space.parameters)
     study = SharedStudy.create(out or pathlib.Path("tunings", base.recipe), base, space)
     done = study.done()
     console.print(f"study      {study.folder}: {done} of {trials} trials are done", markup=False)
@@ -142,7 +146,7 @@ def check_numbers(trials, workers=1, timeout=None):
 def require_optuna():
     """Raise `UserError` if Optuna is not installed."""
     if importlib.util.find_spec("optuna") is None:
-        raise UserError("tune needs Optuna; install it with pip install -e '.[tune]'.")
+        raise UserError("tune needs Optuna; install it with pip install 'dtp-tf[tune]'.")
 
 
 @contextlib.contextmanager

@@ -40,14 +40,14 @@ def runs(tmp_path):
 @pytest.mark.slow
 def test_runs_of_one_seed_on_other_data_are_not_compared_unless_told(runs):
     with pytest.raises(UserError, match="bp-0 differ from those of .*dtp-0: training_images was"):
-        comparison._check_data(runs, False, Reader())
+        comparison.check_data(runs, False, Reader())
     console = Reader()
-    comparison._check_data(runs, True, console)
+    comparison.check_data(runs, True, console)
     assert len(console.lines) == 1
     assert "training_images was 1150, is 1000" in console.lines[0]
     first, second = runs
     other = {first: runs[first], second: runs[second].replace(seed=1)}
-    comparison._check_data(other, False, None)  # seeds draw their own validation splits
+    comparison.check_data(other, False, None)  # seeds draw their own validation splits
 
 
 def study(data):
@@ -61,12 +61,12 @@ def study(data):
 def test_trials_on_other_data_are_refused_unless_told():
     data = digits()
     same, console = study(fingerprint(data)), Reader()
-    trials._check_data(same, data, False, console)
+    trials.check_data(same, data, False, console)
     assert not console.lines
     other = study({**fingerprint(data), "training_images": 7})
     with pytest.raises(UserError, match="those of trial 2: training_images was 7, is 1150; .*any"):
-        trials._check_data(other, data, False, console)
-    trials._check_data(other, data, True, console)
+        trials.check_data(other, data, False, console)
+    trials.check_data(other, data, True, console)
     assert console.lines == [
         "warning: the data differ from those of trial 2: training_images was 7, is 1150"
     ]

@@ -32,6 +32,7 @@ from dtp_tf.comparing.run_job import run_job
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
+from dtp_tf.processes.child_process import Children
 
 pytestmark = pytest.mark.slow  # they share four trained runs
 
@@ -292,7 +293,8 @@ def test_a_run_whose_process_dies_is_told_in_one_sentence(tmp_path, monkeypatch,
     monkeypatch.undo()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     job = {"run_dir": "x/bp-0", "stream": None}
-    outcome = comparison.run_child(comparison.RUN_JOB, job, threading.Event())
+    with Children(comparison.RUN_JOB) as children:
+        outcome = comparison.run_child(children, job, threading.Event())
     assert outcome == {
         "error": "the training process of x/bp-0 failed; the same command goes on."
     }

@@ -249,6 +249,8 @@ def test_a_killed_process_leaves_its_trial_to_the_next(tmp_path):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with killed_at_the_end(process):
+        process.stdin.write(b"\n")
+        process.stdin.flush()
         wait_for(lambda: len(log_rows(study.path(1))) > 1, process)
         assert not study.has_work(1)  # it is being trained
     assert study.entries()[1].state.name == "RUNNING"

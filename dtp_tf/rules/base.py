@@ -48,7 +48,8 @@ class Rule(abc.ABC):
     feedback weights, `FeedbackRule`; both halves of the latter stand alone, too, for
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
     setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
-    `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `inverse_l2`) get its value.
+    `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `straight_through`,
+    `inverse_l2`) get its value.
     """
 
     @property

@@ -21,8 +21,6 @@ RECIPES = {
             "dtp": {},
             # The step must stand out of the inverses' error, which nothing takes away.
             "tp": dict(target_step=10.0, noise=0.1),
-            # A decoder of sigmoid units cannot give back pixels from -1 to 1.
-            "autoencoder": dict(inverse_activation="tanh"),
         },
     ),
     "cifar10": NamedRecipe(

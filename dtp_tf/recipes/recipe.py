@@ -8,6 +8,7 @@ import dataclasses
 
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.data_fields import PREPROCESSINGS as PREPROCESSINGS
+from dtp_tf.recipes.decoders import check_decoder, decoder
 from dtp_tf.recipes.fields import SETTINGS as SETTINGS
 from dtp_tf.recipes.fields import Fields, check_names
 from dtp_tf.recipes.fitting import check_dropout, check_rule, check_transmission
@@ -163,10 +164,19 @@ class Recipe(Fields):
     def check(self):
         """Raise `SettingError` for layers that the rule cannot teach, before anything is read."""
         check_rule(self.parsed_layers(), self.rule, bool(self.symmetric_start))
+        if self.rule == "autoencoder":
+            check_decoder(self.inverse_activation, self.preprocessing, self._activations())
+
+    def _activations(self):
+        """The activations of the hidden layers."""
+        return [layer.activation or self.activation for layer in self.parsed_layers()]
 
     def _settle_rule(self):
         """Fill in what the rule takes, and refuse what it does not."""
         taken = rule_settings(self.rule)
+        if self.rule == "autoencoder":
+            fitting = decoder(self.preprocessing, self._activations())
+            taken = {**taken, "inverse_activation": fitting}
         for name in RULE_SETTINGS:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, taken.get(name))
@@ -179,6 +189,13 @@ class Recipe(Fields):
             raise SettingError(
                 "`inverse_activation` matched needs `inverse_first` true, got false: it belongs "
                 "before the weights of an inverse."
+            )
+        if self.feedback_magnitudes == "uniform" and (
+            self.inverse_initializer != taken["inverse_initializer"]
+        ):
+            raise SettingError(
+                f"`inverse_initializer` {self.inverse_initializer} is of the magnitudes that "
+                "`feedback_magnitudes` fixed-random draws, got uniform."
             )
         steps = self.inverse_steps
         if steps is not None and self.schedule not in ("inverse-first", None):

@@ -79,6 +79,11 @@ class RuleFields:
         None, int, "Units of the fixed random hidden layer that the feedback of ddtp_rhl has.",
         low=1, limit=MOST_UNITS, optional=True,
     )
+    feedback_magnitudes: str | None = setting(
+        None, str, "What the signs of the transposed weights are multiplied by in the feedback of "
+        "sign_symmetry: uniform = 1; fixed-random = the absolute values of weights drawn once by "
+        "`inverse_initializer`.", choices=("uniform", "fixed-random"), optional=True,
+    )
     auxiliary_units: int | None = setting(
         None, int, "Fixed random features of the top hidden layer that ao_sdtp has in its output, "
         "beside the answers.",
@@ -91,7 +96,8 @@ class RuleFields:
     )
     inverse_activation: str | None = setting(
         None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
-        "whose slope is that of f's activation, so that g can have f's Jacobian transposed).",
+        "whose slope is that of f's activation, so that g can have f's Jacobian transposed). Of "
+        "autoencoder the first of sigmoid, tanh and linear that reaches all that layers get.",
         choices=(*ACTIVATIONS, "matched"), optional=True,
     )
     inverse_first: bool | None = setting(

@@ -56,7 +56,7 @@ RULES = {
     "fa": {"inverse_initializer": "orthogonal", "symmetric_start": False},
     "dfa": {"inverse_initializer": "orthogonal"},
     "drtp": {"inverse_initializer": "orthogonal"},
-    "sign_symmetry": {},
+    "sign_symmetry": {"feedback_magnitudes": "uniform", "inverse_initializer": "orthogonal"},
     "kp": {**_WITHOUT_NOISE, "symmetric_start": False},
     "weight_mirror": {**_TRAINED, "noise": 1.0, "inverse_l2": 0.5, "symmetric_start": False},
     "local_error": _WITHOUT_NOISE,
@@ -73,7 +73,7 @@ TF32_RULES = (
 # A user's own rule may take any of them; what its class has a default for is left to the class.
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
-    "damping", "feedback_units", "auxiliary_units", "noise_samples",
+    "damping", "feedback_units", "auxiliary_units", "feedback_magnitudes", "noise_samples",
     "straight_through",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}

@@ -67,6 +67,10 @@ class AOSDTP(SDTP):
         inverse.build((None, output.units + self.auxiliary_units))
         return {len(layers) - 1: inverse}
 
+    def feedback_weights(self, units, weights):
+        *_, top, outputs = units
+        return top * (outputs + 2 * self.auxiliary_units)
+
     def inverse_loss(self, network, batch, layer, noise):
         if layer not in network.feedback:
             return super().inverse_loss(network, batch, layer, noise)

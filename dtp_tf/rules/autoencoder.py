@@ -86,6 +86,9 @@ class Autoencoder(FeedbackRule):
             for i, pair in enumerate(layers[:-1])
         }
 
+    def feedback_weights(self, units, weights):
+        return sum(units[:-2])
+
     def inverse_loss(self, network, batch, layer, noise):
         kernel, bias = _decoder(network, layer)
         z = self._reconstruction(network, batch, layer, noise, tf.stop_gradient(kernel), bias)

@@ -48,8 +48,8 @@ class Rule(abc.ABC):
     feedback weights, `FeedbackRule`; both halves of the latter stand alone, too, for
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
     setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
-    `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `straight_through`,
-    `inverse_l2`) get its value.
+    `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `feedback_magnitudes`,
+    `straight_through`, `inverse_l2`) get its value.
     """
 
     @property
@@ -78,6 +78,19 @@ class Rule(abc.ABC):
         `layers` are the network's, built.
         """
         return {}
+
+    def feedback_weights(self, units, weights):
+        """Return about how many weights `feedback_layers` has, before there are any.
+
+        Args:
+            units: of h_0 .. h_M, for each example.
+            weights: of the kernel of each layer.
+        """
+        return 0
+
+    def more_per_example(self, units):
+        """Return how many numbers a step holds for each example beside its activations."""
+        return 0
 
     def check(self, layers):
         """Raise `SettingError` if the rule does not fit these layers (not yet built)."""

@@ -71,6 +71,9 @@ class DDTPLinear(SmallNoiseRule):
             maps[i].build((None, layers[-1].units))
         return maps
 
+    def feedback_weights(self, units, weights):
+        return units[-1] * sum(units[1:-1])
+
     def inverse_loss(self, network, batch, layer, noise):
         corrupted, moved = self.pushed(network, batch, layer, noise)
         q, sigma = network.feedback[layer], self.sigma(network, layer)

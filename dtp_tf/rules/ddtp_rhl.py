@@ -70,6 +70,11 @@ class DDTPRHL(DDTPLinear):
             maps[i].build((None, outputs))
         return maps
 
+    def feedback_weights(self, units, weights):
+        *_, top, outputs = units
+        below = units[1:-2]
+        return self.feedback_units * (sum(below) + outputs * len(below)) + outputs * top
+
     def _features(self, outputs, name):
         limit = outputs**-0.5  # as the authors' code has it, PyTorch's default
         layer = keras.layers.Dense(

@@ -23,6 +23,9 @@ class DFA(SignalRule):
             for i, pair in enumerate(layers[:-1])
         }
 
+    def feedback_weights(self, units, weights):
+        return units[-1] * sum(units[1:-1])
+
     def signals(self, network, batch):
         error = batch.output_gradient()
         h = batch.h[1:-1]

@@ -40,6 +40,9 @@ class FA(SignalRule):
             if i > 0
         }
 
+    def feedback_weights(self, units, weights):
+        return sum(weights[1:])
+
     def signals(self, network, batch):
         return [signal for _, signal in self.passed_down(network, batch)]
 

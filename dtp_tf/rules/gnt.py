@@ -55,6 +55,9 @@ class GNT(TargetRule):
                     'signs, which have none; use a rule such as dtp, or transmission "continuous".'
                 )
 
+    def more_per_example(self, units):
+        return 2 * units[-1] * sum(units[1:-1])  # the rows of the Jacobians, and these
+
     def targets(self, network, batch):
         error, rows = batch.output_gradient(), self._rows(network, batch)
         targets = []

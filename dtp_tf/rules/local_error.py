@@ -53,6 +53,9 @@ class LocalError(LearnedFeedback, SignalRule):
             classifiers[i].build((None, pair.units))
         return classifiers
 
+    def feedback_weights(self, units, weights):
+        return units[-1] * sum(units[1:-1])
+
     def signals(self, network, batch):
         return [self._signal(network, batch, layer) for layer in range(len(network.pairs))]
 

@@ -12,6 +12,7 @@ from dtp_tf.recipes.optimizers import check_layers, per_layer
 from dtp_tf.recipes.recipe import OF_CLASS
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.base import as_list, at_layer
+from dtp_tf.rules.own_settings import arguments
 from dtp_tf.training.hidden_layers import hidden_pairs
 from dtp_tf.training.initializers import initializer
 from dtp_tf.training.optimizers import make_optimizer
@@ -124,11 +125,12 @@ def compile_network(network, recipe, data):
 def build_rule(recipe, steps):
     """Return the learning rule of a recipe; `steps` are the updates of one pass."""
     rule = find_rule(recipe.rule)
-    taken = inspect.signature(rule).parameters
+    taken = arguments(rule)
     given = {name: getattr(recipe, name) for name in OF_CLASS}
     given = {name: value for name, value in given.items() if name in taken and value is not None}
     if recipe.noise_decay_epochs is not None and "noise" in given:
-        schedule = given.get("schedule", getattr(taken.get("schedule"), "default", None))
+        own = inspect.signature(rule).parameters.get("schedule")
+        schedule = given.get("schedule", getattr(own, "default", None))
         passes = (2 if schedule == "alternating" else 1) + (recipe.inverse_epochs_after or 0)
         decay_steps = recipe.noise_decay_epochs * steps * passes
         decaying = [

@@ -62,15 +62,20 @@ def _pooled(layer):
 def _check_memory(layers, shapes, rule, classes, batch_size):
     """Raise `SettingError` if a network cannot be trained in the memory here.
 
-    Counted are weights with their gradients and Adam's moments, and a batch's activations with
-    theirs; training needs more, so that what passes may still be too much.
+    Counted are weights with their gradients and Adam's moments, feedback among them, and a batch's
+    activations with theirs and with what the rule holds beside them; training needs more, so that
+    what passes may still be too much.
     """
     forward = [*map(_weights, layers, shapes, shapes[1:]), math.prod(shapes[-1]) * classes]
-    weights = sum(
-        one * (2 if rule.uses_inverse(i, len(forward)) else 1) for i, one in enumerate(forward)
-    )
-    units = sum(map(math.prod, shapes[1:])) + classes
-    needed, free = 16 * weights + 8 * batch_size * units, psutil.virtual_memory().available
+    every = [*map(math.prod, shapes), classes]
+    inverses = sum(
+        one for i, one in enumerate(forward) if rule.uses_inverse(i, len(forward))
+    ) + rule.feedback_weights(every, forward)
+    weights, units = sum(forward) + inverses, sum(every[1:])
+    # Weights that never learn have neither gradients nor moments.
+    of_weights = 16 * sum(forward) + (16 if rule.trains_feedback else 4) * inverses
+    needed = of_weights + batch_size * (8 * units + 4 * rule.more_per_example(every))
+    free = psutil.virtual_memory().available
     if needed > free:
         raise SettingError(
             f"the network has {weights:,} weights and {units:,} units, which need "

@@ -42,6 +42,7 @@ OTHER = {
     "feedback_units": 7,
     "auxiliary_units": 9,
     "straight_through": True,
+    "feedback_magnitudes": "fixed-random",
     "inverse_activation": "elu",
     "inverse_first": True,
     "inverse_initializer": "he_normal",
@@ -88,7 +89,7 @@ TAKEN = {
     "fa": {"inverse_initializer", "symmetric_start"},
     "dfa": {"inverse_initializer"},
     "drtp": {"inverse_initializer"},
-    "sign_symmetry": set(),
+    "sign_symmetry": {"feedback_magnitudes", "inverse_initializer"},
     "kp": TRAINED - NOISE | {"symmetric_start"},
     "weight_mirror": TRAINED | {"inverse_l2", "symmetric_start"},
     "local_error": TRAINED - NOISE,
@@ -99,9 +100,11 @@ TAKEN = {
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_fills_in_what_it_takes_and_leaves_the_rest_without_a_value(rule):
     assert set(RULES[rule]) == TAKEN[rule]
-    values = values_of(Recipe(rule=rule))
+    values, defaults = values_of(Recipe(rule=rule)), RULES[rule]
+    if rule == "autoencoder":  # as the layers need it
+        defaults = {**defaults, "inverse_activation": "tanh"}
     for name in RULE_SETTINGS:
-        assert values[name] == (RULES[rule][name] if name in TAKEN[rule] else None)
+        assert values[name] == (defaults[name] if name in TAKEN[rule] else None)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -124,6 +127,9 @@ def test_a_setting_that_a_rule_does_not_take_is_refused_by_name(rule):
     for name, value in OTHER.items():
         if name in TAKEN[rule]:
             settings = {"schedule": "inverse-first"} if name == "inverse_steps" else {}
+            if rule == "sign_symmetry":
+                settings = {"feedback_magnitudes": OTHER["feedback_magnitudes"]}
+            settings.pop(name, None)
             assert getattr(Recipe(rule=rule, **{name: value, **settings}), name) == value
         else:
             text = message(Recipe, rule=rule, **{name: value})
@@ -241,6 +247,8 @@ def test_every_named_recipe_can_be_had_with_every_rule(name, rule):
     built = recipe(name, rule=rule)
     expected = {**RECIPES[name].settings, **RULES[rule], **RECIPES[name].rules.get(rule, {})}
     assert (built.recipe, built.rule) == (name, rule)
+    if rule == "autoencoder":  # as pixels and layers need it
+        del expected["inverse_activation"]
     for key, value in expected.items():
         assert getattr(built, key) == value, key
     assert Recipe.from_dict(json.loads(json.dumps(built.to_dict()))) == built

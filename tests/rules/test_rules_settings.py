@@ -145,6 +145,7 @@ SETTINGS = {
     "auxiliary_units": 6,
     "noise_samples": 2,
     "straight_through": True,
+    "feedback_magnitudes": "fixed-random",
 }
 
 
@@ -156,8 +157,10 @@ def taken(rule):
     noise = {"noise", "noise_samples"} if rule in (*NOISY, "autoencoder") else set()
     own = {"noise_directions"} if rule in SMALL_NOISE else set()
     own |= {"inverse_l2"} if rule in PENALIZED else set()
-    own |= {"gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"},
-            "bp": {"straight_through"}}.get(rule, set())  # fmt: skip
+    own |= {
+        "gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"},
+        "sign_symmetry": {"feedback_magnitudes"}, "bp": {"straight_through"},
+    }.get(rule, set())  # fmt: skip
     return steps | feedback | noise | own
 
 

@@ -83,8 +83,8 @@ class Answers:
             if not len(best):
                 none.append(self._class(number))
                 continue
-            scores = ", ".join(self._shown(self._score[n]).removesuffix(" %") for n in best)
-            scores += " %" if self._probable else ""
+            scores = ", ".join(self._shown(self._score[n]).rstrip("%").strip() for n in best)
+            scores += "\N{NO-BREAK SPACE}%" if self._probable else ""
             images.append(Image(
                 [(photo(self._pixels(n)), f"test image of {self._class(number)}, answered right "
                   f"with score {self._shown(self._score[n])}") for n in best],
@@ -120,4 +120,4 @@ class Answers:
         return name if len(name) <= 60 else name[:57] + "..."
 
     def _shown(self, score):
-        return f"{100 * score:.1f} %" if self._probable else f"{score:.3g}"
+        return f"{100 * score:.1f}\N{NO-BREAK SPACE}%" if self._probable else f"{score:.3g}"

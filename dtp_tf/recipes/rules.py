@@ -52,7 +52,7 @@ RULES = {
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
     # Inverses that are as fast as the forward layers come to the mean of all classes with them.
     "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
-    "bp": {},
+    "bp": {"straight_through": False},
     "fa": {"inverse_initializer": "orthogonal", "symmetric_start": False},
     "dfa": {"inverse_initializer": "orthogonal"},
     "drtp": {"inverse_initializer": "orthogonal"},
@@ -74,6 +74,7 @@ TF32_RULES = (
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
     "damping", "feedback_units", "auxiliary_units", "feedback_magnitudes", "noise_samples",
+    "straight_through",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)

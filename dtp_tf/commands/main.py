@@ -22,6 +22,7 @@ from dtp_tf.commands.serving import load_test, serve, server_status
 from dtp_tf.commands.train import train
 from dtp_tf.commands.tuning import tune
 from dtp_tf.console.plain import printable
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.processes.streams import ready_streams
@@ -122,6 +123,9 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
+for command in (main, *COMMANDS):  # whoever has no clone has no cli.py
+    command.help = command.help.replace("python cli.py", PROGRAM)
+    command.epilog = command.epilog and command.epilog.replace("python cli.py", PROGRAM)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def require_packages(kind):
     if missing:
         raise UserError(
             f"format {kind} needs {', '.join(missing)}; install what is missing with "
-            f"pip install -e '.[{kind}]'."
+            f"pip install 'dtp-tf[{kind}]'."
         )
 
 

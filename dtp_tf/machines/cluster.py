@@ -9,6 +9,7 @@ import json
 import math
 import re
 
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.errors import UserError
 from dtp_tf.schema import TEXT, DamagedError, brief, by_name, listed, mapping, parse_json
 
@@ -68,7 +69,7 @@ def find_cluster(environ):
     raise UserError(
         "`strategy` multiworker needs to know the workers, and neither TF_CONFIG nor SLURM's "
         "variables are set; set TF_CONFIG, start the tasks with srun, or try it out on this "
-        "machine: python cli.py launch --workers 2 train ..."
+        f"machine: {PROGRAM} launch --workers 2 train ..."
     )
 
 

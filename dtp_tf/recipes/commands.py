@@ -2,6 +2,7 @@
 
 import shlex
 
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.recipes.named import RECIPES
 from dtp_tf.recipes.own_files import is_own_file
 from dtp_tf.recipes.recipe import SETTINGS, shown
@@ -28,7 +29,7 @@ def train_command(recipe, path):
     changed = changed_settings(recipe)
     if changed is None:
         return config_command(path / "config.json", recipe)
-    words = ["python", "cli.py", "train", recipe.recipe, "--rule", recipe.rule]
+    words = [*PROGRAM.split(), "train", recipe.recipe, "--rule", recipe.rule]
     words += ["--seed", str(recipe.seed)]
     for name, (_, value) in changed.items():
         flag = name.replace("_", "-")
@@ -42,7 +43,7 @@ def train_command(recipe, path):
 def config_command(path, recipe):
     """Return the command that trains by a config file; what files of one's own hold it must name
     itself."""
-    words = ["python", "cli.py", "train", "--config", str(path)]
+    words = [*PROGRAM.split(), "train", "--config", str(path)]
     for name in ("rule", "model"):
         value = getattr(recipe, name)
         if value is not None and is_own_file(value):

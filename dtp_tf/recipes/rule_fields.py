@@ -98,6 +98,11 @@ class RuleFields:
         "beside the answers.",
         low=1, limit=MOST_UNITS, optional=True,
     )
+    straight_through: bool | None = setting(
+        None, bool, "Whether the signs of `transmission` sign pass gradients on in the rule bp, as "
+        "if they were the activations (the straight-through estimator); without it bp refuses "
+        "them.", optional=True,
+    )
     inverse_activation: str | None = setting(
         None, str, "Activation of the inverses g (matched: with `inverse_first`, the function "
         "whose slope is that of f's activation, so that g can have f's Jacobian transposed). Of "

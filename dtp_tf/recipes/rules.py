@@ -53,7 +53,7 @@ RULES = {
     # Inverses that are as fast as the forward layers come to the mean of all classes with them.
     "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
     "gait_prop": {"increment": 1e-3, "orthogonality": 0.1},
-    "bp": {},
+    "bp": {"straight_through": False},
     "fa": {"inverse_initializer": "orthogonal", "symmetric_start": False},
     "dfa": {"inverse_initializer": "orthogonal"},
     "drtp": {"inverse_initializer": "orthogonal"},
@@ -76,7 +76,7 @@ TF32_RULES = (
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
     "damping", "feedback_units", "auxiliary_units", "feedback_magnitudes", "noise_samples",
-    "increment", "orthogonality",
+    "straight_through", "increment", "orthogonality",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)

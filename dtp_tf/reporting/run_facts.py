@@ -1,6 +1,7 @@
 """What is known of a run without its network: sentences, tables and commands."""
 
 from dtp_tf.console.plain import quoted
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.presets.folder import preset_info, shipped_names
 from dtp_tf.recipes.commands import changed_settings, train_command
 from dtp_tf.recipes.named import RECIPES
@@ -27,6 +28,12 @@ def network_words(recipe):
     if recipe.layers is not None:
         return f"A network with {layers} ({', '.join(many)}; {recipe.activation})"
     return f"A network with {layers} of {', '.join(map(str, many))} {recipe.activation} units"
+
+
+def page_title(recipe, folder):
+    """Return the title of a page on what is in a folder."""
+    name = folder.resolve().name
+    return name if name == recipe.recipe else f"{recipe.recipe}: {name}"
 
 
 def lead(recipe, metrics, data, history):
@@ -81,17 +88,18 @@ def duration(seconds):
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def recorded(recipe, test):
+def recorded(recipe, test, name="this run"):
     """Return blocks: the accuracy beside what is recorded of the same recipe and rule."""
     blocks, rows = [], []
     if test is not None:
-        rows.append(["this run", recipe.rule, recipe.seed, recipe.epochs,
+        rows.append([name, recipe.rule, recipe.seed, recipe.epochs,
                      percent(test["accuracy"], test["images"])])
-    for name in shipped_names():
-        facts = preset_info(name)
+    for shipped in shipped_names():
+        facts = preset_info(shipped)
         of, results = facts.get("recipe") or {}, (facts.get("results") or {}).get("test")
-        if results and of.get("recipe") == recipe.recipe and of.get("rule") == recipe.rule:
-            rows.append([f"preset {name}", of["rule"], of["seed"], of["epochs"],
+        same = of.get("recipe") == recipe.recipe and of.get("rule") == recipe.rule
+        if results and same and f"preset {shipped}" != name:
+            rows.append([f"preset {shipped}", of["rule"], of["seed"], of["epochs"],
                          percent(results["accuracy"], results["images"])])
     if len(rows) > 1 or (rows and test is None):
         blocks.append(Table(
@@ -171,7 +179,7 @@ def version_facts(versions):
     names = {"rule_sha256": "SHA-256 of the rule's file", "model_sha256": "SHA-256 of the model's"}
     return [Facts([
         (names.get(name, name), str(value)) for name, value in versions.items()
-        if not isinstance(value, (dict, list))
+        if name != "chosen_by" and not isinstance(value, (dict, list))
     ])]
 
 
@@ -184,15 +192,15 @@ def commands(path, recipe, metrics, history, export_path=None):
     if export_path is not None:
         home, name = str(export_path.parent.parent), export_path.parent.name
     place = "" if home == "exported_models" else f" --export-dir {quoted(home)}"
-    export = f"python cli.py export {word} --name {quoted(name)}{place}{with_rule}\n"
-    serve = f"python cli.py serve {quoted(name)}{place}{with_rule}"
+    export = f"{PROGRAM} export {word} --name {quoted(name)}{place}{with_rule}\n"
+    serve = f"{PROGRAM} serve {quoted(name)}{place}{with_rule}"
     rows = [
-        ("Evaluate it again", f"python cli.py evaluate {word}{with_rule}"),
-        ("Classify images", f"python cli.py predict {word} IMAGE.png{with_rule}"),
+        ("Evaluate it again", f"{PROGRAM} evaluate {word}{with_rule}"),
+        ("Classify images", f"{PROGRAM} predict {word} IMAGE.png{with_rule}"),
         ("Serve it", serve if export_path is not None else export + serve),
     ]
     if metrics is None or metrics["interrupted"] or len(history) < recipe.epochs:
-        rows.append(("Continue the training", f"python cli.py train --resume {word}"))
+        rows.append(("Continue the training", f"{PROGRAM} train --resume {word}"))
     rows += [
         ("Train another network from its weights",
          train_command(recipe, path) + f" --init {word}" if recipe.model is None else None),

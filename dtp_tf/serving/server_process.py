@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 
+from dtp_tf.console.program import PROGRAM
 from dtp_tf.data.image_files import encode_pixels
 from dtp_tf.errors import UserError
 from dtp_tf.files import make_folder, write_text
@@ -93,7 +94,7 @@ def examples(plan, shapes):
         parts.append(
             f"serving    {url}\n"
             f"           {plan.url(model.name, 'grpc')}\n"
-            f"ask it     python cli.py predict --url {url} IMAGE.png"
+            f"ask it     {PROGRAM} predict --url {url} IMAGE.png"
         )
     first = plan.models[0].name
     shape, ask = shapes[first], f"{plan.url(first)}:predict"

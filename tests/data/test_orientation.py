@@ -6,13 +6,14 @@ import struct
 import numpy as np
 import pytest
 from photos_support import save
-from PIL import Image, ImageOps, features
+from PIL import Image, ImageOps
 
 from dtp_tf.data.image_files import decode_pixels, encode_image, image_shape, read_image
 from dtp_tf.data.images import read_folder
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-KINDS = ["PNG", "JPEG", "WEBP", "TIFF", *(["AVIF"] if features.check("avif") else [])]
+AVIF = ["AVIF"] if ".avif" in Image.registered_extensions() else []
+KINDS = ["PNG", "JPEG", "WEBP", "TIFF", *AVIF]
 
 
 def turned(kind, orientation, pixels=PIXELS):

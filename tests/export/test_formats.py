@@ -94,7 +94,7 @@ def test_a_missing_package_is_said_before_anything_is_written(tmp_path, monkeypa
         invoke("export", trained()[0], "--export-dir", tmp_path, "--format", "onnx"), 1
     )
     assert "format onnx needs tf2onnx, onnx, onnxruntime; install what is missing with" in text
-    assert "pip install -e '.[onnx]'" in text
+    assert "pip install 'dtp-tf[onnx]'" in text
     assert not list(tmp_path.iterdir())
 
 

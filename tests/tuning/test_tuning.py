@@ -281,7 +281,7 @@ def test_a_missing_optuna_is_told_with_what_to_install(tmp_path, monkeypatch):
         importlib.util, "find_spec", lambda name: None if name == "optuna" else found(name)
     )
     error = refusal(invoke("tune", "--out", tmp_path / "out"), 1)
-    assert error.endswith("tune needs Optuna; install it with pip install -e '.[tune]'.")
+    assert error.endswith("tune needs Optuna; install it with pip install 'dtp-tf[tune]'.")
     assert not (tmp_path / "out").exists()
 
 

@@ -5,8 +5,8 @@
 
 The best seed is that with the highest validation accuracy; of several, that with the lowest
 validation loss. With --recorded, such a table, or the runs.csv of `reproduce`, says which seed that
-is: it alone is trained again, and must still be the best. Finished runs are not repeated and unfinished
-ones are resumed, so this may be stopped and started again at any time. It writes
+is: it alone is trained again, and must still be the best. Finished runs are not repeated and
+unfinished ones are resumed, so this may be stopped and started again at any time. It writes
 dtp_tf/presets/pretrained/NAME/ and tests/golden/NAME.json; published weights do not change:
 another version gets another name.
 """

@@ -55,10 +55,9 @@ class Answers:
 
     def wrong(self):
         """Return blocks: the images that it got wrong with the highest scores."""
-        wrong = np.flatnonzero(self._answers != self.labels)
+        wrong, first = np.flatnonzero(self._answers != self.labels), self.most_wrong()
         if not len(wrong):
             return [Text("It got none of the test images wrong.")]
-        first = wrong[np.argsort(-self._score[wrong], kind="stable")][:WRONG]
         count = f"{len(first):,} of the {len(wrong):,} wrong answers, those"
         if len(first) == len(wrong):
             count = f"All {len(wrong):,} wrong answers, those" if len(wrong) > 1 else (
@@ -68,6 +67,11 @@ class Answers:
             self._image(n, f"{self._class(self.labels[n])}, answered {self._answer(n)}")
             for n in first
         ])]
+
+    def most_wrong(self):
+        """Return the numbers of the wrong answers with the highest scores, the highest first."""
+        wrong = np.flatnonzero(self._answers != self.labels)
+        return wrong[np.argsort(-self._score[wrong], kind="stable")][:WRONG]
 
     def right(self):
         """Return blocks: for each class, the images that it got right with the highest scores."""

@@ -103,7 +103,8 @@ def _tiles(facts, results):
 
 def _accuracy(facts, results):
     recipe, why = _recipe(facts)
-    blocks = [why] if recipe is None else recorded(recipe, results.get("test"), "this preset")
+    name = f"preset {facts['name']}"
+    blocks = [why] if recipe is None else recorded(recipe, results.get("test"), name)
     tried_seeds = (facts.get("seeds") or {}).get("validation_accuracy") or {}
     if tried_seeds:
         rows = [[seed, percent(accuracy)] for seed, accuracy in tried_seeds.items()]

@@ -45,10 +45,14 @@ def plain_ticks(axis):
     """
     low, high = sorted(axis.get_view_interval())
     axis.set_major_locator(
-        MaxNLocator(5) if high < 3 * low else LogLocator(subs=(1, 2, 5), numticks=8)
+        MaxNLocator(5) if high < 3 * low else LogLocator(subs=(1, 2, 5), numticks=7)
     )
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axis.set_major_formatter(FuncFormatter(_plain))
+
+
+def _plain(value, _):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def inline_svg(figure, alt):

@@ -31,6 +31,7 @@ from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.reporting.automatic import report_at_the_end
+from dtp_tf.reporting.board import write_to_tensorboard
 from dtp_tf.reporting.run_page import write_run_page
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.own_settings import check_own_rule
@@ -46,6 +47,7 @@ from dtp_tf.training.loop import Loop
 from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
 from dtp_tf.training.resuming import last_state, refuse_changes
+from dtp_tf.training.scalars import writing
 from dtp_tf.training.symmetric import start_symmetric
 from dtp_tf.training.unfinished import Unfinished
 
@@ -271,6 +273,8 @@ def finish(recipe, data, run, history, console, interrupted, exported, with_page
     draw_confusion_matrix(metrics["test"], run.confusion_matrix)
     write_json(run.metrics, metrics)
     run.write_log(history)
+    with writing(run.tensorboard):
+        write_to_tensorboard(run, metrics, saved, data.test, scores)
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")
     export_path = None

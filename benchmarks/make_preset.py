@@ -4,9 +4,9 @@
     python benchmarks/make_preset.py --recipe cifar10 --recorded docs/results.csv --data-dir DIR
 
 The best seed is that with the highest validation accuracy; of several, that with the lowest
-validation loss. With --recorded, a table of `benchmarks/reproduce.py` says which seed that is: it
-alone is trained again, and must still be the best. Finished runs are not repeated and unfinished
-ones are resumed, so this may be stopped and started again at any time. It writes
+validation loss. With --recorded, such a table, or the runs.csv of `reproduce`, says which seed that
+is: it alone is trained again, and must still be the best. Finished runs are not repeated and
+unfinished ones are resumed, so this may be stopped and started again at any time. It writes
 dtp_tf/presets/pretrained/NAME/ and tests/golden/NAME.json; published weights do not change:
 another version gets another name.
 """
@@ -14,11 +14,11 @@ another version gets another name.
 import csv
 import json
 import pathlib
+import subprocess
 import sys
 
 import click
 import numpy as np
-from reproduce import train
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -72,6 +72,18 @@ def main(recipe, seeds, recorded, name, data_dir, runs, out, golden, float16):
     for seed, one in results.items():
         click.echo(f"seed {seed}: validation {one['accuracy']:.2%}{' *' if seed == best else ''}")
     click.echo(f"{out / name}: test {facts['results']['test']['accuracy']:.2%}")
+
+
+def train(name, seed, run, data_dir):
+    """Start or resume one run; stop here if it fails."""
+    command = [sys.executable, ROOT / "cli.py", "train", "--no-export"]
+    if (run / "config.json").exists():
+        command += ["--resume", run]
+    else:
+        command += [name, "--seed", str(seed), "--run-dir", run]
+    if data_dir:
+        command += ["--data-dir", data_dir]
+    subprocess.run([str(part) for part in command], check=True)
 
 
 def recorded_accuracies(table, recipe):

@@ -89,12 +89,15 @@ def quickly(pictures=False, compiled=False):
     """Let trainings in this process leave out what takes half of their time, or do it.
 
     Args:
-        pictures: whether they draw their pictures.
+        pictures: whether they draw their pictures, and those of their reports.
         compiled: whether XLA compiles the optimizers' updates, as it does by default.
     """
     with contextlib.ExitStack() as stack:
         for name in () if pictures else ("curves", "diagnostics", "confusion_matrix"):
             stack.enter_context(unittest.mock.patch(f"dtp_tf.training.train.draw_{name}"))
+        places = "training.train", "comparing.comparison", "tuning.tuning"
+        for place in () if pictures else places:
+            stack.enter_context(unittest.mock.patch(f"dtp_tf.{place}.report_at_the_end"))
         if not compiled:
             stack.enter_context(unittest.mock.patch.object(Machine, "compiles_updates", False))
         yield

@@ -16,7 +16,8 @@ HOME = "docs/README.md"
 def repository_pages():
     """Return the Markdown pages, and the files of `docs/` beside them, as paths from the root."""
     beside = (path for path in ROOT.glob("docs/**/*") if path.suffix in BESIDE)
-    paths = [*ROOT.glob("*.md"), ROOT / "exported_models/README.md", *beside]
+    root = [*ROOT.glob("*.md"), *ROOT.glob("*.cff")]
+    paths = [*root, ROOT / "exported_models/README.md", *beside]
     return sorted(path.relative_to(ROOT).as_posix() for path in paths)
 
 

@@ -82,6 +82,7 @@ def _run(recipe, data_dir=None):
             epochs=1,
             run_dir=pathlib.Path(folder) / "run",
             export_dir=None,
+            report=False,
             callbacks=[first],
             console=make_console(quiet=True),
         )

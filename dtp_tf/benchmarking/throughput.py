@@ -12,6 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.benchmarking.limits import (
+    least_seconds,
+    memory_bandwidth,
+    needed_by_bp,
+    needed_by_dtp,
+    weights_of,
+)
 from dtp_tf.benchmarking.profiling import profile_step
 from dtp_tf.console.tables import make_console
 from dtp_tf.data.batches import TrainingBatches
@@ -42,9 +49,9 @@ def measure_throughput(
         report: called with a line of text before each measurement.
 
     Returns:
-        A dict for JSON: "gemm_peak_gflops" (float32 product of two square matrices), "device",
-        "versions", "network" (units from the pixels on), "mflop_per_image" (by rule), and
-        "batch_sizes", for each of them a dict of
+        A dict for JSON: "gemm_peak_gflops" (float32 product of two square matrices),
+        "memory_gb_per_second" (a += b on large arrays), "device", "versions", "network" (units from
+        the pixels on), "mflop_per_image" (by rule), and "batch_sizes", for each of them a dict of
 
             step            one training step of DTP on a batch in memory
             train           an epoch of DTP as `train` makes it: pipeline, metrics, callbacks
@@ -52,8 +59,10 @@ def measure_throughput(
             bp_train
             keras_bp_fit    Keras's own `fit` of the same network on the same pipeline
 
-        each with "images_per_second", "gflops" (the algorithm's minimal count over the time) and
-        "share_of_peak"; "dtp_epoch_over_bp_epoch"; and "profile", see `profile_step`.
+        each with "images_per_second", "gflops" (the algorithm's minimal count over the time),
+        "share_of_peak" and "share_of_limit", where the limit is the time of the products that a
+        step needs, in their shapes, and of the memory that Adam moves, one after the other, see
+        `dtp_tf.benchmarking.limits`; "dtp_epoch_over_bp_epoch"; and "profile", see `profile_step`.
     """
     say = report or (lambda text: None)
     base = find_recipe(recipe, rule="dtp", schedule="parallel")
@@ -61,7 +70,7 @@ def measure_throughput(
     widths = [int(np.prod(data.image_shape)), *base.units, CLASSES]
     mflop = {"dtp": 2e-6 * dtp_products(widths), "bp": 2e-6 * bp_products(widths)}
     say(f"product of two {SIDE} x {SIDE} matrices")
-    peak = gemm_peak(seconds)
+    peak, bandwidth = gemm_peak(seconds), memory_bandwidth()
     rates = {}
     for size in batch_sizes:
         dtp, bp = base.replace(batch_size=size), base.replace(rule="bp", batch_size=size)
@@ -71,6 +80,10 @@ def measure_throughput(
             say(f"{name}, batches of {size}")
             rate = measure(one, data, seconds)
             found[name] = {"images_per_second": rate, "gflops": rate * mflop[one.rule] / 1e3}
+        say(f"the products of a step, batches of {size}")
+        limits = {rule: step_limit(rule, widths, size, base, seconds, bandwidth) for rule in mflop}
+        for name, (_, rule) in MEASURED.items():
+            found[name]["share_of_limit"] = found[name]["images_per_second"] * limits[rule] / size
         if profile:
             say(f"the operations of a step, batches of {size}")
             found["profile"] = profile_step(compiled_step(dtp, data))
@@ -82,12 +95,25 @@ def measure_throughput(
         found["dtp_epoch_over_bp_epoch"] = ratio
     return {
         "gemm_peak_gflops": peak,
+        "memory_gb_per_second": bandwidth / 1e9,
         "device": device_name(),
         "versions": versions(),
         "network": widths,
         "mflop_per_image": mflop,
         "batch_sizes": {str(size): found for size, found in rates.items()},
     }
+
+
+def step_limit(rule, widths, rows, recipe, seconds, bandwidth):
+    """Return the seconds that a step by "dtp" or "bp" cannot do without on this machine."""
+    needed = (
+        needed_by_dtp(widths, rows, recipe.inverse_first)
+        if rule == "dtp"
+        else needed_by_bp(widths, rows)
+    )
+    weights = weights_of(widths, inverses=rule == "dtp")
+    window = seconds / 4  # there are a dozen shapes
+    return least_seconds(needed, weights, lambda call: fastest(call, window), bandwidth)
 
 
 def dtp_products(widths):

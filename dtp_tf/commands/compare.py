@@ -9,6 +9,7 @@ from dtp_tf.commands.options import (
     data_dir_option,
     json_option,
     machine_options,
+    no_report_option,
     print_json,
     setting_options,
 )
@@ -41,6 +42,7 @@ def shared_setting_options(command):
 )
 @anyway_option
 @data_dir_option
+@no_report_option
 @machine_options
 @json_option
 @shared_setting_options
@@ -52,6 +54,7 @@ def compare(
     rule_config,
     data_dir,
     anyway,
+    no_report,
     machine,
     as_json,
     **flags,
@@ -79,6 +82,7 @@ def compare(
         out=out,
         data_dir=data_dir,
         anyway=anyway,
+        report=not no_report,
         console=console,
         **dataclasses.asdict(machine),
     )

@@ -88,6 +88,12 @@ def keep_options(command):
     return command
 
 
+def no_report_option(command):
+    """Add `--no-report`."""
+    text = "Do not write report.html, a page on what came of it."
+    return click.option("--no-report", is_flag=True, help=text)(command)
+
+
 def in_memory_option(command):
     """Add `--in-memory`."""
     return click.option(

@@ -11,6 +11,7 @@ from dtp_tf.commands.options import (
     json_option,
     keep_options,
     machine_options,
+    no_report_option,
     print_json,
     setting_options,
 )
@@ -31,6 +32,7 @@ from dtp_tf.recipes.recipe import recipe as find_recipe
 @export_dir_option
 @keep_options
 @click.option("--no-export", is_flag=True, help="Do not export the trained network.")
+@no_report_option
 @machine_options
 @json_option
 @setting_options
@@ -46,6 +48,7 @@ def train(
     keep,
     keep_others,
     no_export,
+    no_report,
     machine,
     as_json,
     **flags,
@@ -94,6 +97,7 @@ def train(
         keep=keep,
         keep_others=keep_others,
         anyway=anyway,
+        report=not no_report,
         console=make_console(stderr=as_json),
         **dataclasses.asdict(machine),
         **(settings if resume is not None else {}),

@@ -11,6 +11,7 @@ from dtp_tf.commands.options import (
     echo,
     json_option,
     machine_options,
+    no_report_option,
     print_json,
     setting_options,
 )
@@ -49,6 +50,7 @@ from dtp_tf.tuning.search_space import make_search, to_yaml
 )
 @click.option("--out", type=click.Path(), help="The study's folder. [default: tunings/RECIPE]")
 @anyway_option
+@no_report_option
 @data_dir_option
 @machine_options
 @json_option
@@ -63,6 +65,7 @@ def tune(
     out,
     data_dir,
     anyway,
+    no_report,
     machine,
     as_json,
     **flags,
@@ -88,7 +91,8 @@ def tune(
 
     content = run_search(
         recipe, trials, search=search, timeout=timeout, workers=workers, out=out,
-        data_dir=data_dir, anyway=anyway, console=make_console(stderr=as_json),
+        data_dir=data_dir, anyway=anyway, report=not no_report,
+        console=make_console(stderr=as_json),
         **dataclasses.asdict(machine), **settings,
     )  # fmt: skip
     if as_json:

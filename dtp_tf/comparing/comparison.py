@@ -6,6 +6,7 @@ The folder of a comparison holds
     comparison.csv      a row per run with all conditions
     comparison.json     the same and the summary over the seeds
     comparison.png      learning curves
+    report.html         a page that shows all of it
 
 and `.lock` while a process works on it, see `dtp_tf.processes.locks`.
 """
@@ -15,6 +16,7 @@ import dataclasses
 import pathlib
 import time
 
+from dtp_tf.comparing.comparison_page import write_comparison_page
 from dtp_tf.comparing.plan import HELD_EQUAL, difference, folder_name, make_plan, rule_label
 from dtp_tf.comparing.results import Result, draw_comparison, show_table, summarize, write_csv
 from dtp_tf.console.tables import make_console
@@ -34,6 +36,7 @@ from dtp_tf.processes.child_process import Children, run_child
 from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
+from dtp_tf.reporting.automatic import report_at_the_end
 from dtp_tf.rules.own_settings import check_own_rule
 from dtp_tf.runs.folder import Run
 from dtp_tf.runs.provenance import fact_changes, refuse_or_warn
@@ -51,6 +54,7 @@ def compare(
     out=None,
     data_dir=None,
     anyway=False,
+    report=True,
     rule_config=None,
     console=None,
     device="auto",
@@ -76,6 +80,7 @@ def compare(
         data_dir: the folder of TensorFlow Datasets.
         anyway: whether to go on although the data are not those of the runs so far, which is then
             only said.
+        report: whether to leave `report.html` in the folder, see `dtp_tf.report`.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every run, see `dtp_tf.machines.Machine`; not multiworker.
@@ -114,10 +119,10 @@ def compare(
             "anyway": anyway,
             "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
         }
-        return _work(folder, asked, how, console)
+        return _work(folder, asked, how, console, report)
 
 
-def _work(folder, asked, how, console):
+def _work(folder, asked, how, console, with_page):
     """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
 
     def after():
@@ -132,6 +137,8 @@ def _work(folder, asked, how, console):
         show_table(console, content["summary"])
         draw_comparison(results, folder / "comparison.png")
         console.print(f"written    {folder}/comparison.csv, .json, .png", markup=False)
+        if with_page:
+            report_at_the_end(lambda: write_comparison_page(folder), folder, console)
     if not content["complete"]:
         done = sum(Result.of(path) is not None for path in asked)
         console.print(

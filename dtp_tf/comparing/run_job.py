@@ -39,6 +39,7 @@ def run_job(job):
             data_dir=job["data_dir"],
             anyway=job.get("anyway", False),
             export_dir=None,
+            report=False,  # the comparison has a page
             console=make_console(stderr=job["stream"] == "stderr", quiet=job["stream"] is None),
         )
     except DivergedError as error:

@@ -115,11 +115,15 @@ def show_throughput(console, found):
     widths = "-".join(map(str, found["network"]))
     console.print(f"device     {found['device']}", markup=False)
     console.print(f"network    {widths}, float32")
-    console.print(f"peak       {found['gemm_peak_gflops']:.0f} GFLOP/s, a product of matrices\n")
+    console.print(
+        f"peak       {found['gemm_peak_gflops']:.0f} GFLOP/s, a product of matrices; memory "
+        f"{found['memory_gb_per_second']:.0f} GB/s"
+    )
+    console.print("limit      the products of a step in their shapes, and the memory of Adam\n")
     table = Table(box=None, pad_edge=False)
     table.add_column("batch", justify="right")
     table.add_column("measured")
-    for name in ("images/s", "GFLOP/s", "of the peak"):
+    for name in ("images/s", "GFLOP/s", "of the peak", "of the limit"):
         table.add_column(name, justify="right")
     for size, rates in found["batch_sizes"].items():
         measured = [(name, one) for name, one in rates.items() if isinstance(one, dict)]
@@ -130,6 +134,7 @@ def show_throughput(console, found):
                 f"{one['images_per_second']:,.0f}",
                 f"{one['gflops']:.0f}",
                 f"{one['share_of_peak']:.1%}",
+                f"{one['share_of_limit']:.1%}",
             )
     console.print(table)
     for size, rates in found["batch_sizes"].items():

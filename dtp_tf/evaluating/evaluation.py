@@ -268,7 +268,7 @@ def _panels():
 
     Their places are known, so nothing needs to be drawn to find them: half of a picture's time.
     """
-    figure, axes = _figure(2, 3, 15, 8, layout=None)
+    figure, axes = _figure(2, 3, 15, 8, layout="none")
     figure.subplots_adjust(0.065, 0.07, 0.99, 0.95, wspace=0.25, hspace=0.26)
     return figure, axes
 

@@ -81,9 +81,10 @@ class Batch:
         check_has_lowest(network.loss, activation, network.units, network.rule)
         return lowest_answers(network.loss, self._y, self.answers, activation)
 
-    def output_gradient(self):
-        """dC/dh_M, the logits' gradient of each example's own loss: `(batch, units)`."""
-        return self._loss_gradient(self.outputs[-1], self._mean)
+    def output_gradient(self, weighted=False):
+        """dC/dh_M, the logits' gradient of each example's own loss, times its weight if asked for:
+        `(batch, units)`."""
+        return self._loss_gradient(self.outputs[-1], self.loss if weighted else self._mean)
 
     def top_gradient(self, weighted=False):
         """dC/dh_{M-1} of each example's own loss, times its weight if asked for: `(batch, units)`;
@@ -132,6 +133,13 @@ class Batch:
         return self.tape.gradient(
             self.outputs[layer], self._pre_activations[layer], output_gradients=signal
         )
+
+    def straight_through(self, layer, signal):
+        """Take a gradient for `h[layer + 1]` of a dense layer down to `h[layer]`, and there through
+        the signs that the layer gets, as if these had the slope 1: `(batch, units)`."""
+        slope = self.pre_activation_gradient(layer, signal)
+        kernel = tf.cast(self._layers[layer].forward_layer.kernel, slope.dtype)
+        return tf.matmul(slope, kernel, transpose_b=True)
 
     def _loss_gradient(self, source, mean):
         # The loss is a mean over the global batch; targets move along each example's own gradient.

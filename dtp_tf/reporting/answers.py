@@ -55,10 +55,9 @@ class Answers:
 
     def wrong(self):
         """Return blocks: the images that it got wrong with the highest scores."""
-        wrong = np.flatnonzero(self._answers != self.labels)
+        wrong, first = np.flatnonzero(self._answers != self.labels), self.most_wrong()
         if not len(wrong):
             return [Text("It got none of the test images wrong.")]
-        first = wrong[np.argsort(-self._score[wrong], kind="stable")][:WRONG]
         count = f"{len(first):,} of the {len(wrong):,} wrong answers, those"
         if len(first) == len(wrong):
             count = f"All {len(wrong):,} wrong answers, those" if len(wrong) > 1 else (
@@ -68,6 +67,11 @@ class Answers:
             self._image(n, f"{self._class(self.labels[n])}, answered {self._answer(n)}")
             for n in first
         ])]
+
+    def most_wrong(self):
+        """Return the numbers of the wrong answers with the highest scores, the highest first."""
+        wrong = np.flatnonzero(self._answers != self.labels)
+        return wrong[np.argsort(-self._score[wrong], kind="stable")][:WRONG]
 
     def right(self):
         """Return blocks: for each class, the images that it got right with the highest scores."""
@@ -83,8 +87,8 @@ class Answers:
             if not len(best):
                 none.append(self._class(number))
                 continue
-            scores = ", ".join(self._shown(self._score[n]).removesuffix(" %") for n in best)
-            scores += " %" if self._probable else ""
+            scores = ", ".join(self._shown(self._score[n]).rstrip("%").strip() for n in best)
+            scores += "\N{NO-BREAK SPACE}%" if self._probable else ""
             images.append(Image(
                 [(photo(self._pixels(n)), f"test image of {self._class(number)}, answered right "
                   f"with score {self._shown(self._score[n])}") for n in best],
@@ -120,4 +124,4 @@ class Answers:
         return name if len(name) <= 60 else name[:57] + "..."
 
     def _shown(self, score):
-        return f"{100 * score:.1f} %" if self._probable else f"{score:.3g}"
+        return f"{100 * score:.1f}\N{NO-BREAK SPACE}%" if self._probable else f"{score:.3g}"

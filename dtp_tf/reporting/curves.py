@@ -48,7 +48,7 @@ def _svg(panel, history, chosen):
     kept = [logs if n in wanted else {} for n, logs in enumerate(history)]
     draw_panel(axes, panel, kept, "." if len(history) <= MARKED else None)
     if panel.scale == "log":
-        plain_ticks(axes)
+        plain_ticks(axes.yaxis)
     axes.title.set_fontsize(10)
     legend = axes.get_legend()
     if legend is not None:

@@ -42,7 +42,8 @@ def inverses(network, images):
     head = ["inverse of", "gives back", "relative error", "correlation"]
     table = Table(
         f"g(f(h)) beside h for {len(images)} test images; the relative error is the mean of "
-        "|g(f(h)) - h|^2 / |h|^2.", head, numbers, (2, 3),
+        "|g(f(h)) - h|^2 / |h|^2. Rules that correct targets by differences need inverses that are "
+        "right for small changes, not ones that give h back.", head, numbers, (2, 3),
     )
     return [table, *blocks, *([Plots(plots)] if plots else [])]
 
@@ -82,8 +83,9 @@ def _maps(h, back, name):
              f"feature map {channel + 1} as the inverse of {name} gives it back"),
         ], f"map {channel + 1}"))
     return Images(
-        f"Feature maps of one image that {name} gets, and beside each what its inverse gives back: "
-        f"{len(best)} of {h.shape[-1]}, those with the strongest contrast.", shown, "middle",
+        f"Feature maps of one image that {name} gets, and beside each, on the same scale, what its "
+        f"inverse gives back: {len(best)} of {h.shape[-1]}, those with the strongest contrast.",
+        shown, "middle",
     )
 
 

@@ -30,6 +30,12 @@ def network_words(recipe):
     return f"A network with {layers} of {', '.join(map(str, many))} {recipe.activation} units"
 
 
+def page_title(recipe, folder):
+    """Return the title of a page on what is in a folder."""
+    name = folder.resolve().name
+    return name if name == recipe.recipe else f"{recipe.recipe}: {name}"
+
+
 def lead(recipe, metrics, data, history):
     """Return what a run is, in two sentences.
 
@@ -82,17 +88,18 @@ def duration(seconds):
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def recorded(recipe, test):
+def recorded(recipe, test, name="this run"):
     """Return blocks: the accuracy beside what is recorded of the same recipe and rule."""
     blocks, rows = [], []
     if test is not None:
-        rows.append(["this run", recipe.rule, recipe.seed, recipe.epochs,
+        rows.append([name, recipe.rule, recipe.seed, recipe.epochs,
                      percent(test["accuracy"], test["images"])])
-    for name in shipped_names():
-        facts = preset_info(name)
+    for shipped in shipped_names():
+        facts = preset_info(shipped)
         of, results = facts.get("recipe") or {}, (facts.get("results") or {}).get("test")
-        if results and of.get("recipe") == recipe.recipe and of.get("rule") == recipe.rule:
-            rows.append([f"preset {name}", of["rule"], of["seed"], of["epochs"],
+        same = of.get("recipe") == recipe.recipe and of.get("rule") == recipe.rule
+        if results and same and f"preset {shipped}" != name:
+            rows.append([f"preset {shipped}", of["rule"], of["seed"], of["epochs"],
                          percent(results["accuracy"], results["images"])])
     if len(rows) > 1 or (rows and test is None):
         blocks.append(Table(
@@ -172,7 +179,7 @@ def version_facts(versions):
     names = {"rule_sha256": "SHA-256 of the rule's file", "model_sha256": "SHA-256 of the model's"}
     return [Facts([
         (names.get(name, name), str(value)) for name, value in versions.items()
-        if not isinstance(value, (dict, list))
+        if name != "chosen_by" and not isinstance(value, (dict, list))
     ])]
 
 

@@ -1,24 +1,23 @@
 """The page of a run: what it is, how well it does, what it looks like inside."""
 
-from dtp_tf.errors import SettingError, UserError
+from dtp_tf.errors import UserError
 from dtp_tf.files import read_json
 from dtp_tf.presets.facts import VERSIONS
-from dtp_tf.reporting.answers import Answers
 from dtp_tf.reporting.blocks import Page, Section, Text
 from dtp_tf.reporting.classes import class_blocks
 from dtp_tf.reporting.curves import angles, curves
-from dtp_tf.reporting.inverses import EXAMPLES, inverses
+from dtp_tf.reporting.network_sections import network_sections, tried
 from dtp_tf.reporting.page import write_page
 from dtp_tf.reporting.run_facts import (
     commands,
     data_facts,
     lead,
+    page_title,
     recorded,
     settings,
     tiles,
     version_facts,
 )
-from dtp_tf.reporting.weights import first_layer
 from dtp_tf.runs.folder import METRICS
 from dtp_tf.runs.log import read_log
 from dtp_tf.sharing.model_data import own_data
@@ -54,16 +53,16 @@ def write_run_page(
     data = None if metrics is None else metrics["conditions"].get("data")
     why = ""
     if saved is None:
-        saved, why = _tried(lambda: open_model(run.path, rule))
+        saved, why = tried(lambda: open_model(run.path, rule))
     if saved is not None:
         data = data or saved.about.get("data")
         if split is None:
-            split, why = _tried(lambda: _test_split(saved, run, data_dir, in_memory))
+            split, why = tried(lambda: _test_split(saved, run, data_dir, in_memory))
     sections = [
         Section("Accuracy", recorded(recipe, metrics and metrics["test"])),
         Section("Training", [*_ending(run, recipe, metrics, history), *curves(history)]),
         Section("Classes", _classes(metrics)),
-        *_looked_at(saved, split, scores, why),
+        *network_sections(saved, split, scores, why),
         Section("Angles to backpropagation", angles(history)),
         Section("Settings", settings(recipe)),
         Section("Data", data_facts(data)),
@@ -71,20 +70,12 @@ def write_run_page(
         Section("Commands", commands(run.path, recipe, metrics, history, export_path)),
     ]
     page = Page(
-        f"{recipe.recipe}: {run.path.resolve().name}", "Report of a training run",
+        page_title(recipe, run.path), "Report of a training run",
         lead(recipe, metrics, data, history), tiles(metrics), sections,
         f"Made by dtp_tf from the run in {run.path.resolve()}.",
     )
     write_page(page, path)
     return path
-
-
-def _tried(get):
-    """Return `(get(), "")`, or `(None, why not)`."""
-    try:
-        return get(), ""
-    except (UserError, SettingError) as error:
-        return None, str(error)
 
 
 def _test_split(saved, run, data_dir, in_memory):
@@ -118,20 +109,3 @@ def _classes(metrics):
     if metrics is None:
         return [Text("Not shown: the network was not evaluated.", "note")]
     return class_blocks(metrics["test"])
-
-
-def _looked_at(saved, split, scores, why):
-    """Return the sections that need the network, and those that need test images, too."""
-    titles = "Wrong answers", "Surest right answers", "First layer", "Inverses"
-    missing = [Text(f"Not shown: {why}", "note")]
-    if saved is None:
-        return [Section(title, missing) for title in titles]
-    network, answers = saved.model, None
-    wrong = right = back = missing
-    if split is not None:
-        answers = Answers.of(saved, split, scores)
-        said = [Text(answers.said, "note")] if answers.said else []
-        wrong, right = [*said, *answers.wrong()], answers.right()
-        back = inverses(network, answers.examples(EXAMPLES))
-    blocks = wrong, right, first_layer(network), back
-    return [Section(title, one) for title, one in zip(titles, blocks, strict=True)]

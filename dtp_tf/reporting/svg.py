@@ -37,14 +37,22 @@ def small_figure(width=4.4, height=3.1):
     return figure, axes
 
 
-def plain_ticks(axes):
-    """Write the numbers at a logarithmic axis as 0.02, and not more of them than there is room."""
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-    low, high = axes.get_ylim()
-    if high / low < 3:
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+def plain_ticks(axis):
+    """Write the numbers at a logarithmic axis as 0.02, and not more of them than there is room.
+
+    Args:
+        axis: the `xaxis` or `yaxis` of axes.
+    """
+    low, high = sorted(axis.get_view_interval())
+    axis.set_major_locator(
+        MaxNLocator(5) if high < 3 * low else LogLocator(subs=(1, 2, 5), numticks=7)
+    )
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(_plain))
+
+
+def _plain(value, _):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def inline_svg(figure, alt):

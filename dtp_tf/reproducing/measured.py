@@ -3,14 +3,16 @@
 import re
 import statistics
 
-from dtp_tf.comparing.plan import difference, train_command
-from dtp_tf.comparing.results import Result, read_log
+from dtp_tf.comparing.plan import difference
+from dtp_tf.comparing.results import Result
 from dtp_tf.files import refuse_link_out, refuse_links_out
+from dtp_tf.recipes.commands import train_command
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.reproducing.differences import differences, in_words
 from dtp_tf.reproducing.plan import run_name
 from dtp_tf.reproducing.verdict import standard_error, verdict
 from dtp_tf.runs.folder import Run
+from dtp_tf.runs.log import read_log
 
 _UNTOLD = "settings of our own (published: not told)"
 

@@ -1,5 +1,7 @@
 """One picture of a reproduction: published beside measured, with error bars."""
 
+import textwrap
+
 from matplotlib.figure import Figure  # no window system, no global state
 from matplotlib.lines import Line2D
 
@@ -31,10 +33,9 @@ def draw_reproduction(content, path):
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=sizes)[:, 0]
     for axis, (data, rows) in zip(axes, panels.items(), strict=True):
         _draw_panel(axis, data, rows)
-    figure.suptitle(
-        drawable(content["title"] + (" (quick: fewer epochs)" if content["quick"] else ""), 100),
-        **PLAIN,
-    )
+    title = textwrap.wrap(drawable(content["title"], 300), 90)
+    title += ["quick: in fewer epochs than published"] * content["quick"]
+    figure.suptitle("\n".join(title), **PLAIN)
     plain_legend(
         figure.legend(handles=_handles(content), loc="outside lower center", ncols=5, frameon=False)
     )

@@ -38,16 +38,18 @@ REPRODUCTION = mapping(
         "source": maybe(TEXT),
         **dict.fromkeys(("quick", "complete"), BOOLEAN),
         "rows": listed(ROW, at_least=1),
-        "runs": listed(mapping({"row": TEXT, "folder": TEXT})),
+        "runs": listed(mapping({"row": TEXT, "folder": TEXT, "recipe": TEXT})),
     }
 )
 
 
 def write_report(content, folder):
-    """Write reproduction.json, .csv and .md."""
+    """Write reproduction.json, .csv and .md, and the runs.csv that has a line per run."""
     write_json(folder / "reproduction.json", content)
     write_csv([_flat(row) for row in content["rows"]], folder / "reproduction.csv")
     write_text(folder / "reproduction.md", markdown(content))
+    if content["runs"]:
+        write_csv(content["runs"], folder / "runs.csv")
 
 
 def read_report(path):

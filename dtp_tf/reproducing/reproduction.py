@@ -5,6 +5,7 @@ The folder of a reproduction holds
     ROW-SEED/           a run, as `train` leaves it; with diverged.json if it diverged
     reproduction.json   every row of the table, published beside measured, and every run
     reproduction.csv    a line per row
+    runs.csv            a line per run with all conditions
     reproduction.md     the table for people
     reproduction.png    published beside measured
 
@@ -166,7 +167,8 @@ def _content(plan, folder, asked, console=None):
         for path in paths:
             result = Result.of(path)
             if result is not None:
-                runs.append({"row": name, "folder": path.name, **result.row()})
+                about = {"row": name, "folder": path.name, "recipe": result.recipe.recipe}
+                runs.append({**about, **result.row()})
     complete = all(Result.of(path) is not None for path in asked)
     return make_content(plan, rows, runs, complete)
 
@@ -183,7 +185,8 @@ def _report(plan, folder, asked, console, write=True):
     content = (_write if write else _content)(plan, folder, asked, console)
     show_report(console, content)
     if write:
-        console.print(f"written    {folder}/reproduction.csv, .json, .md, .png", markup=False)
+        files = "reproduction.csv, .json, .md, .png, runs.csv"
+        console.print(f"written    {folder}/{files}", markup=False)
     if not content["complete"]:
         done = sum(Result.of(path) is not None for path in asked)
         console.print(

@@ -12,9 +12,9 @@
     metrics.json          the report on the best network
     curves.png, confusion_matrix.png; diagnostics.png where angles were measured
     report.html           a page that shows all of this, see `dtp_tf.reporting`
-    diverged.json         of a run of a comparison that diverged: how
 
-While a process trains the run there is also `.lock`, see `dtp_tf.processes.locks`.
+While a process trains the run there is also `.lock`, see `dtp_tf.processes.locks`; a run of a
+comparison that diverged has `diverged.json`, which says how.
 """
 
 import csv

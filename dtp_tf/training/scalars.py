@@ -15,14 +15,14 @@ def tensorboard(run, history):
 
     The epochs so far are written again, so that a resumed run has no gaps and no repeats.
     """
-    with _writing(run.tensorboard):
+    with writing(run.tensorboard):
         refuse_link_out(run.path, run.tensorboard)
         if run.tensorboard.exists():
             shutil.rmtree(run.tensorboard)  # TensorFlow's would go through links
         writer = tf.summary.create_file_writer(str(run.tensorboard))
 
     def write(epoch, logs):
-        with _writing(run.tensorboard), writer.as_default():
+        with writing(run.tensorboard), writer.as_default():
             for name, value in logs.items():
                 tf.summary.scalar(name, value, step=epoch)
             writer.flush()
@@ -37,7 +37,7 @@ def tensorboard(run, history):
 
 
 @contextlib.contextmanager
-def _writing(path):
+def writing(path):
     """Turn errors, also TensorFlow's, while a file is written into a sentence."""
     try:
         yield

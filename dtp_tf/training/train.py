@@ -14,8 +14,10 @@ from dtp_tf.evaluating.evaluation import (
     draw_confusion_matrix,
     draw_curves,
     draw_diagnostics,
-    evaluate,
+    finite,
+    predict,
 )
+from dtp_tf.evaluating.evaluation import report as report_on
 from dtp_tf.export.origins import check_name, default_name, kept_others
 from dtp_tf.export.publishing import check_directory
 from dtp_tf.export.saved_model import export, serve_command
@@ -28,6 +30,9 @@ from dtp_tf.network.objectives import labelled, recipe_loss
 from dtp_tf.presets.facts import VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.recipes.recipe import recipe as find_recipe
+from dtp_tf.reporting.automatic import report_at_the_end
+from dtp_tf.reporting.board import write_to_tensorboard
+from dtp_tf.reporting.run_page import write_run_page
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.own_settings import check_own_rule
 from dtp_tf.runs.folder import Run, best_epoch
@@ -42,6 +47,7 @@ from dtp_tf.training.loop import Loop
 from dtp_tf.training.optimizers import check_optimizers
 from dtp_tf.training.own_model import load_own_model, resume_own_model
 from dtp_tf.training.resuming import last_state, refuse_changes
+from dtp_tf.training.scalars import writing
 from dtp_tf.training.symmetric import start_symmetric
 from dtp_tf.training.unfinished import Unfinished
 
@@ -75,6 +81,7 @@ def train(
     name=None,
     keep=None,
     keep_others=True,
+    report=True,
     callbacks=None,
     console=None,
     data=None,
@@ -101,6 +108,7 @@ def train(
             else that of the folder or data set.
         keep: how many exported versions to keep, the highest ones; all by default.
         keep_others: whether `keep` leaves versions of other data or of another recipe alone.
+        report: whether to leave `report.html` in the run's folder, see `dtp_tf.report`.
         callbacks: a Keras callback or a list of them, called as `fit` does. Batches have logs if a
             callback has a method for their end, which then waits for the device.
         console: a `rich.console.Console` for what a person reads; stdout by default.
@@ -229,19 +237,23 @@ def train(
                 markup=False,
             )
         exported = dict(directory=export_dir, name=name, keep=keep, keep_others=keep_others)
-        return finish(settled, data, run, history, console, loop.interrupted, exported)
+        return finish(settled, data, run, history, console, loop.interrupted, exported, report)
 
 
-def finish(recipe, data, run, history, console, interrupted, exported):
+def finish(recipe, data, run, history, console, interrupted, exported, with_page):
     """Report on the best network of a run, draw, export; return it and the `RunHistory`.
 
     `exported` are arguments of `dtp_tf.export.export`; nothing is without a "directory".
+    `with_page` is whether to write `report.html`.
     """
     saved = run.load_best()
     network, names, loss = saved.model, data.class_names, recipe_loss(recipe)
+    scores, validated = (
+        finite(predict(network, split)) for split in (data.test, data.validation)
+    )
     metrics = {
-        "test": evaluate(network, data.test, names, loss=loss),
-        "validation": evaluate(network, data.validation, names, loss=loss),
+        "test": report_on(scores, data.test.labels, names, loss),
+        "validation": report_on(validated, data.validation.labels, names, loss),
         "best_epoch": best_epoch(history),
         "epochs": len(history),
         "interrupted": interrupted,
@@ -261,6 +273,8 @@ def finish(recipe, data, run, history, console, interrupted, exported):
     draw_confusion_matrix(metrics["test"], run.confusion_matrix)
     write_json(run.metrics, metrics)
     run.write_log(history)
+    with writing(run.tensorboard):
+        write_to_tensorboard(run, metrics, saved, data.test, scores)
     console.print(f"best epoch {metrics['best_epoch']} of {len(history)} (validation accuracy)")
     show_report(console, metrics["test"], "test")
     export_path = None
@@ -279,4 +293,7 @@ def finish(recipe, data, run, history, console, interrupted, exported):
         if said is not None:
             console.print(f"kept       {said}", markup=False)
         console.print(f"serve it   {serve_command(export_path)}", markup=False)
+    if with_page:
+        page = dict(saved=saved, split=data.test, scores=scores, export_path=export_path)
+        report_at_the_end(lambda: write_run_page(run, **page), run.path, console)
     return network, RunHistory(history, run.path, metrics, export_path)

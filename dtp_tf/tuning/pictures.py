@@ -2,6 +2,7 @@
 
 import matplotlib
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure  # no window system, no global state
 from optuna.trial import TrialState
 
@@ -9,6 +10,8 @@ from dtp_tf.evaluating.pictures import PLAIN, drawable, save_figure
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.tuning.search_entries import Choices
 
+# From the worst to the best: all of them can be told from a white and from a dark page.
+_SCALE = "#c9701f", "#b0569d", "#2f7fd0"
 _LOOKS = {
     "finished": dict(color="#1f77b4", marker="o"),
     "pruned": dict(color="#ff7f0e", marker="x"),
@@ -25,6 +28,15 @@ def draw_history(rows, path):
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     axis = figure.subplots()
+    history_on(axis, rows)
+    recipe, rule = (drawable(rows[0][name]) for name in ("recipe", "rule"))
+    axis.set_title(f"{recipe}, {rule}: {rows[0]['epochs_asked']} epochs", **PLAIN)
+    axis.legend(fontsize=9)
+    save_figure(figure, path)
+
+
+def history_on(axis, rows):
+    """Draw on an axis what `draw_history` draws; without a finished trial, the others alone."""
     for status, look in _LOOKS.items():
         mine = [r for r in rows if r["status"] == status and r["validation_accuracy"] is not None]
         if mine:
@@ -33,22 +45,19 @@ def draw_history(rows, path):
             axis.scatter(*zip(*points, strict=True), label=label, zorder=2, **look)
     finished = sorted((r["trial"], 100 * r["validation_accuracy"]) for r in rows
                       if r["status"] == "finished")
-    numbers, accuracies = zip(*finished, strict=True)
-    last = max(row["trial"] for row in rows)
-    best = np.maximum.accumulate(accuracies)
-    axis.step([*numbers, last], [*best, best[-1]], where="post", color="#1f77b4", alpha=0.6,
-              label="best so far", zorder=1)
+    if finished:
+        numbers, accuracies = zip(*finished, strict=True)
+        last = max(row["trial"] for row in rows)
+        best = np.maximum.accumulate(accuracies)
+        axis.step([*numbers, last], [*best, best[-1]], where="post", color="#1f77b4", alpha=0.6,
+                  label="best so far", zorder=1)
     own = next((r for r in rows if r["is_recipe"] and r["status"] == "finished"), None)
     if own is not None:
         axis.axhline(100 * own["validation_accuracy"], color="black", linestyle=":", linewidth=1,
                      label="the recipe's own settings")
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set(xlabel="trial", ylabel="validation accuracy (%)")
-    recipe, rule = (drawable(rows[0][name]) for name in ("recipe", "rule"))
-    axis.set_title(f"{recipe}, {rule}: {rows[0]['epochs_asked']} epochs", **PLAIN)
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=9)
-    save_figure(figure, path)
 
 
 def draw_importances(importances, finished, path):
@@ -68,13 +77,18 @@ def draw_importances(importances, finished, path):
         axis.text(0.5, 0.5, "too few finished trials differ", ha="center", va="center")
         axis.axis("off")
     else:
-        names = sorted(importances, key=importances.get)
-        bars = axis.barh(names, [100 * importances[name] for name in names])
-        axis.bar_label(bars, fmt="%.0f", padding=3)
-        axis.set_xlim(0, 110 * max(importances.values()))
-        axis.set_xlabel("share of the variance explained (%)")
-        axis.grid(axis="x", alpha=0.3)
+        importances_on(axis, importances)
     save_figure(figure, path)
+
+
+def importances_on(axis, importances):
+    """Draw on an axis how much each parameter explains, the most important one at the top."""
+    names = sorted(importances, key=importances.get)
+    bars = axis.barh(names, [100 * importances[name] for name in names])
+    axis.bar_label(bars, fmt="%.0f", padding=3)
+    axis.set_xlim(0, 110 * max(importances.values()))
+    axis.set_xlabel("share of the variance explained (%)")
+    axis.grid(axis="x", alpha=0.3)
 
 
 def draw_parallel(study, path):
@@ -84,6 +98,11 @@ def draw_parallel(study, path):
         study: a `dtp_tf.tuning.shared_study.SharedStudy` with a finished trial.
         path: of the picture.
     """
+    save_figure(parallel_figure(study), path)
+
+
+def parallel_figure(study):
+    """Return the figure of `draw_parallel`."""
     parameters = study.space.parameters
     entries = [e for e in study.entries().values() if e.params.keys() >= parameters.keys()]
     finished = sorted((e for e in entries if e.state is TrialState.COMPLETE), key=lambda e: e.value)
@@ -96,7 +115,7 @@ def draw_parallel(study, path):
         axis.plot(places, heights, color="#999999", linewidth=0.8, alpha=0.5, zorder=1)
     low, high = 100 * finished[0].value, 100 * finished[-1].value
     scale = matplotlib.colors.Normalize(low, high if high > low else low + 1)
-    colors = matplotlib.colormaps["viridis_r"]
+    colors = LinearSegmentedColormap.from_list("orange to blue", _SCALE)
     for entry in finished:  # the best one last, on top
         heights = [_height(p, entry.params[name]) for name, p in parameters.items()]
         best = entry is finished[-1]
@@ -121,7 +140,7 @@ def draw_parallel(study, path):
     axis.set_title("thick: the best trial" + ("; grey: pruned or diverged" if others else ""))
     figure.colorbar(matplotlib.cm.ScalarMappable(scale, colors), ax=axis,
                     label="validation accuracy (%)")
-    save_figure(figure, path)
+    return figure
 
 
 def _height(parameter, value):

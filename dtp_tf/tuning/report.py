@@ -135,7 +135,7 @@ def show_trials(console, rows, searched):
             f"{row['trial']}{mark}",
             _percent(row["validation_accuracy"]),
             f"{row['epochs']}{pruned}",
-            *(cell(_short(row[name])) for name in searched),
+            *(cell(short(row[name])) for name in searched),
         )
     console.print(table)
     counts = {}
@@ -148,7 +148,7 @@ def _percent(accuracy):
     return "-" if accuracy is None else f"{100 * accuracy:.2f}"
 
 
-def _short(value):
+def short(value):
     """Return a cell's text, its fractions with three digits; lists are text with commas."""
     if isinstance(value, float):
         return f"{value:.3g}"

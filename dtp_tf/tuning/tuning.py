@@ -22,6 +22,7 @@ from dtp_tf.machines.machine import Machine
 from dtp_tf.processes.locks import locked
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.rules import RULES
+from dtp_tf.reporting.automatic import report_at_the_end
 from dtp_tf.rules import find_rule
 from dtp_tf.rules.own_settings import check_own_rule, unused_settings
 from dtp_tf.tuning.search_space import make_search
@@ -41,6 +42,7 @@ def tune(
     out=None,
     data_dir=None,
     anyway=False,
+    report=True,
     console=None,
     device="auto",
     jit="auto",
@@ -68,6 +70,7 @@ def tune(
         data_dir: the folder of TensorFlow Datasets.
         anyway: whether to go on although the data are not those of the trials so far, which is then
             only said.
+        report: whether to leave `report.html` in the folder, see `dtp_tf.report`.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy: of every trial, see `dtp_tf.machines.Machine`; not multiworker.
         **settings: override the recipe's, and are not searched.
@@ -93,6 +96,7 @@ def tune(
     base, space = make_search(recipe, search, machine, **settings)
     require_optuna()
     from dtp_tf.tuning.report import write_report
+    from dtp_tf.tuning.search_page import write_search_page
     from dtp_tf.tuning.shared_study import SharedStudy
 
     if search is None and base.rule not in RULES:
@@ -117,6 +121,8 @@ def tune(
     with locked(study.folder / "locks" / "report"):
         remove_half_written(study.folder)
         content = write_report(study, trials, console)
+        if report and content["trials"]:
+            report_at_the_end(lambda: write_search_page(study.folder), study.folder, console)
     if not content["complete"]:
         done = f"{content['done']} of {trials} trials are done"
         elsewhere = sum(row["status"] == "running" for row in content["trials"])

@@ -32,9 +32,11 @@ def test_impossible_batch_sizes_are_refused(sizes):
 
 
 def test_the_command_prints_a_table_or_json(monkeypatch):
-    one = {"images_per_second": 1234.5, "gflops": 50.0, "share_of_peak": 0.5}
+    one = {"images_per_second": 1234.5, "gflops": 50.0, "share_of_peak": 0.5,
+           "share_of_limit": 0.75}  # fmt: skip
     found = {
         "gemm_peak_gflops": 100.0,
+        "memory_gb_per_second": 20.0,
         "device": "CPU",
         "network": [3072, 10],
         "batch_sizes": {

@@ -63,6 +63,7 @@ def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
             assert one["gflops"] == pytest.approx(one["images_per_second"] * flops / 1e3)
             share = one["gflops"] / result["gemm_peak_gflops"]
             assert 0 < one["share_of_peak"] == pytest.approx(share)
+            assert one["share_of_limit"] > 0
         ratio = rates["bp_train"]["images_per_second"] / rates["train"]["images_per_second"]
         assert rates["dtp_epoch_over_bp_epoch"] == pytest.approx(ratio)
     assert result["network"] == [3072, 20, 20, 10]

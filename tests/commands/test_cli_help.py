@@ -27,8 +27,8 @@ COMMANDS = sorted(main.commands)
 def test_there_are_these_commands():
     assert COMMANDS == [
         "benchmark", "compare", "evaluate", "export", "import-torch", "launch", "load-test",
-        "predict", "presets", "recipes", "reproduce", "save-preset", "serve", "server-status",
-        "train", "tune",
+        "predict", "presets", "recipes", "report", "reproduce", "save-preset", "serve",
+        "server-status", "train", "tune",
     ]  # fmt: skip
 
 

@@ -61,12 +61,12 @@ def study(data):
 def test_trials_on_other_data_are_refused_unless_told():
     data = digits()
     same, console = study(fingerprint(data)), Reader()
-    trials.check_data(same, data, False, console)
+    trials._check_data(same, data, False, console)
     assert not console.lines
     other = study({**fingerprint(data), "training_images": 7})
     with pytest.raises(UserError, match="those of trial 2: training_images was 7, is 1150; .*any"):
-        trials.check_data(other, data, False, console)
-    trials.check_data(other, data, True, console)
+        trials._check_data(other, data, False, console)
+    trials._check_data(other, data, True, console)
     assert console.lines == [
         "warning: the data differ from those of trial 2: training_images was 7, is 1150"
     ]

@@ -2,6 +2,7 @@
 
 import functools
 import html.parser
+import json
 import pathlib
 import shutil
 
@@ -9,6 +10,7 @@ from helpers import _folder, train, trained
 from photos_support import photo, save
 
 import dtp_tf
+from dtp_tf.comparing.results import Result
 
 # Folders may have any names but for "/".
 NAMES = (
@@ -70,3 +72,26 @@ def strange_page():
 
 def copy_of(run, path):
     return pathlib.Path(shutil.copytree(run, path))
+
+
+@functools.cache
+def comparison():
+    """A comparison of two rules with two seeds each, as `compare` leaves it but for its table."""
+    home = _folder()
+    for rule in ("bp", "dtp"):
+        for seed in (0, 1):
+            train(home / f"{rule}-{seed}", rule=rule, seed=seed, epochs=2, diagnostics_every=1,
+                  diagnostics_images=4, units=(6, 5))
+    runs = [Result.of(path).row() for path in sorted(home.iterdir())]
+    (home / "comparison.json").write_text(json.dumps({"complete": True, "runs": runs}))
+    return home
+
+
+@functools.cache
+def comparison_page():
+    return dtp_tf.report(comparison(), _folder() / "comparison.html")
+
+
+@functools.cache
+def preset_page():
+    return dtp_tf.report("digits_mlp_dtp", _folder() / "preset.html")

@@ -39,7 +39,7 @@ def test_it_says_in_two_sentences_what_the_run_is_and_how_well_it_does(page):
     accuracy, error = test["accuracy"], standard_error(test["accuracy"], 360)
     assert "2 hidden layers of 16, 12 tanh units, trained by the learning rule dtp" in page.words
     said = f"Of 360 test images it answers {100 * accuracy:.2f} ± {100 * error:.2f} % right"
-    assert said in page.words
+    assert " ".join(said.split()) in page.words
 
 
 def test_the_standard_error_is_that_of_a_share():
@@ -73,11 +73,11 @@ def test_the_wrong_images_are_those_with_the_highest_scores(page):
     wrong = np.flatnonzero(answered != labels)
     first = wrong[np.argsort(-scores[wrong].max(axis=1), kind="stable")][0]
     said = (f"{labels[first]}, answered {answered[first]} "
-            f"({100 * scores[first].max():.1f} %)")
+            f"({100 * scores[first].max():.1f}\N{NO-BREAK SPACE}%)")
     alts = [alt for alt in page.alts if "answered" in alt and "right" not in alt]
     assert alts[0] == f"test image: {said}"
     assert len(alts) == min(24, len(wrong))
-    assert said in page.words
+    assert " ".join(said.split()) in page.words
 
 
 def test_each_class_has_the_images_that_were_surest(page):

@@ -2,9 +2,13 @@
 
 import pytest
 from browser_support import look, open_browser
-from report_support import run_page, strange_page
+from report_support import comparison_page, preset_page, run_page, strange_page
+from search_support import search_page
 
-PAGES = {"run": run_page, "run on data with strange names": strange_page}
+PAGES = {
+    "run": run_page, "comparison": comparison_page, "search": search_page, "preset": preset_page,
+    "run on data with strange names": strange_page,
+}  # fmt: skip
 
 browser = pytest.fixture(scope="module")(open_browser)
 

@@ -105,6 +105,15 @@ def test_the_csv_has_a_line_per_row_with_points_in_its_numbers(finished):
         assert line["not_as_published"] == "; ".join(row["not_as_published"])
 
 
+def test_the_runs_have_a_line_each_with_what_a_preset_is_chosen_by(finished):
+    _, folder, said = finished
+    with open(folder / "runs.csv", newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    for line, run in zip(found, json.loads(said)["runs"], strict=True):
+        assert (line["row"], line["recipe"], line["seed"]) == (run["row"], "digits", "0")
+        assert float(line["validation_accuracy"]) == run["validation_accuracy"]
+
+
 def test_a_row_begins_with_the_weights_of_anothers_run(finished):
     _, folder, _ = finished
     config = read_json(folder / "classifier-0/config.json")

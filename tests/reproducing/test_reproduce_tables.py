@@ -17,7 +17,7 @@ from dtp_tf.reproducing.tables import find_table, table_names
 @pytest.mark.parametrize("name", table_names())
 def test_every_row_of_every_table_is_a_training_and_has_a_shorter_variant(name):
     table = find_table(name)
-    assert table.title and table.source.startswith("https://")
+    assert table.title and (name == "source" or table.source.startswith("https://"))
     for row in table.rows.values():
         whole, quick = row.trained(seed=3), row.trained(seed=3, quick=True)
         assert row.recipe in RECIPES

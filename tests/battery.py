@@ -18,6 +18,7 @@ from dtp_tf.rules.base import PASSES
 INPUTS, WIDTHS, CLASSES, BATCH = 5, (6, 4, 7), 3, 8
 IMAGE = (7, 6, 2)
 TRAINED = tuple(name for name, rule in BY_NAME.items() if rule.trains_feedback)
+DENSE_ONLY = "autoencoder", "gait_prop"
 # Layers with feedback that does not learn.
 FIXED = {"fwdtp": [1, 2], "fa": [1, 2, 3], "dfa": [0, 1, 2], "drtp": [0, 1, 2]}
 
@@ -81,7 +82,7 @@ def every_kind_and_every_rule(hand):
     """Every kind and every rule, and of their pairs those of a hand."""
     pairs = [
         (kind, rule)
-        for kind, rule in dealt(PAIRS, [rule for rule in BY_NAME if rule != "autoencoder"], hand)
+        for kind, rule in dealt(PAIRS, [rule for rule in BY_NAME if rule not in DENSE_ONLY], hand)
         if not (kind == "block" and issubclass(BY_NAME[rule], FA))
     ]
     return pytest.mark.parametrize(("kind", "rule"), pairs)

@@ -2,7 +2,16 @@
 
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.layers_in_words import Dense, is_block
+from dtp_tf.recipes.optimizers import check_layers
+from dtp_tf.recipes.rules import trained_feedback
 
+# Settings that may have a value for each layer with trained feedback.
+OF_TRAINED = (
+    "noise", "noise_directions", "noise_samples", "inverse_steps", "inverse_l2",
+    "inverse_learning_rate",
+)  # fmt: skip
+# Activations that gait_prop can take back.
+INVERTIBLE = ("linear", "tanh", "sigmoid", "leaky_relu", "elu")
 # Rules that go back through one set of weights in each layer.
 ONE_KERNEL = ("fa", "sign_symmetry", "kp", "weight_mirror")
 
@@ -57,10 +66,46 @@ def check_rule(layers, rule, symmetric_start=False):
                 f"`rule` autoencoder decodes by the weights of a dense layer, and layer {number} "
                 f"is {_what(layer)}; use dense layers, or a rule such as dtp."
             )
+        if rule == "gait_prop" and number > 1 and not _is_plain(layer):
+            raise SettingError(
+                f"`rule` gait_prop inverts the weights of dense layers, and layer {number} is "
+                f"{_what(layer)}; use dense layers, or a rule such as dtp."
+            )
         if rule in ONE_KERNEL and number > 1 and is_block(layer):
             raise SettingError(
                 f"`rule` {rule} needs layers with one set of weights, and layer {number} is "
                 f"{_what(layer)}; use a rule such as dfa, or leave the normalisation out."
+            )
+
+
+def check_trained(recipe, hidden):
+    """Raise `SettingError` for lists that have not one value for each layer with trained feedback.
+
+    Args:
+        recipe: a `Recipe`.
+        hidden: how many hidden layers its network has.
+    """
+    trained = trained_feedback(recipe.rule, hidden)
+    if not trained:
+        return
+    what = f"the rule {recipe.rule} trains the feedback of {trained} layers"
+    for name in OF_TRAINED:
+        value = getattr(recipe, name)
+        if isinstance(value, tuple) and len(value) != trained:
+            raise SettingError(
+                f"`{name}` has {len(value)} values, but {what}; give one value for all, or "
+                f"{trained}."
+            )
+    check_layers("inverse_optimizer", recipe.inverse_optimizer, trained, what)
+
+
+def check_invertible(activations):
+    """Raise `SettingError` for activations of hidden layers that gait_prop cannot take back."""
+    for number, name in enumerate(activations, start=1):
+        if number > 1 and name not in INVERTIBLE:
+            raise SettingError(
+                f"`rule` gait_prop needs activations with an inverse, and layer {number} has "
+                f"{name}; use one of {', '.join(INVERTIBLE)}, or a rule such as dtp."
             )
 
 

@@ -11,7 +11,13 @@ from dtp_tf.recipes.data_fields import PREPROCESSINGS as PREPROCESSINGS
 from dtp_tf.recipes.decoders import check_decoder, decoder
 from dtp_tf.recipes.fields import SETTINGS as SETTINGS
 from dtp_tf.recipes.fields import Fields, check_names
-from dtp_tf.recipes.fitting import check_dropout, check_rule, check_transmission
+from dtp_tf.recipes.fitting import (
+    check_dropout,
+    check_invertible,
+    check_rule,
+    check_trained,
+    check_transmission,
+)
 from dtp_tf.recipes.layers_in_words import Dense, parse_layers
 from dtp_tf.recipes.learning_rate_schedules import (
     LEARNING_RATE_SCHEDULES as LEARNING_RATE_SCHEDULES,
@@ -164,6 +170,10 @@ class Recipe(Fields):
     def check(self):
         """Raise `SettingError` for layers that the rule cannot teach, before anything is read."""
         check_rule(self.parsed_layers(), self.rule, bool(self.symmetric_start))
+        if self.model is None:
+            check_trained(self, len(self.parsed_layers()))
+        if self.rule == "gait_prop":
+            check_invertible(self._activations())
         if self.rule == "autoencoder":
             check_decoder(self.inverse_activation, self.preprocessing, self._activations())
 

@@ -75,6 +75,15 @@ class RuleFields:
         None, float, "lambda of the damped Gauss-Newton step of the rule gnt.",
         low=0, optional=True,
     )
+    increment: float | None = setting(
+        None, float, "gamma of gait_prop: the part of the way to a layer's target whose inverse is "
+        "the target below.", low=0, high=1, open_low=True, optional=True,
+    )
+    orthogonality: float | None = setting(
+        None, float, "lambda of gait_prop: weight of the squared products of different rows (or "
+        "columns, if they are fewer) of a hidden layer's weights, which keeps these orthogonal.",
+        low=0, optional=True,
+    )
     feedback_units: int | None = setting(
         None, int, "Units of the fixed random hidden layer that the feedback of ddtp_rhl has.",
         low=1, limit=MOST_UNITS, optional=True,

@@ -52,6 +52,7 @@ RULES = {
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
     # Inverses that are as fast as the forward layers come to the mean of all classes with them.
     "ccl": {**_WITHOUT_NOISE, **_INVERSES, "inverse_learning_rate": 1e-5},
+    "gait_prop": {"increment": 1e-3, "orthogonality": 0.1},
     "bp": {"straight_through": False},
     "fa": {"inverse_initializer": "orthogonal", "symmetric_start": False},
     "dfa": {"inverse_initializer": "orthogonal"},
@@ -68,17 +69,32 @@ RULES = {
 """The settings that each learning rule takes, with their defaults. A recipe refuses the others."""
 # Rules that take no small differences of what the feedback gives, which TF32 would round away.
 TF32_RULES = (
-    "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error", "autoencoder"
+    "gait_prop", "bp", "fa", "dfa", "drtp", "sign_symmetry", "kp", "weight_mirror", "local_error",
+    "autoencoder",
 )
 # A user's own rule may take any of them; what its class has a default for is left to the class.
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
     "damping", "feedback_units", "auxiliary_units", "feedback_magnitudes", "noise_samples",
-    "straight_through",
+    "straight_through", "increment", "orthogonality",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)
 """The names of all settings that belong to the learning rule."""
+
+
+def trained_feedback(rule, hidden):
+    """Return how many layers have feedback that a rule trains, or None for a user's own rule.
+
+    Args:
+        rule: its name.
+        hidden: how many hidden layers the network has.
+    """
+    if rule not in RULES:
+        return None
+    if "inverse_learning_rate" not in RULES[rule]:
+        return 0
+    return hidden - 1 if rule in ("tp", "dtp") else hidden
 
 
 def rule_settings(rule):

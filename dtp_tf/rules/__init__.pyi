@@ -18,6 +18,7 @@ from .drtp import DRTP as DRTP
 from .dtp import DTP as DTP
 from .fa import FA as FA
 from .fwdtp import FWDTP as FWDTP
+from .gait_prop import GAITProp as GAITProp
 from .gnt import GNT as GNT
 from .kp import KP as KP
 from .ldrl import LDRL as LDRL

@@ -49,7 +49,7 @@ class Rule(abc.ABC):
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
     setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
     `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `feedback_magnitudes`,
-    `straight_through`, `inverse_l2`) get its value.
+    `straight_through`, `increment`, `orthogonality`, `inverse_l2`) get its value.
     """
 
     @property
@@ -99,6 +99,11 @@ class Rule(abc.ABC):
     def check_built(self, layers):
         """Raise `SettingError` if the rule does not fit these layers, now built."""
         return None
+
+    def reconstructions(self, network, h):
+        """Return what decoders other than the pairs' inverses give back: `{layer: (h, its
+        reconstruction)}`, layers from 0 on; `h` as `network.activations` gives them."""
+        return {}
 
     @abc.abstractmethod
     def teach(self, network, batch):

@@ -13,6 +13,7 @@ from dtp_tf.rules.drtp import DRTP
 from dtp_tf.rules.dtp import DTP
 from dtp_tf.rules.fa import FA
 from dtp_tf.rules.fwdtp import FWDTP
+from dtp_tf.rules.gait_prop import GAITProp
 from dtp_tf.rules.gnt import GNT
 from dtp_tf.rules.kp import KP
 from dtp_tf.rules.ldrl import LDRL
@@ -36,6 +37,7 @@ BY_NAME = {
     "ldrl": LDRL,
     "fwdtp": FWDTP,
     "ccl": CCL,
+    "gait_prop": GAITProp,
     "bp": BP,
     "fa": FA,
     "dfa": DFA,

@@ -46,10 +46,13 @@ def test_a_target_that_turns_no_sign_asks_nothing_of_the_layer_below():
     assert np.any(top.numpy() != batch.h[2].numpy())
 
 
+THROUGH_GRADIENTS = "bp", "gnt", "gait_prop", "sign_symmetry", "autoencoder"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    [name for name in BY_NAME if name not in ("bp", "gnt", "sign_symmetry", "autoencoder")],
+    [name for name in BY_NAME if name not in THROUGH_GRADIENTS],
 )
 def test_every_other_rule_trains_through_signs(name):
     model = network(BY_NAME[name]())

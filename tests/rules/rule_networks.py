@@ -55,7 +55,7 @@ def random_net(
         maps = {i: dense(sizes[i], sizes[last]) for i in range(1, last)}
     elif rule in ("fa", "kp", "weight_mirror"):
         maps = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, last + 1)}
-    elif rule not in ("bp", "sign_symmetry", "gnt"):
+    elif rule not in ("bp", "sign_symmetry", "gait_prop", "gnt"):
         highest = last if rule in FROM_OUTPUT else last - 1
         inverses = {i: dense(sizes[i], sizes[i - 1]) for i in range(2, highest + 1)}
     if rule in ("ddtp_linear", "fa", "dfa", "drtp", "kp", "weight_mirror"):
@@ -113,6 +113,8 @@ def library(
         settings["feedback_units"] = FEATURES
     if rule == "ao_sdtp":
         settings["auxiliary_units"] = FEATURES
+    if rule == "gait_prop":
+        settings = {"increment": reference.INCREMENT, "orthogonality": 0.0, **settings}
     if rule == "weight_mirror":
         settings = {"inverse_l2": 0.0, **settings}
     network = dtp_tf.DTPNetwork(

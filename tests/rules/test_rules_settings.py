@@ -146,6 +146,8 @@ SETTINGS = {
     "noise_samples": 2,
     "straight_through": True,
     "feedback_magnitudes": "fixed-random",
+    "increment": 0.5,
+    "orthogonality": 0.25,
 }
 
 
@@ -159,7 +161,8 @@ def taken(rule):
     own |= {"inverse_l2"} if rule in PENALIZED else set()
     own |= {
         "gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"},
-        "sign_symmetry": {"feedback_magnitudes"}, "bp": {"straight_through"},
+        "sign_symmetry": {"feedback_magnitudes"}, "gait_prop": {"increment", "orthogonality"},
+        "bp": {"straight_through"},
     }.get(rule, set())  # fmt: skip
     return steps | feedback | noise | own
 

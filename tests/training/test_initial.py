@@ -80,7 +80,7 @@ def test_every_rule_starts_from_the_weights_of_a_dtp_network(rule):
     if rule in ("tp", "dtp", "sdtp", "ao_sdtp", "drl", "fwdtp", "ccl"):
         assert "inverses of layers 2; drawn afresh: " in line
         assert all(equal(network.feedback_weights(1), source.feedback_weights(1)))
-    elif rule in ("bp", "gnt", "sign_symmetry"):
+    elif rule in ("bp", "gnt", "gait_prop", "sign_symmetry"):
         assert line == f"forward weights of {best()}"
     else:
         assert "of layers none; drawn afresh: " in line

@@ -24,7 +24,8 @@ TRAINED = {
     "tp": [1, 2], "dtp": [1, 2], "sdtp": [1, 2, 3], "ao_sdtp": [1, 2, 3], "drl": [1, 2, 3],
     "ddtp_linear": [0, 1, 2],
     "ddtp_rhl": [0, 1, 2], "ddtp_control": [0, 1, 2], "gnt": [], "ldrl": [1, 2, 3], "fwdtp": [],
-    "ccl": [1, 2, 3], "bp": [], "fa": [], "dfa": [], "drtp": [], "sign_symmetry": [],
+    "ccl": [1, 2, 3], "gait_prop": [], "bp": [], "fa": [], "dfa": [], "drtp": [],
+    "sign_symmetry": [],
     "kp": [1, 2, 3], "weight_mirror": [1, 2, 3], "local_error": [0, 1, 2],
     "autoencoder": [0, 1, 2],
 }  # fmt: skip
@@ -42,6 +43,7 @@ SHAPES = {
     "ldrl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "ccl": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "fwdtp": {1: (12, 16), 2: (14, 12)},
+    "gait_prop": {},
     "bp": {},
     "fa": {1: (12, 16), 2: (14, 12), 3: (10, 14)},
     "dfa": {0: (10, 16), 1: (10, 12), 2: (10, 14)},
@@ -53,6 +55,7 @@ SHAPES = {
     "autoencoder": {0: (64,), 1: (16,), 2: (12,)},  # biases of decoders with tied weights
 }
 UNITS = (16, 12, 14)
+OF_LAYERS = "noise", "inverse_steps", "inverse_learning_rate", "inverse_l2", "learning_rate"
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -78,18 +81,27 @@ def test_every_named_recipe_has_every_rule_and_builds_networks_with_all_transmis
     """
     for i, name in enumerate(RECIPES):
         own = dtp_tf.recipe(name, rule=rule).to_dict()
-        lists = ("noise", "inverse_steps", "inverse_learning_rate")  # for other numbers of layers
-        first = {one: own[one][0] for one in lists if isinstance(own[one], list)}
+        # For other numbers of layers.
+        first = {one: own[one][0] for one in OF_LAYERS if isinstance(own[one], list)}
+        for one in ("optimizer", "inverse_optimizer"):
+            if own[one] and "," in own[one]:
+                first[one] = own[one].split(",")[0]
         recipe = dtp_tf.recipe(name, rule=rule, units=(8, 8, 8), dataset="digits", **first)
         needs = {
             ("bp", "sign"): "backpropagation needs gradients",
             ("gnt", "sign"): "Gauss-Newton targets need gradients",
             ("sign_symmetry", "sign"): "sign-symmetric feedback goes back",
+            ("gait_prop", "sign"): "GAIT-prop inverts what layers compute",
+            ("gait_prop", "sample"): "GAIT-prop inverts what layers compute",
             ("autoencoder", "sign"): "an autoencoder needs continuous activations",
             ("autoencoder", "sample"): "an autoencoder needs continuous activations",
         }.get((rule, recipe.transmission))
         if needs:
             with pytest.raises(SettingError, match=needs):
+                build_network(recipe, digits())
+            continue
+        if rule == "gait_prop" and recipe.activation == "relu":
+            with pytest.raises(SettingError, match="layer 2 has relu"):
                 build_network(recipe, digits())
             continue
         if recipe.transmission == "continuous" and (i + list(RULES).index(rule)) % 3:

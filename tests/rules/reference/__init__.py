@@ -21,6 +21,7 @@ from reference.net import (
     q,
     top_gradient,
 )
+from reference.signals import INCREMENT as INCREMENT
 from reference.signals import SIGNALS
 from reference.steps import SCHEDULES, forward_gradients, forward_step, local_losses
 from reference.targets import TARGETS

@@ -39,6 +39,30 @@ def sign_symmetry(net, h, y):
     return signals
 
 
+INCREMENT = 0.1
+INVERSES = {
+    "linear": lambda y: y,
+    "tanh": np.arctanh,
+    "sigmoid": lambda y: np.log(y / (1 - y)),
+    "elu": lambda y: np.where(y > 0, y, np.log1p(np.minimum(y, 0))),
+}
+
+
+def gait_prop(net, h, y, gamma=INCREMENT):
+    """(h_i - t_i) / gamma^(M-i) of targets that go down by the inverses of the layers."""
+    signals, target = {}, h[net.last] - logits_gradient(h, y, net.output)
+    for i in range(net.last, 1, -1):
+        weight, bias = net.f[i]
+        share = gamma * slope(net, i, h[i]) ** 2
+        point = (1 - share) * h[i] + share * target
+        undone = INVERSES["linear" if i == net.last else net.s](point) - bias
+        # What the layer does not see of the one below stays as it is.
+        unseen = h[i - 1] - h[i - 1] @ weight @ np.linalg.pinv(weight)
+        target = undone @ np.linalg.pinv(weight) + unseen
+        signals[i - 1] = (h[i - 1] - target) / gamma ** (net.last - i + 1)
+    return signals
+
+
 def local_error(net, h, y):
     """(p_i - onehot) Q_i^T, by the probabilities p_i of a linear classifier on each layer."""
     return {
@@ -49,6 +73,7 @@ def local_error(net, h, y):
 
 SIGNALS = {
     "bp": bp,
+    "gait_prop": gait_prop,
     "fa": fa,
     "dfa": dfa,
     "drtp": drtp,

@@ -28,6 +28,7 @@ TOKENS = re.compile(
 INSIDE = (
     "slope change greek function operator number tilde hat quantity norm transposed power".split()
 )
+NUMBER = re.compile(r" [0-9.,e-]+")
 SIGNS = " =+-*/()[]<>,'"
 CERTAIN = re.compile(rf"_|~|\^|/ ?d[A-Za-z]|\b(?:{'|'.join(GREEK)})\b")
 
@@ -91,6 +92,8 @@ def _formula(run):
         low += 1
     while low < high and run[high - 1] in ")]" and _open(run[low:high]) < 0:
         high -= 1
+    if run[low : low + 1] and run[low] in GREEK and NUMBER.fullmatch("".join(run[low + 1 : high])):
+        high = low + 1  # "eta 0.1" is no product in running text
     formula = "".join(run[low:high])
     if not CERTAIN.search(formula) or _open(run[low:high]) or formula.count("||") % 2:
         return "".join(run)

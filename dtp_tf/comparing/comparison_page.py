@@ -166,7 +166,7 @@ def _percent(value):
 
 def _published(recipe):
     named = RECIPES.get(recipe.recipe)
-    if named is None or not named.published:
+    if named is None or not named.published or recipe.source != named.settings["dataset"]:
         return [Text("No paper published figures of this recipe.", "note")]
     return [Text(named.published)]
 
@@ -242,7 +242,7 @@ def _runs(results):
     caption = f"Every run; they took {duration(statistics.fmean(spread))} on average."
     return Fold(f"All {len(rows)} runs, with their commands", [Table(
         caption, ["rule", "seed", "status", "test", "validation", "best epoch", "time", "command"],
-        rows, (1, 3, 4, 5, 6),
+        rows, (1, 3, 4, 5, 6), (7,),
     )])
 
 

@@ -238,7 +238,7 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         return h, aux
 
     def reconstructions(self, inputs):
-        """Return what each layer with an inverse gives back of what it got.
+        """Return what each layer with an inverse, or another decoder, gives back of what it got.
 
         Args:
             inputs: a batch of examples.
@@ -247,7 +247,8 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
             `{layer: (h, g(f(h)))}`, layers from 0 on, both `(batch, *pair.below)`.
         """
         h, aux = self._forward(inputs)
-        return {i: (h[i], self._given_back(i, h, aux[i])) for i in self.inverted}
+        inverses = {i: (h[i], self._given_back(i, h, aux[i])) for i in self.inverted}
+        return {**inverses, **self.rule.reconstructions(self, h)}
 
     def answer(self, h):
         """Return the answers for activations: a mean over passes if layers sample."""

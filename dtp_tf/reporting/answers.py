@@ -75,18 +75,18 @@ class Answers:
 
     def right(self):
         """Return blocks: for each class, the images that it got right with the highest scores."""
-        blocks, classes = [], np.unique(self.labels)
+        blocks, is_right = [], self._answers == self.labels
+        classes = np.unique(self.labels[is_right])
+        none = np.setdiff1d(self.labels, classes)
         if len(classes) > RIGHT_CLASSES:
             blocks.append(Text(
-                f"Of {len(classes):,} classes, the first {RIGHT_CLASSES} are shown.", "note"
+                f"Of {len(classes):,} classes with right answers, the first {RIGHT_CLASSES} are "
+                "shown.", "note"
             ))
-        images, none = [], []
+        images = []
         for number in classes[:RIGHT_CLASSES]:
-            right = np.flatnonzero((self._answers == number) & (self.labels == number))
+            right = np.flatnonzero(is_right & (self.labels == number))
             best = right[np.argsort(-self._score[right], kind="stable")][:RIGHT]
-            if not len(best):
-                none.append(self._class(number))
-                continue
             scores = ", ".join(self._shown(self._score[n]).rstrip("%").strip() for n in best)
             scores += "\N{NO-BREAK SPACE}%" if self._probable else ""
             images.append(Image(
@@ -97,10 +97,13 @@ class Answers:
         if images:
             caption = "For each class the test images that it was surest of, with their scores."
             blocks.append(Images(caption, images, "middle"))
-        if none:
-            names = ", ".join(none)
-            blocks.append(Text(f"No test image of these classes was answered right: {names}.",
-                               "note"))
+        if len(none):
+            names = ", ".join(self._class(number) for number in none[:RIGHT_CLASSES])
+            more = ", ..." if len(none) > RIGHT_CLASSES else ""
+            blocks.append(Text(
+                f"Of {len(none):,} class(es) no test image was answered right: {names}{more}.",
+                "note",
+            ))
         return blocks
 
     def examples(self, count):

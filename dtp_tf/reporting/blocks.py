@@ -39,12 +39,14 @@ class Table:
         head: the columns' names.
         rows: lists of cells: texts, or `Cell`s.
         numeric: the places of the columns of numbers.
+        words: the places of the columns of sentences, which need room on a phone.
     """
 
     caption: str
     head: list
     rows: list
     numeric: tuple = ()
+    words: tuple = ()
     kind: str = "table"
 
 

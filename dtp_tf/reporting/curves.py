@@ -47,6 +47,9 @@ def _svg(panel, history, chosen):
     wanted = set(chosen.tolist())
     kept = [logs if n in wanted else {} for n, logs in enumerate(history)]
     draw_panel(axes, panel, kept, "." if len(history) <= MARKED else None)
+    if len(history) == 1:
+        axes.set_xlim(0.5, 1.5)  # or there is no whole number to write
+        axes.set_xticks([1])
     if panel.scale == "log":
         plain_ticks(axes.yaxis)
     axes.title.set_fontsize(10)

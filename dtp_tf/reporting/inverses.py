@@ -21,7 +21,7 @@ def inverses(network, images):
     given_back = network.reconstructions(images)
     if not given_back:
         return [Text(
-            f"Not shown: the rule {type(network.rule).__name__} uses no inverses g of layers.",
+            f"Not shown: the rule {type(network.rule).__name__} uses no inverse g in this network.",
             "note",
         )]
     numbers, blocks, plots = [], [], []

@@ -90,7 +90,10 @@ def duration(seconds):
 
 def recorded(recipe, test, name="this run"):
     """Return blocks: the accuracy beside what is recorded of the same recipe and rule."""
-    blocks, rows = [], []
+    blocks, rows, named = [], [], RECIPES.get(recipe.recipe)
+    own_data = named is not None and recipe.source == named.settings["dataset"]
+    if not own_data:
+        return [Text("Nothing is recorded of such a network on these data.", "note")]
     if test is not None:
         rows.append([name, recipe.rule, recipe.seed, recipe.epochs,
                      percent(test["accuracy"], test["images"])])
@@ -109,8 +112,7 @@ def recorded(recipe, test, name="this run"):
     else:
         blocks.append(Text(f"Nothing is recorded of the recipe {recipe.recipe} with the rule "
                            f"{recipe.rule} in this package.", "note"))
-    named = RECIPES.get(recipe.recipe)
-    if named is not None and named.published:
+    if named.published:
         blocks.append(Text(named.published))
     return blocks
 
@@ -134,7 +136,8 @@ def settings(recipe):
         for name, (before, now) in changed.items()
     ]
     caption = f"Settings that differ from the recipe {recipe.recipe}."
-    return [Table(caption, ["setting", "recipe", "this run", "what it is"], rows), fold]
+    return [Table(caption, ["setting", "recipe", "this run", "what it is"], rows,
+                  words=(3,)), fold]
 
 
 def data_facts(data):

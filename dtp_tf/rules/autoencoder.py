@@ -113,6 +113,12 @@ class Autoencoder(FeedbackRule):
             losses.append(squared_error(z, x) + squared_error(encoded, taught[layer]))
         return losses
 
+    def reconstructions(self, network, h):
+        return {
+            i: (h[i], pair.inverse_activation(decode(h[i + 1], *_decoder(network, i))))
+            for i, pair in enumerate(network.pairs)
+        }
+
     def _reconstruction(self, network, batch, layer, noise, kernel, bias):
         code = batch.h[layer + 1]
         noisy = code + self.sigma(network, layer) * noise(code)

@@ -100,6 +100,11 @@ class Rule(abc.ABC):
         """Raise `SettingError` if the rule does not fit these layers, now built."""
         return None
 
+    def reconstructions(self, network, h):
+        """Return what decoders other than the pairs' inverses give back: `{layer: (h, its
+        reconstruction)}`, layers from 0 on; `h` as `network.activations` gives them."""
+        return {}
+
     @abc.abstractmethod
     def teach(self, network, batch):
         """Return what each hidden layer is taught, from the first on: each `(batch, units)`."""

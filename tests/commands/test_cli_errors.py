@@ -66,10 +66,13 @@ def test_a_wrong_setting_is_a_matter_of_usage(case, tmp_path, monkeypatch):
 
 
 WRONG_FOR_THE_NETWORK = {
-    "noise": (["--noise", "1,2,3"], "`noise` has 3 values, but DTP trains the feedback of 2 layer"),
+    "noise": (
+        ["--noise", "1,2,3"],
+        "`noise` has 3 values, but the rule dtp trains the feedback of 2 layer",
+    ),
     "steps": (
         ["--rule", "ldrl", "--inverse-steps", "1,2"],
-        "`inverse_steps` has 2 values, but LDRL trains the feedback of 3 layers",
+        "`inverse_steps` has 2 values, but the rule ldrl trains the feedback of 3 layers",
     ),
     "rates": (
         ["--rule", "ddtp_linear", "--inverse-learning-rate", "1,2"],

@@ -31,6 +31,7 @@ def test_a_line_of_mathematics_becomes_latex(line, expected):
         ("f_i's inverse", "$f_i$'s inverse"),
         ("lambda, 0.5 by default", r"$\lambda$, 0.5 by default"),
         ("the signal dC/dh_i, once", "the signal $dC/dh_i$, once"),
+        ("with eta 0.0669 for it", r"with $\eta$ 0.0669 for it"),
         ("2^12 of them", "$2^{12}$ of them"),
     ],
 )

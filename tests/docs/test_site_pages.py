@@ -74,4 +74,19 @@ def test_the_gallery_shows_what_a_comparison_of_the_repository_came_to():
     section = gallery.comparison(ROOT / "docs/comparisons/mnist-compare")
     assert "| `bp` | 3 | 98.57 ± 0.13 |" in section
     assert "told in [docs/comparing.md](docs/comparing.md)" in section
+    assert "[" not in section.partition("![")[0].replace(
+        "[docs/comparing.md]", ""
+    )  # no reports yet
     assert "(docs/tunings/cifar10/history.png)" in gallery.search(ROOT / "docs/tunings/cifar10")
+
+
+def test_the_gallery_leads_to_a_report_of_all_that_the_repository_holds(monkeypatch):
+    folders = gallery.reported()
+    held = [*ROOT.glob("docs/comparisons/*"), *ROOT.glob("docs/tunings/*")]
+    held += ROOT.glob("dtp_tf/presets/pretrained/*_*")
+    assert {path for path in held if path.is_dir()} <= {*folders}
+    monkeypatch.setitem(gallery._state, "uris", {gallery.report_uri(one) for one in folders})
+    section = gallery.comparison(ROOT / "docs/comparisons/mnist-compare")
+    assert "[its report](gallery/comparisons-mnist-compare.html)" in section
+    assert "| [report](gallery/comparisons-mnist-compare-bp-0.html) |" in section
+    assert "[`digits_mlp_dtp`](gallery/presets-pretrained-digits_mlp_dtp.html)" in gallery.presets()

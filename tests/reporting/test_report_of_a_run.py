@@ -166,8 +166,20 @@ def test_a_run_without_a_network_shows_what_its_files_say(tmp_path):
 def test_a_run_of_bp_says_that_it_has_no_inverses(tmp_path):
     train(tmp_path / "run", rule="bp", epochs=1)
     page = parts_of(dtp_tf.report(tmp_path / "run"))
-    assert "the rule BP uses no inverses" in page.words
+    assert "the rule BP uses no inverse" in page.words
     assert any("weights of unit" in alt for alt in page.alts)
+
+
+@pytest.mark.slow
+def test_an_autoencoder_shows_the_images_that_its_decoder_gives_back(tmp_path):
+    train(tmp_path / "run", rule="autoencoder", epochs=1, inverse_activation="tanh")
+    page = parts_of(dtp_tf.report(tmp_path / "run"))
+    assert "image 1 as the inverse of layer 1 gives it back" in page.alts
+    network = load_model(tmp_path / "run" / "best.keras").model
+    (h, back), pair = network.reconstructions(digits().test.images[:3])[0], network.pairs[0]
+    code, kernel = pair(h), pair.forward_layer.kernel
+    expected = np.tanh(code @ kernel.numpy().T + network.feedback[0].bias.numpy())
+    assert np.allclose(back, expected, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -203,6 +215,13 @@ def test_a_thousand_classes_have_a_picture_and_a_list_that_opens():
     assert kinds == ["text", "images", "fold", "fold"]
     assert len(blocks[-1].blocks[0].rows) == count
     assert "1,000 classes" in blocks[0].text
+
+
+@pytest.mark.slow
+def test_other_data_are_not_held_against_the_recipes_figures():
+    page = parts_of(strange_page())
+    assert "Nothing is recorded of such a network on these data" in page.words
+    assert "digits_mlp_dtp" not in page.words
 
 
 @pytest.mark.slow

@@ -123,7 +123,8 @@ def test_trials_measure_no_angles_unless_asked_to():
 
 
 def test_each_entry_of_a_list_is_a_parameter_of_its_own():
-    space = space_of({"noise": [0.2, NOISE, {"choices": [0.1, 0.3]}]})
+    content = {"noise": [0.2, NOISE, {"choices": [0.1, 0.3]}]}
+    space = make_search("digits", content, rule="ldrl")[1]
     assert list(space.parameters) == ["noise.2", "noise.3"]
     assert space.settings({"noise.2": 0.4, "noise.3": 0.1}) == {"noise": (0.2, 0.4, 0.1)}
     assert space.to_plain() == {"noise": [0.2, NOISE, {"choices": [0.1, 0.3]}]}
@@ -156,7 +157,7 @@ def test_a_recipe_outside_of_the_space_has_no_parameters_in_it():
 def test_trials_get_values_within_the_space():
     content = {
         "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
-        "noise": [NOISE, {"low": 0.1, "high": 0.45, "step": 0.1}],
+        "noise": [NOISE, {"low": 0.1, "high": 0.45, "step": 0.1}, 0.2],
         "batch_size": {"low": 16, "high": 64, "step": 16},
         "inverse_steps": {"low": 1, "high": 3},
         "units": {"choices": [[8, 8, 8], [16, 16, 16]]},

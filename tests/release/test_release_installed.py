@@ -63,4 +63,5 @@ def test_the_package_can_be_called_as_a_module(installed):
 
 def test_each_command_called_by_itself_has_the_short_flag_for_its_help():
     for name, command in main.commands.items():
-        assert "-h" in command.get_help_option_names(click.Context(command, info_name=name))
+        context = click.Context(command, info_name=name, **command.context_settings)
+        assert "-h" in command.get_help_option_names(context)

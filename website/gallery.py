@@ -9,6 +9,7 @@ import pathlib
 import tempfile
 
 import repository
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 from repository import ROOT
 
@@ -56,7 +57,7 @@ def link(words, folder):
 def on_page_markdown(markdown, page, config, files):
     if page.file.src_uri != PAGE:
         return markdown
-    for kind, section in (("comparisons", comparison), ("tunings", search)):
+    for kind, section in SECTIONS.items():
         folders = sorted(path for path in ROOT.glob(f"docs/{kind}/*") if path.is_dir())
         markdown = markdown.replace(f"<!-- {kind} -->", "\n\n".join(map(section, folders)))
     return markdown.replace("<!-- presets -->", presets())
@@ -114,9 +115,24 @@ def _of_search(folder):
     return f"A search, {told(folder)}."
 
 
+def reproduction(folder):
+    """Return the section of a paper's table that was trained again: its picture and its rows."""
+    place = folder.relative_to(ROOT).as_posix()
+    return (
+        f"### {folder.name}\n\nPublished beside measured, told in [docs/reproduction.md]"
+        f"(docs/reproduction.md); every row with its conditions is in the [table]({place}/"
+        f"reproduction.csv).\n\n![published beside measured]({place}/reproduction.png)"
+    )
+
+
 def told(folder):
     """Return the words that lead to the page on which a folder of `docs/` is named."""
     name = folder.relative_to(ROOT / "docs").as_posix()
     pages = [page for page in repository.repository_pages() if page.endswith(".md")]
-    page = next(page for page in pages if name in (ROOT / page).read_text(encoding="utf-8"))
+    page = next((p for p in pages if name in (ROOT / p).read_text(encoding="utf-8")), None)
+    if page is None:
+        raise PluginError(f"no page tells of docs/{name}: name it on the page that it belongs to.")
     return f"told in [{page}]({page}), and shown in {link('its report', folder)}"
+
+
+SECTIONS = {"comparisons": comparison, "reproductions": reproduction, "tunings": search}

@@ -9,14 +9,14 @@ import pathlib
 from mkdocs.structure.files import File
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BESIDE = {".md", ".csv", ".png", ".svg", ".json", ".yaml"}
+BESIDE = {".csv", ".png", ".svg", ".json", ".yaml"}
 HOME = "docs/README.md"
 
 
 def repository_pages():
     """Return the Markdown pages, and the files of `docs/` beside them, as paths from the root."""
     beside = (path for path in ROOT.glob("docs/**/*") if path.suffix in BESIDE)
-    root = [*ROOT.glob("*.md"), *ROOT.glob("*.cff")]
+    root = [*ROOT.glob("*.md"), *ROOT.glob("*.cff"), *ROOT.glob("docs/*.md")]
     paths = [*root, ROOT / "exported_models/README.md", *beside]
     return sorted(path.relative_to(ROOT).as_posix() for path in paths)
 

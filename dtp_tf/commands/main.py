@@ -123,6 +123,8 @@ COMMANDS = (
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)
+    # click keeps the first help option that it makes, also where a command is called by itself
+    command.context_settings.update(main.context_settings)
 for command in (main, *COMMANDS):  # whoever has no clone has no cli.py
     command.help = command.help.replace("python cli.py", PROGRAM)
     command.epilog = command.epilog and command.epilog.replace("python cli.py", PROGRAM)

@@ -1,4 +1,10 @@
-"""The experiments of Ernoult et al. 2022, arXiv 2201.13415. No TensorFlow is imported."""
+"""The experiments of Ernoult et al. 2022, arXiv 2201.13415. No TensorFlow is imported.
+
+In the authors' code a layer's loss is half the squared error to its target, and the output layer
+has such a loss too, which is beta times the gradient of C. Here hidden layers have the whole
+squared error and the output layer C: rates are halved, and multiplied by beta, to make the same
+updates. The decay of a weight is in proportion to its rate, so that it is divided by the same.
+"""
 
 from dtp_tf.recipes.named_recipe import NamedRecipe
 
@@ -16,6 +22,18 @@ _INVERSES = dict(
     inverse_initializer="torch_uniform",
 )
 
+
+def _layers(hidden, rate, beta):
+    """Return what layers learn with that are taught by targets."""
+    shares = [0.5] * hidden + [beta]
+    decays = ",".join(f"{1e-3 / share:.5g}" for share in shares)
+    return dict(
+        target_step=beta, learning_rate=tuple(rate * share for share in shares),
+        optimizer=f"sgd-momentum weight_decay={decays}",
+    )
+
+
+_LENET = _layers(3, 0.0362, 0.466)
 WHOLE = {
     "ernoult-cifar10-lenet": NamedRecipe(
         "CIFAR-10 with the network that Ernoult et al. 2022 call LeNet, and all of its updates of "
@@ -26,17 +44,17 @@ WHOLE = {
         ),
         {
             "ldrl": dict(
-                _INVERSES, target_step=0.466, noise=(0.416, 0.383, 0.140),
+                _INVERSES, **_LENET, noise=(0.416, 0.383, 0.140),
                 inverse_steps=(41, 51, 24), inverse_learning_rate=(7.19e-4, 1.25e-4, 3.54e-2),
             ),
             # The yardsticks of its angles; of these the paper says no constants.
             "drl": dict(
                 inverse_first=True, inverse_activation="matched",
-                inverse_initializer="torch_uniform", target_step=0.466,
+                inverse_initializer="torch_uniform", **_LENET,
             ),
             "fwdtp": dict(
                 inverse_first=True, inverse_activation="matched",
-                inverse_initializer="torch_uniform", target_step=0.466,
+                inverse_initializer="torch_uniform", **_LENET,
             ),
         },
         "Published are angles between updates and backpropagation's, of the layers from the first "
@@ -55,7 +73,7 @@ WHOLE = {
         ),
         {
             "ldrl": dict(
-                _INVERSES, target_step=0.7, noise=(0.4, 0.4, 0.2, 0.2, 0.08),
+                _INVERSES, **_layers(5, 0.05, 0.7), noise=(0.4, 0.4, 0.2, 0.2, 0.08),
                 inverse_steps=(20, 30, 35, 55, 20),
                 inverse_learning_rate=(1e-4, 3.5e-4, 8e-3, 8e-3, 0.18),
             ),

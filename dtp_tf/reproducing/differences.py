@@ -12,7 +12,8 @@ _NAMES = ("recipe", "seed", "init", "diagnostics_every", "diagnostics_images", "
 
 
 def differences(row, whole, recipe, metrics=None):
-    """Return what differs, `[{"name", "published", "here"}, ...]`, all three text.
+    """Return what differs, `[{"name", "whose", "value", "here"}, ...]`, all text: `whose` value it
+    is not, as "published", or "in full" of a shorter variant of settings that no paper has.
 
     Args:
         row: the `Row`.
@@ -34,7 +35,12 @@ def differences(row, whole, recipe, metrics=None):
             found.pop(name, None)
         else:
             found[name] = _text(value), _text(here)
-    said = [{"name": name, "published": a, "here": b} for name, (a, b) in found.items()]
+    own = "in full" if row.ours and not row.is_second else "published"
+    said = [
+        {"name": name, "whose": "published" if name in row.conditions else own, "value": value,
+         "here": here}
+        for name, (value, here) in found.items()
+    ]  # fmt: skip
     return [*said, *_other_copy(metrics)]
 
 
@@ -80,7 +86,8 @@ def _other_copy(metrics):
     return [
         {
             "name": f"copy of {data['name']}",
-            "published": f"{own:.2f} MiB",
+            "whose": "published",
+            "value": f"{own:.2f} MiB",
             "here": f"{size:.2f} MiB, so the pixels may differ",
         }
     ]
@@ -88,4 +95,4 @@ def _other_copy(metrics):
 
 def in_words(found):
     """Return differences as a list of clauses, `epochs 40 (published: 100)`."""
-    return [f"{one['name']} {one['here']} (published: {one['published']})" for one in found]
+    return [f"{one['name']} {one['here']} ({one['whose']}: {one['value']})" for one in found]

@@ -51,7 +51,11 @@ def test_meulemans_divides_the_rates_by_the_target_step():
 
 def test_ernoult_has_decay_and_a_course_that_ends_before_the_training():
     built = recipe("ernoult-cifar10-vgg")
-    assert built.optimizer == "sgd-momentum weight_decay=0.001"
+    # 1e-4 / (1 - 0.9), of half the rate and of beta times the rate.
+    decays = "0.002,0.002,0.002,0.002,0.002,0.0014286"
+    assert built.optimizer == f"sgd-momentum weight_decay={decays}"
+    assert built.learning_rate == pytest.approx((*(0.025,) * 5, 0.035))
+    assert recipe("ernoult-cifar10-vgg", rule="bp").learning_rate == 0.05
     assert built.learning_rate_schedule == "cosine min=1e-05 epochs=85"
     assert (built.epochs, built.batch_size, built.target_step) == (90, 128, 0.7)
     assert built.inverse_steps == (20, 30, 35, 55, 20)

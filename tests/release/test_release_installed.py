@@ -2,9 +2,12 @@
 
 import subprocess
 
+import click
 import pytest
 from forking import FRESH
 from helpers import REPO, environment
+
+from dtp_tf.commands.main import main
 
 READ = """
 from dtp_tf.commands.main import main
@@ -56,3 +59,9 @@ def test_whoever_has_no_clone_is_told_of_no_script_that_is_there_alone(installed
 def test_the_package_can_be_called_as_a_module(installed):
     text = installed("-m", "dtp_tf", "recipes", "-h")
     assert text.startswith("Usage: python -m dtp_tf recipes ")
+
+
+def test_each_command_called_by_itself_has_the_short_flag_for_its_help():
+    for name, command in main.commands.items():
+        context = click.Context(command, info_name=name, **command.context_settings)
+        assert "-h" in command.get_help_option_names(context)

@@ -19,10 +19,7 @@ SETUP = configparser.ConfigParser()
 SETUP.read(REPO / "setup.cfg")
 PACKAGE = REPO / "dtp_tf"
 # Required without being imported here, and why.
-NOT_IMPORTED = {
-    "importlib-resources",  # by tensorflow-datasets
-    "tensorboard",  # by Keras's callback
-}
+NOT_IMPORTED = {"importlib-resources"}  # by tensorflow-datasets
 # Imported only where a file of that kind is to be read, and asked for by name then.
 ASKED_FOR = {"pillow-heif"}
 

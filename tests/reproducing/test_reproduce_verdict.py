@@ -73,6 +73,13 @@ def test_what_differs_is_found_by_comparing_with_the_papers_settings_and_conditi
     assert "epochs 40 (published: 100)" in words
 
 
+def test_a_shorter_variant_of_settings_that_no_paper_has_is_held_against_them_in_full():
+    row = find_table("lee").rows["cifar10-bp"]
+    assert said(row, row.trained(quick=True), None) == ["epochs 3 (in full: 75)"]
+    told = find_table("lee").rows["discrete-bp"]
+    assert said(told, told.trained(quick=True), None) == ["epochs 5 (published: 500)"]
+
+
 def test_the_choice_of_the_epoch_stands_beside_a_figure_that_the_test_split_chose():
     row = find_table("bartunov-mnist").rows["bp"]
     (words,) = said(row, row.trained(), metrics())

@@ -207,7 +207,7 @@ def test_with_pseudo_inverses_the_targets_take_gauss_newton_steps(rule):
         highest, wanted = net.last, -ETA * reference.logits_gradient(h, y)
     for i in range(highest, 1, -1):
         # The smallest step d below whose effect d W_i is nearest to the step that is wanted above.
-        wanted = np.linalg.lstsq(net.f[i][0].T, wanted.T)[0].T
+        wanted = np.linalg.lstsq(net.f[i][0].T, wanted.T, rcond=None)[0].T
         close(found[i - 2] - h[i - 1], wanted, 3e-5)
 
 

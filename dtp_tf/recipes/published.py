@@ -7,25 +7,21 @@ fewer epochs and, where a batch takes many updates of the inverses, in fewer of 
 import dataclasses
 
 from dtp_tf.recipes import bartunov, ernoult, meulemans, shibuya
-from dtp_tf.recipes.settings import shown
 
 _PAPERS = bartunov, ernoult, meulemans, shibuya
 
 
-def _quick(named, epochs, inverse_steps=None):
-    whole, rules, fewer = named.settings["epochs"], named.rules, ""
-    if inverse_steps is not None:
-        rules = {
-            rule: {**own, "inverse_steps": inverse_steps} if "inverse_steps" in own else own
-            for rule, own in rules.items()
-        }
-        fewer = f" with {shown(inverse_steps)} updates of the inverses per batch"
+def _quick(named, epochs, validation_fraction=None):
+    """Return a shorter variant, perhaps one that holds more of the training images out."""
+    whole, settings, fewer = named.settings["epochs"], {"epochs": epochs}, ""
+    if validation_fraction is not None:
+        settings["validation_fraction"] = validation_fraction
+        fewer = f" on {1 - validation_fraction:.0%} of the training images"
     return dataclasses.replace(
         named,
         summary=f"{named.summary} In {epochs} {'epoch' if epochs == 1 else 'epochs'} of {whole}"
         f"{fewer}.",
-        settings={**named.settings, "epochs": epochs},
-        rules=rules,
+        settings={**named.settings, **settings},
         published=f"{named.published} All that is published is of {whole} epochs.",
     )
 

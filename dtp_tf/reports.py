@@ -4,6 +4,7 @@ import pathlib
 
 from dtp_tf.comparing.comparison_page import NAME as COMPARISON
 from dtp_tf.comparing.comparison_page import write_comparison_page
+from dtp_tf.errors import UserError
 from dtp_tf.presets.folder import is_preset
 from dtp_tf.reporting.preset_page import write_preset_page
 from dtp_tf.reporting.run_page import write_run_page
@@ -49,4 +50,9 @@ def report(path, out=None, *, rule=None, data_dir=None, in_memory="auto"):
         from dtp_tf.tuning.search_page import write_search_page
 
         return write_search_page(path, out)
+    if not (path / "config.json").is_file():
+        raise UserError(
+            f"{path} is neither a run nor a comparison, a search or a preset: give a folder that "
+            "train, compare, tune or save-preset has left, or the name of a shipped preset."
+        )
     return write_run_page(Run.open(path), out, rule=rule, data_dir=data_dir, in_memory=in_memory)

@@ -233,7 +233,7 @@ def test_the_command_writes_the_page_where_it_is_told(tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused_in_one_sentence(tmp_path):
-    assert "no run" in refusal(invoke("report", tmp_path), 1)
+    assert "is neither a run nor" in refusal(invoke("report", tmp_path), 1)
 
 
 def test_templates_are_part_of_the_package():

@@ -37,6 +37,7 @@ from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
 from dtp_tf.reporting.automatic import report_at_the_end
+from dtp_tf.rules import find_rule
 from dtp_tf.rules.own_settings import check_own_rule
 from dtp_tf.runs.folder import Run
 from dtp_tf.runs.provenance import fact_changes, refuse_or_warn
@@ -104,7 +105,7 @@ def compare(
     machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for one in plan.recipes[: len(plan.rules)]:
-        check_own_rule(one)
+        check_own_rule(one, find_rule(one.rule))
     first = plan.recipes[0]
     folder = pathlib.Path("comparisons", first.recipe) if out is None else pathlib.Path(out)
     asked = {folder / folder_name(one.rule, one.seed): one for one in plan.recipes}

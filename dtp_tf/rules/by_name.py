@@ -18,7 +18,7 @@ from dtp_tf.rules.gnt import GNT
 from dtp_tf.rules.kp import KP
 from dtp_tf.rules.ldrl import LDRL
 from dtp_tf.rules.local_error import LocalError
-from dtp_tf.rules.own import load_own_rule
+from dtp_tf.rules.own import load_own_rule, loaded_rule
 from dtp_tf.rules.sdtp import SDTP
 from dtp_tf.rules.sign_symmetry import SignSymmetry
 from dtp_tf.rules.tp import TP
@@ -51,13 +51,15 @@ BY_NAME = {
 """The classes of the learning rules by the names that recipes use."""
 
 
-def find_rule(name):
+def find_rule(name, again=True):
     """Return the class of a rule by its name in recipes, or that of FILE.py:CLASS.
 
-    The file is run. So call this with a name that the user gave, not with one from a file that was
-    opened.
+    The file is run; without `again` only if this process has not run it as it is. So call this
+    with a name that the user gave, not with one from a file that was opened.
 
     Raises:
         SettingError: there is none, or the file does not hold one.
     """
-    return BY_NAME[name] if name in BY_NAME else load_own_rule(name)
+    if name in BY_NAME:
+        return BY_NAME[name]
+    return (None if again else loaded_rule(name)) or load_own_rule(name)

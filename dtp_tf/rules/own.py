@@ -39,6 +39,12 @@ def load_own_rule(place):
     return rule
 
 
+def loaded_rule(place):
+    """Return the class of FILE.py:CLASS if this process has run that file as it is, else None."""
+    rule, digest = _LOADED.get(place_key(place), (None, None))
+    return rule if rule is not None and digest == file_digest(place, "rule") else None
+
+
 def require_loaded(place, registered_name, what):
     """Let Keras find the rule of a file that is opened, if a call has named it; run nothing.
 

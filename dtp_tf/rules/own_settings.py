@@ -5,7 +5,6 @@ import inspect
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.rules import OF_CLASS, RULES, rule_settings
 from dtp_tf.rules.base import Rule
-from dtp_tf.rules.by_name import find_rule
 
 _OF_TRAINED = (
     "schedule", "inverse_epochs_before", "inverse_epochs_after", "inverse_optimizer",
@@ -47,16 +46,17 @@ def unused_settings(rule):
     return unused
 
 
-def check_own_rule(recipe, searched=()):
-    """Raise `SettingError` if a user's own rule cannot be had, or has no use for what is given.
+def check_own_rule(recipe, rule, searched=()):
+    """Raise `SettingError` if a user's own rule has no use for what is given.
 
     Recipes cannot know this before the rule's file was run; a setting with the default of `dtp`
     may be one that nobody gave.
 
     Args:
+        recipe: the `Recipe`.
+        rule: the class of its rule.
         searched: settings that are to be varied.
     """
-    rule = find_rule(recipe.rule)
     if recipe.rule in RULES:
         return
     defaults, unused = rule_settings(recipe.rule), unused_settings(rule)

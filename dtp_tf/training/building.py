@@ -124,7 +124,7 @@ def compile_network(network, recipe, data):
 
 def build_rule(recipe, steps):
     """Return the learning rule of a recipe; `steps` are the updates of one pass."""
-    rule = find_rule(recipe.rule)
+    rule = find_rule(recipe.rule, again=False)  # `train` has run it to check its settings
     taken = arguments(rule)
     given = {name: getattr(recipe, name) for name in OF_CLASS}
     given = {name: value for name, value in given.items() if name in taken and value is not None}

@@ -156,7 +156,7 @@ def train(
         load_own_model(settled.model)
     settled.check()
     if run is None:
-        check_own_rule(settled)
+        check_own_rule(settled, find_rule(settled.rule))
     machine.check_fits(settled)
     callbacks = find_callbacks(callbacks, settled)
     if name is None:

@@ -99,9 +99,10 @@ def tune(
     from dtp_tf.tuning.search_page import write_search_page
     from dtp_tf.tuning.shared_study import SharedStudy
 
+    rule = find_rule(base.rule)  # a rule of one's own may be missing, or fail
     if search is None and base.rule not in RULES:
-        space = space.without(unused_settings(find_rule(base.rule)))
-    check_own_rule(base, space.parameters)
+        space = space.without(unused_settings(rule))
+    check_own_rule(base, rule, space.parameters)
     study = SharedStudy.create(out or pathlib.Path("tunings", base.recipe), base, space)
     done = study.done()
     console.print(f"study      {study.folder}: {done} of {trials} trials are done", markup=False)

@@ -18,7 +18,8 @@ Y = np.arange(40) % 3
 def network(rule="dtp", rate=RATE, **settings):
     keras.utils.set_random_seed(0)
     pairs = [dtp_tf.DensePair(30, dropout=rate), dtp_tf.DensePair(20, dropout=rate)]
-    made = dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule](), seed=4, **settings)
+    taken = {"orthogonality": 0} if rule == "gait_prop" else {}  # a loss of all weights
+    made = dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule](**taken), seed=4, **settings)
     made.build((None, 6))
     made.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.01), run_eagerly=True)
     return made

@@ -5,7 +5,7 @@ from helpers import invoke, refusal
 
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.recipe import recipe
-from dtp_tf.rules import BY_NAME
+from dtp_tf.rules import BY_NAME, find_rule
 from dtp_tf.rules.own_settings import arguments, check_own_rule, unused_settings
 
 PLAIN = "from dtp_tf.rules import BP\n\n\nclass Mine(BP):\n    pass\n"
@@ -38,20 +38,24 @@ def place(tmp_path):
     return written
 
 
+def checked(settled):
+    check_own_rule(settled, find_rule(settled.rule))
+
+
 @pytest.mark.parametrize(("name", "value"), GIVEN)
 def test_what_a_class_has_no_use_for_is_refused(place, name, value):
     settled = recipe("digits", rule=place(PLAIN), **{name: value})
     with pytest.raises(SettingError, match=f"`{name}` has no place in the rule .*mine.py:Mine"):
-        check_own_rule(settled)
+        checked(settled)
 
 
 @pytest.mark.parametrize(("name", "value"), [one for one in GIVEN if one[0] != "damping"])
 def test_a_class_that_hands_its_arguments_on_takes_those_of_the_one_it_extends(place, name, value):
-    check_own_rule(recipe("digits", rule=place(HANDS_ON), **{name: value}))
+    checked(recipe("digits", rule=place(HANDS_ON), **{name: value}))
 
 
 def test_what_nobody_gave_is_no_reason_to_refuse(place):
-    check_own_rule(recipe("digits", rule=place(PLAIN)))
+    checked(recipe("digits", rule=place(PLAIN)))
 
 
 def test_train_compare_and_tune_refuse_before_anything_is_made(place, tmp_path):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from battery import DENSE_ONLY
 from helpers import digits, invoke, refusal, succeeded, train
 
 import dtp_tf
@@ -74,7 +75,7 @@ def test_a_residual_block_has_a_convolution_for_its_shortcut_only_where_the_shap
     assert not any(layer.use_bias for layer in (first, second))
 
 
-BY_BLOCKS = [rule for rule in RULES if rule not in (*ONE_KERNEL, "autoencoder")]
+BY_BLOCKS = [rule for rule in RULES if rule not in (*ONE_KERNEL, *DENSE_ONLY)]
 
 
 @pytest.mark.slow

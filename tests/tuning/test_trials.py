@@ -62,7 +62,7 @@ def trained(tmp_path_factory):
         return training.train(**given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "evaluate", refused)
+        patch.setattr(training, "predict", refused)
         patch.setattr(training, "finish", refused)
         patch.setattr(trials, "train", train)
         console = Reader()

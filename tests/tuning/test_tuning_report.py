@@ -14,7 +14,7 @@ from dtp_tf.tuning.shared_study import SharedStudy
 
 SPACE = {
     "noise": [{"low": 0.1, "high": 0.5}, 0.3],
-    "units": {"choices": [[64, 32], [16, 8]]},
+    "units": {"choices": [[64, 32, 16], [16, 8, 8]]},
     "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},
     "crop": {"low": 0, "high": 2},
 }
@@ -65,7 +65,7 @@ def test_a_row_has_its_settings_and_conditions(tmp_path):
     (row,) = make_rows(study)
     recipe = study.recipe(study.entries()[1].params)
     assert row["noise"] == f"{recipe.noise[0]},0.3"
-    assert row["units"] in ("64,32", "16,8")
+    assert row["units"] in ("64,32,16", "16,8,8")
     assert row["training/validation"] == "1150/287"
     assert (row["epochs"], row["epochs_asked"], row["seed"]) == (3, 3, 7)
     assert row["is_recipe"] is False  # its noise is one number, and not 0.3

@@ -177,11 +177,14 @@ def _best(folder, study, best):
     if study is not None:
         text = best_config(study, best)
     else:
-        text = ""
-        with contextlib.suppress(OSError):
-            text = decoded(read_bytes(folder / "best.yaml"))
-    if not text:
-        return [Text("Not shown: the folder has no best.yaml.", "note")]
+        file = folder / "best.yaml"
+        if not file.is_file():
+            return [Text("Not shown: the folder has no best.yaml.", "note")]
+        try:
+            text = decoded(read_bytes(file))
+        except (OSError, ValueError) as error:  # too large, or no text
+            reason = getattr(error, "strerror", None) or error
+            return [Text(f"Not shown: best.yaml cannot be read: {reason}.", "note")]
     return [Code([("As train --config takes them:", text.rstrip())])]
 
 

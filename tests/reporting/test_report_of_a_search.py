@@ -51,6 +51,14 @@ def test_a_table_of_trials_alone_has_a_page_that_says_what_is_missing(tmp_path):
     assert "the folder has no best.yaml" in page.words
 
 
+def test_best_settings_that_cannot_be_read_are_not_said_to_be_missing(tmp_path):
+    write_csv(make_rows(SharedStudy(search())), tmp_path / "trials.csv")
+    (tmp_path / "best.yaml").write_bytes(b"noise: \xff")
+    page = parts_of(dtp_tf.report(tmp_path))
+    assert "best.yaml cannot be read" in page.words
+    assert "has no best.yaml" not in page.words
+
+
 def test_another_table_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "trials.csv").write_text("name,weight\na,1\n")
     assert "no table of trials" in refusal(invoke("report", tmp_path), 1)

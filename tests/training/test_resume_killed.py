@@ -2,6 +2,8 @@
 
 import random
 import signal
+import subprocess
+import sys
 import time
 
 import keras
@@ -14,6 +16,7 @@ from helpers import (
     assert_same_arrays,
     deterministic_history,
     deterministic_run,
+    environment,
     flags,
     hidden_files,
     invoke,
@@ -49,24 +52,56 @@ def last_epoch(run):
     return len(load_model(run / "last.keras").about["history"])
 
 
-def kill(run, moment, *words):
-    """Start a training, kill it with SIGKILL, and return the epochs that were saved.
+# A command that kills itself at its n-th checkpoint: some seconds after it is there, or, at "half",
+# with half of it on the disk.
+DYING = """
+import os, signal, sys, threading
+from dtp_tf.commands.main import main
+left, seconds, *sys.argv[1:] = sys.argv[1:]
+left, rename = int(left), os.replace
 
-    `moment` is the number of epochs in log.csv to wait for, and seconds after that; or None: the
-    moment in which a checkpoint is written.
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def replace(source, target):
+    global left
+    left -= os.path.basename(target) == "last.keras"
+    if left == 0 and seconds == "half":
+        os.truncate(source, os.path.getsize(source) // 2)
+        die()
+    rename(source, target)
+    if left == 0:
+        left = -1
+        threading.Timer(float(seconds), die).start()
+
+os.replace = replace
+main()
+"""
+
+
+def killed(run, moment, *words):
+    """Train until SIGKILL at a moment, and return the epochs that were saved.
+
+    `moment` is the number of a checkpoint of this process, and seconds after it, or "half". The
+    process kills itself: on a busy machine another one would see the moment too late. Number 0 is
+    the start of the first epoch.
     """
-    process = start("train", *words, "--no-export", cwd=run.parent)
-    with killed_at_the_end(process):
-        if moment is None:
-            wait_for(lambda: any(".last-" in path.name for path in hidden_files(run)), process)
-        else:
-            epochs, seconds = moment
+    checkpoints, seconds = moment
+    words = "train", *map(str, words), "--no-export"
+    if checkpoints:
+        command = [sys.executable, "-c", DYING, str(checkpoints), str(seconds), *words]
+        done = subprocess.run(
+            command, cwd=run.parent, env=environment(), capture_output=True, text=True
+        )
+        code = done.returncode, done.stdout, done.stderr
+    else:
+        process = start(*words, cwd=run.parent)
+        with killed_at_the_end(process):
             wait_for((run / "tensorboard").exists, process)
-            wait_for(lambda: len(log_rows(run)) >= epochs, process)
             time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL  # it was still at work
+            process.send_signal(signal.SIGKILL)
+            code = (process.wait(),)
+    assert code[0] == -signal.SIGKILL, code  # it was still at work
     return last_epoch(run)
 
 
@@ -76,10 +111,11 @@ def test_a_deterministic_run_that_was_killed_ends_bit_identical_to_one_that_was_
     run = tmp_path / "run"
     first = ["digits", *flags(DETERMINISTIC), "--run-dir", run]
     again = ["--resume", run]
-    kill(run, (0, chance.uniform(0, 2)), *first)  # while it is traced, or in the first epoch
-    saved = [kill(run, (chance.randint(2, 3), chance.uniform(0, 0.2)), *again)]
-    saved.append(kill(run, None, *again))
-    assert 0 < saved[0] <= saved[1] < DETERMINISTIC["epochs"]
+    killed(run, (0, chance.uniform(0, 2)), *first)  # while it is traced, or in the first epoch
+    saved = [killed(run, (chance.randint(2, 3), chance.uniform(0, 0.2)), *again)]
+    saved.append(killed(run, (1, "half"), *again))
+    assert 2 <= saved[0] == saved[1] < DETERMINISTIC["epochs"]
+    assert hidden_files(run)  # the half checkpoint
     succeeded(invoke("train", "--resume", run, "--no-export"))
 
     whole = deterministic_run()
@@ -107,11 +143,11 @@ def test_a_run_that_was_killed_continues_from_the_very_state_of_its_checkpoint(t
         "learning_rate": 0.003,
         "inverse_optimizer": "rmsprop-graves",
     }
-    done = kill(
+    done = killed(
         run, (1, chance.uniform(0, 0.4)), "digits", *flags(settings), "--run-dir", run
     )
     assert 1 <= done < settings["epochs"]
-    done_again = kill(run, (done + 1, chance.uniform(0, 0.4)), "--resume", run)
+    done_again = killed(run, (1, chance.uniform(0, 0.4)), "--resume", run)
     assert done < done_again < settings["epochs"]
 
     checkpoint = arrays(run / "last.keras")

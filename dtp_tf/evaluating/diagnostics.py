@@ -4,6 +4,8 @@ Everything is measured on one batch of examples and changes nothing: no weight, 
 state. Angles are computed in float64 from the float32 numbers that training uses.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -31,7 +33,12 @@ class Diagnostics:
     def __init__(self, network, x, y):
         self.network = network
         self.x, self.y = tf.constant(x), tf.constant(y)
-        self._function = tf.function(self._tensors)
+
+    @functools.cached_property
+    def _function(self):
+        # Called as it is, a `tf.function` for each of several networks counts as one that is traced
+        # again and again, and TensorFlow warns of it.
+        return tf.function(self._tensors, autograph=False).get_concrete_function()
 
     def measure(self):
         """Return the measurements by name, as floats; what is not defined is left out, such as

@@ -32,8 +32,8 @@ _DDTP = {
 }
 
 RULES = {
-    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
-    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES},
+    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, "inverse_l2": 0.0},
+    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, "inverse_l2": 0.0},
     "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
     "ao_sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating", "auxiliary_units": 512},
     "drl": {

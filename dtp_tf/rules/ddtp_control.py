@@ -4,7 +4,7 @@ import keras
 
 from dtp_tf.rules.base import shaped_as, squared_error
 from dtp_tf.rules.ddtp_linear import DDTPLinear
-from dtp_tf.rules.drl import penalty
+from dtp_tf.rules.penalty import penalty
 
 
 @keras.saving.register_keras_serializable("dtp_tf")

@@ -4,8 +4,9 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.rules.base import each_at_least_zero, shaped_as
-from dtp_tf.rules.drl import difference_reconstruction_loss, penalty
+from dtp_tf.rules.drl import difference_reconstruction_loss
 from dtp_tf.rules.dtp import difference_target, top_target
+from dtp_tf.rules.penalty import penalty
 from dtp_tf.rules.small_noise import SmallNoiseRule
 
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.rules.base import each_at_least_zero, squared_error
 from dtp_tf.rules.dtp import below_target, difference_targets, top_target
+from dtp_tf.rules.penalty import penalty
 from dtp_tf.rules.small_noise import SmallNoiseRule
 
 
@@ -89,11 +90,3 @@ class DRL(SmallNoiseRule):
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}
-
-
-def penalty(weight, variables):
-    """weight || V ||^2 over all entries of the kernels; biases go free."""
-    if weight == 0:
-        return 0.0
-    kernels = [v for v in variables if v.name != "bias" and len(v.shape) > 1]
-    return weight * tf.add_n([tf.reduce_sum(v**2) for v in kernels])

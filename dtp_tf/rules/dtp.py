@@ -3,7 +3,14 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import FeedbackRule, squared_error
+from dtp_tf.rules.base import (
+    NOISE,
+    TARGET_STEP,
+    FeedbackRule,
+    each_at_least_zero,
+    squared_error,
+)
+from dtp_tf.rules.penalty import penalty
 
 
 def top_target(h, gradient, eta):
@@ -72,12 +79,18 @@ class DTP(FeedbackRule):
 
     Each inverse learns to undo its layer around the activations, h~ = h_{i-1} + sigma eps:
 
-        || g_i(f_i(h~)) - h~ ||^2
+        || g_i(f_i(h~)) - h~ ||^2 + lambda || V_i ||^2
+
+    The paper has no penalty, lambda = 0. An exact inverse makes most of the directions that its
+    layer passes on least; a penalty damps these, and brings g_i nearer to the transposed Jacobian
+    of f_i.
 
     Args:
         target_step: eta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, at least 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
+        inverse_l2: lambda, at least 0: weight of the squared weights of the inverses; a number, or
+            a list with one for each trained inverse.
 
     Raises:
         SettingError: a value out of its range.
@@ -92,6 +105,18 @@ class DTP(FeedbackRule):
         Lee, Zhang, Fischer, Bengio, "Difference Target Propagation", 2015, arXiv 1412.7525.
     """
 
+    def __init__(
+        self,
+        target_step=TARGET_STEP,
+        noise=NOISE,
+        schedule="parallel",
+        inverse_steps=1,
+        noise_samples=1,
+        inverse_l2=0.0,
+    ):
+        super().__init__(target_step, noise, schedule, inverse_steps, noise_samples)
+        self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
+
     def uses_inverse(self, layer, layers):
         return 0 < layer < layers - 1
 
@@ -100,7 +125,11 @@ class DTP(FeedbackRule):
         corrupted = tf.stop_gradient(h + self.sigma(network, layer) * noise(h))
         above = tf.stop_gradient(batch.f(layer, corrupted))
         reconstruction = pair(above, reverse=True, aux=batch.aux[layer])
-        return squared_error(reconstruction, corrupted)
+        loss = squared_error(reconstruction, corrupted)
+        return loss + penalty(self.l2(network, layer), pair.inverse_variables)
 
     def targets(self, network, batch):
         return targets_from_top(network, batch, self.target_step)
+
+    def get_config(self):
+        return {**super().get_config(), "inverse_l2": self.inverse_l2}

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import LearnedFeedback, as_list, each_at_least_zero, inner_product
-from dtp_tf.rules.drl import penalty
 from dtp_tf.rules.fa import FA
+from dtp_tf.rules.penalty import penalty
 
 
 @keras.saving.register_keras_serializable("dtp_tf")

@@ -201,7 +201,7 @@ def test_a_list_of_optimizers_moves_as_one_optimizer_does(monkeypatch, schedule)
 
 
 @pytest.mark.parametrize(
-    "rule", ["drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "weight_mirror"]
+    "rule", ["tp", "dtp", "drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "weight_mirror"]
 )
 def test_the_penalty_is_on_the_kernels_and_not_on_the_biases(monkeypatch, rule):
     net, (x, y) = random_net(rule), random_batch()

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.data.aligned import empty_images
 from dtp_tf.data.folder_sets import load_folder
 from dtp_tf.data.images import fit_image
 from dtp_tf.data.memory import check_memory, choose_reading
@@ -143,7 +144,7 @@ def _read(builder, split, image_key, label_key, shape):
     if builder.info.file_format.value == ARRAY_RECORD:  # which TFDS has no pipeline for
         return streamed_split(builder, split, image_key, label_key, shape, kept=0).take(slice(None))
     count = builder.info.splits[split].num_examples
-    images, labels = np.empty((count, *shape), np.uint8), np.empty(count, np.int32)
+    images, labels = empty_images((count, *shape)), np.empty(count, np.int32)
     examples = builder.as_dataset(
         split=split,
         shuffle_files=False,

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.data.aligned import empty_images
 from dtp_tf.data.class_names import check_class_names
 from dtp_tf.data.streaming import PARALLEL, StreamedImages, rows
 
@@ -39,7 +40,10 @@ class Split:
         """Return the split of the images with these indices; streamed ones stay on the disk."""
         if isinstance(self.images, StreamedImages):
             return Split(self.images.part(indices), self.labels[indices])
-        return self.take(indices)
+        numbers = np.arange(len(self))[indices]
+        images = empty_images((len(numbers), *self.images.shape[1:]))
+        np.take(self.images, numbers, axis=0, out=images, mode="clip")  # "raise" needs a copy
+        return Split(images, self.labels[numbers])
 
     def batches(self, size=1000):
         """Return a `tf.data.Dataset` of (images, labels) in order, the last batch smaller.
@@ -137,14 +141,16 @@ class ImageData:
 
 
 def untuned():
-    """Return options for a `tf.data.Dataset` without the thread that tunes it.
+    """Return options for a `tf.data.Dataset` as it is, and without the thread that tunes it.
 
     That thread waits 10 ms, then twice as long each time, up to a minute. Where the end of an
     iteration comes in such a wait and the machine is busy, the thread can miss it: then the
-    iterator is gone only when the wait is over, and an epoch takes up to twice as long.
+    iterator is gone only when the wait is over, and an epoch takes up to twice as long. What
+    rewrites a pipeline finds nothing to do in ours, and takes a copy of all its images.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return options
 
 

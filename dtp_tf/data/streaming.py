@@ -9,6 +9,7 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.data.aligned import shared
 from dtp_tf.errors import UserError
 
 PARALLEL = min(8, os.cpu_count() or 1)  # batches, or images, that are read at the same time
@@ -106,8 +107,7 @@ def rows(images):
     """
     if isinstance(images, StreamedImages):
         return images.tensor
-    with tf.device("CPU"):
-        images = tf.constant(images)
+    images = shared(images)
     return lambda indices: tf.gather(images, indices)
 
 

@@ -1,4 +1,4 @@
-"""Keras's files, made in memory: HDF5 that meets a full disk may end the whole process."""
+"""Keras's files. Their HDF5 is made in memory: what meets a full disk may end the whole process."""
 
 import io
 import zipfile
@@ -8,21 +8,36 @@ import keras
 WEIGHTS = "model.weights.h5"  # Keras's name, in its zip file as in a preset
 
 
-class _KerasFile(io.BytesIO):
-    """An open file in memory. Keras tells the format by the end of what a file is printed as."""
+class _Keras:
+    """An open file. Keras tells the format by the end of what it is printed as."""
 
     def __str__(self):
         return "model.keras"
 
+    @property
+    def name(self):
+        """None: Keras would have HDF5 write beside it where memory is short."""
+        raise AttributeError("name")
 
-def keras_file(model):
-    """Return the `.keras` file of a model, an open `io.BytesIO`."""
-    file = _KerasFile()
-    keras.saving.save_model(model, file)
-    return file
+
+class _InMemory(_Keras, io.BytesIO):
+    pass
+
+
+class KerasFile(_Keras, io.BufferedRandom):
+    """A new file on the disk for `keras.saving.save_model`; only its HDF5 is made in memory first.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path):
+        super().__init__(io.FileIO(path, "w+"))
 
 
 def weights_file(model):
     """Return the HDF5 file of a model's weights, an open `io.BytesIO`."""
-    with zipfile.ZipFile(keras_file(model)) as archive:
+    file = _InMemory()
+    keras.saving.save_model(model, file)
+    with zipfile.ZipFile(file) as archive:
         return io.BytesIO(archive.read(WEIGHTS))

@@ -5,7 +5,11 @@ import sys
 import tempfile
 
 from dtp_tf.backend import require_tensorflow
+from dtp_tf.processes.postponed import postponed
 from dtp_tf.processes.streams import ready_streams
+
+# Keras imports them for pictures of its own and for scikit-learn's interface: a fifth of its time.
+UNUSED = "matplotlib.pyplot", "scipy.stats"
 
 
 def import_tensorflow():
@@ -25,8 +29,9 @@ def import_tensorflow():
     with tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow  # noqa: F401
+            with postponed(*UNUSED):
+                import keras  # noqa: F401
+                import tensorflow  # noqa: F401
         except BaseException:
             messages.seek(0)
             os.write(kept, messages.read())

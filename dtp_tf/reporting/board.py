@@ -2,7 +2,6 @@
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata
 
 from dtp_tf.files import read_bytes, refuse_link_out
@@ -24,6 +23,8 @@ def write_to_tensorboard(run, metrics, saved, split, scores):
         split: the test `Split`.
         scores: of all of it.
     """
+    from tensorboard.plugins.hparams import api as hparams  # needed after the training only
+
     refuse_link_out(run.path, run.tensorboard)
     step = metrics["best_epoch"]
     writer = tf.summary.create_file_writer(str(run.tensorboard), filename_suffix=".results")

@@ -1,14 +1,13 @@
-"""Diagrams of matplotlib as part of a page: their colours are the page's, light or dark."""
+"""Diagrams of matplotlib as part of a page: their colours are the page's, light or dark.
+
+`train` imports this long before it draws, so matplotlib is imported where it is used.
+"""
 
 import io
 import itertools
 import re
 import warnings
 import xml.etree.ElementTree as ElementTree
-
-import matplotlib
-from matplotlib.figure import Figure  # no window system, no global state
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dtp_tf.console.plain import printable
 from dtp_tf.reporting.blocks import markup
@@ -31,6 +30,8 @@ ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 def small_figure(width=4.4, height=3.1):
     """Return a figure for one diagram, and its axes; its text can be read on a phone."""
+    from matplotlib.figure import Figure  # no window system, no global state
+
     figure = Figure(figsize=(width, height))
     left, bottom = 0.66 / width, 0.52 / height
     axes = figure.add_axes([left, bottom, 0.97 - left, 1 - bottom - 0.36 / height])
@@ -43,6 +44,8 @@ def plain_ticks(axis):
     Args:
         axis: the `xaxis` or `yaxis` of axes.
     """
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
     low, high = sorted(axis.get_view_interval())
     axis.set_major_locator(
         MaxNLocator(5) if high < 3 * low else LogLocator(subs=(1, 2, 5), numticks=7)
@@ -57,6 +60,8 @@ def _plain(value, _):
 
 def inline_svg(figure, alt):
     """Return a figure as an `<svg>` element with an alternative text."""
+    import matplotlib
+
     with matplotlib.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
         # The browser has signs that matplotlib's own font does not have.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)

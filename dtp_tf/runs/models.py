@@ -10,7 +10,7 @@ import keras
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import check_regular, read_entry, refuse_packed, written
 from dtp_tf.network.network import DTPNetwork
-from dtp_tf.numerics.keras_files import keras_file
+from dtp_tf.numerics.keras_files import KerasFile
 from dtp_tf.presets.facts import CLASS_NAMES, DATA, NETWORK, SETTINGS, VERSIONS
 from dtp_tf.recipes.recipe import RULES, Recipe
 from dtp_tf.rules import find_rule
@@ -197,12 +197,12 @@ def save_model(model, path, about):
     Raises:
         UserError: the folder cannot be written; the older file stays.
     """
-    file = keras_file(model)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(ENTRY, json.dumps(about))
-        entries = archive.namelist()
     with written(path) as temporary:
-        temporary.write_bytes(file.getbuffer())
+        with KerasFile(temporary) as file:
+            keras.saving.save_model(model, file)
+            with zipfile.ZipFile(file, "a") as archive:
+                archive.writestr(ENTRY, json.dumps(about))
+                entries = archive.namelist()
         _check_archive(temporary, entries)
 
 

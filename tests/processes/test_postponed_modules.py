@@ -1,0 +1,64 @@
+"""Modules that others import for their own sake load when they are first used, and not before."""
+
+import importlib
+import sys
+
+import pytest
+from helpers import python
+
+from dtp_tf.processes.postponed import postponed
+
+PROGRAM = """
+import sys
+from dtp_tf.processes.quiet import import_tensorflow
+import_tensorflow()
+import dtp_tf.training.train
+print("scipy.stats._stats_py" in sys.modules, "matplotlib.figure" in sys.modules)
+import matplotlib.pyplot, scipy.stats
+print(scipy.stats.norm.cdf(0.0), matplotlib.pyplot.Figure.__name__)
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package that imports its module `late`, which says when it is loaded."""
+    home = tmp_path / "waiting"
+    home.mkdir()
+    (home / "__init__.py").write_text("loaded = []\nimport waiting.late\n")
+    (home / "late.py").write_text("import waiting\nwaiting.loaded.append(1)\nvalue = 5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = list(sys.meta_path)
+    yield importlib.import_module
+    assert sys.meta_path == before
+    for name in ("waiting", "waiting.late"):
+        sys.modules.pop(name, None)
+
+
+def test_a_postponed_module_loads_when_it_is_first_used(package):
+    with postponed("waiting.late"):
+        waiting = package("waiting")
+    assert waiting.loaded == []
+    assert waiting.late.value == 5 and waiting.loaded == [1]
+    assert waiting.late.value == 5 and waiting.loaded == [1]
+
+
+def test_a_later_import_loads_a_postponed_module_as_ever(package):
+    with postponed("waiting.late"):
+        waiting = package("waiting")
+    assert package("waiting.late").value == 5 and waiting.loaded == [1]
+
+
+def test_other_modules_load_at_once(package):
+    with postponed("waiting.other"):
+        assert package("waiting").loaded == [1]
+
+
+def test_a_postponed_module_that_is_missing_is_missing_at_once(package):
+    with postponed("waiting.nowhere"), pytest.raises(ModuleNotFoundError):
+        package("waiting.nowhere")
+
+
+@pytest.mark.slow
+def test_a_training_does_not_wait_for_modules_that_it_does_not_use(tmp_path):
+    lines = python("-c", PROGRAM, cwd=tmp_path, fresh=True).splitlines()
+    assert lines == ["False False", "0.5 Figure"]

@@ -5,9 +5,9 @@ import itertools
 import keras
 import tensorflow as tf
 
-from dtp_tf.errors import SettingError
 from dtp_tf.network.batch import Batch, global_batch_size
 from dtp_tf.network.callbacks import accompanied
+from dtp_tf.network.feedback import FeedbackTrainer, mean_loss
 from dtp_tf.network.inputs import check_fixed
 from dtp_tf.network.loss_checks import (
     check_fits,
@@ -16,11 +16,7 @@ from dtp_tf.network.loss_checks import (
     check_mean,
     one_loss,
 )
-from dtp_tf.network.optimizers import (
-    OwnOptimizers,
-    exclude_from_weight_decay,
-    find_optimizers,
-)
+from dtp_tf.network.optimizers import exclude_from_weight_decay, find_optimizers
 from dtp_tf.network.outputs import LOSSES, default_metrics
 from dtp_tf.network.updates import finalized
 from dtp_tf.numerics.noise import gaussian, orthogonal
@@ -28,7 +24,7 @@ from dtp_tf.numerics.precision import check_one_type
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 
 
-class LocalTrainer(OwnOptimizers):
+class LocalTrainer(FeedbackTrainer):
     """Trains a `DTPNetwork` by the local losses of its rule, in place of Keras's `train_step`.
 
     It stands before `keras.Model` among the classes that a network extends and says what `compile`,
@@ -175,7 +171,7 @@ class LocalTrainer(OwnOptimizers):
         known = rule.descents(batch, said) if weights is None else {}
         with batch.tape:
             losses = rule.local_losses(self, batch, taught)
-            means = [_mean(one, weights) for i, one in enumerate(losses) if i not in known]
+            means = [mean_loss(one, weights) for i, one in enumerate(losses) if i not in known]
             total = scaled(tf.add_n([batch.loss, *means]))
         gradients = []
         variables = [pair.forward_variables for pair in self.layers_up]
@@ -269,50 +265,6 @@ class LocalTrainer(OwnOptimizers):
             above = self.activate_output(above)
         return self.layers_up[layer](above, reverse=True, aux=aux)
 
-    def _update_feedback(self, batch, weights, k, after=()):
-        """One update of the feedback with fresh noise; `k` counts the updates on this batch.
-
-        It waits for the tensors `after`, which were computed with the feedback as it was.
-        """
-        layers = [
-            layer
-            for position, layer in enumerate(self.trained_feedback)
-            if k < self.rule.steps(position)
-        ]
-        if not layers:
-            return
-        optimizers = [self.optimizer_of(layer) for layer in layers]
-        with tf.GradientTape() as tape:
-            losses = [self._inverse_loss(batch, layer, k) for layer in layers]
-            scaled = [
-                optimizer.scale_loss(_mean(loss, weights))
-                for optimizer, loss in zip(optimizers, losses, strict=True)
-            ]
-            total = tf.add_n(scaled)
-        variables = [self.feedback_variables(layer) for layer in layers]
-        gradients = [
-            _filled(one, layer, own)
-            for one, layer, own in zip(
-                tape.gradient(total, variables), layers, variables, strict=True
-            )
-        ]
-        if isinstance(self.inverse_optimizer, (list, tuple)):
-            self._apply(list(zip(optimizers, gradients, variables, strict=True)), after)
-        else:
-            flat = [list(itertools.chain.from_iterable(many)) for many in (gradients, variables)]
-            self._apply([(self.inverse_optimizer, *flat)], after)
-        for layer, loss in zip(layers, losses, strict=True):
-            self._inverse_losses[self.trained_feedback.index(layer)].update_state(loss)
-
-    def _inverse_loss(self, batch, layer, k):
-        """The loss of a layer's feedback in its update k on a batch: a mean over draws of noise."""
-        samples = self.rule.samples(self.trained_feedback.index(layer))
-        losses = [
-            self.rule.inverse_loss(self, batch, layer, self.noise(layer, k * samples + draw))
-            for draw in range(samples)
-        ]
-        return losses[0] if samples == 1 else tf.add_n(losses) / samples
-
     def noise(self, layer, k):
         """Return a function of a tensor that gives standard normal numbers of its shape, or what
         the rule takes in their place.
@@ -359,34 +311,11 @@ def _added(gradients, others):
     ]
 
 
-def _filled(gradients, layer, variables):
-    """Return the gradients of a layer's feedback with 0 for a weight that its loss leaves out.
-
-    A bias cancels in differences of g.
-    """
-    if variables and all(gradient is None for gradient in gradients):
-        raise SettingError(
-            f"the inverse loss of layer {layer + 1} does not depend on the layer's feedback "
-            "weights, so they cannot learn; compute it with the layer's inverse."
-        )
-    return [
-        tf.zeros_like(variable) if gradient is None else gradient
-        for gradient, variable in zip(gradients, variables, strict=True)
-    ]
-
-
 def _listed(metrics):
     """Return metrics as Keras takes them, which one by itself is not."""
     if isinstance(metrics, tuple):
         return list(metrics)
     return metrics if metrics is None or isinstance(metrics, (list, dict)) else [metrics]
-
-
-def _mean(losses, weights):
-    """Mean over the global batch of one loss per example; Keras sums the replicas' gradients."""
-    if weights is not None:
-        losses = losses * tf.cast(tf.reshape(weights, (-1,)), losses.dtype)
-    return tf.reduce_sum(losses) / global_batch_size(losses)
 
 
 def _results(metrics):

@@ -4,6 +4,7 @@ import math
 import numbers
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from dtp_tf.errors import SettingError
@@ -111,9 +112,36 @@ class LayerPair(keras.layers.Layer):
         return self.difference(base, point, aux)
 
     def inverse_differences(self, base, points, aux=None):
-        """Return g(t) - g(base) for each t of `points`, all of one shape."""
+        """Return g(t) - g(base) for each t of `points`, all of one shape.
+
+        Where the activation of g comes first, c cancels before the weights are applied, so that
+        there is one product less, and small differences are not lost in the rounding of large sums.
+        """
+        if self.linear_inverse:
+            moved = ops.concatenate(self.inverse_inputs(base, points, aux), axis=0)
+            return ops.split(self.inverse_product(moved), len(points), axis=0)
         at_base, *at_points = self.invert([base, *points], aux)
         return [at_point - at_base for at_point in at_points]
+
+    @property
+    def linear_inverse(self):
+        """Whether `inverse_differences` are products of `inverse_inputs` with the weights of g."""
+        return False
+
+    def inverse_inputs(self, base, points, aux=None):
+        """Return r(t) - r(base), unpooled, for each t of `points`; for a linear inverse."""
+        raise NotImplementedError
+
+    def inverse_product(self, inputs):
+        """Return the product of `inverse_inputs` with the weights of g, without c."""
+        raise NotImplementedError
+
+    def inverse_gradients(self, inputs, outputs):
+        """Return the gradients of the sum of < output, inverse_product(input) > over both lists by
+        `inverse_variables`; None for c."""
+        with tf.GradientTape() as tape:
+            products = [self.inverse_product(one) for one in inputs]  # only eager calls compute it
+        return tape.gradient(products, self.inverse_variables, output_gradients=outputs)
 
     def transposed_layer(self, name, **settings):
         """Return a built, linear Keras layer of the shape of f's backward pass: from gradients of
@@ -151,3 +179,9 @@ class LayerPair(keras.layers.Layer):
     def _refuse_without_inverse(self):
         if not self.inverse:
             raise ValueError(f"the pair {self.name!r} has no inverse (`inverse=False`).")
+
+
+def defined_last(instance, name, other):
+    """Whether the class of an object, or the nearest of its bases that defines one of two names,
+    defines the first: what it says of the other still holds for classes that extend it."""
+    return next(name in vars(one) for one in type(instance).__mro__ if {name, other} & {*vars(one)})

@@ -242,20 +242,16 @@ class Conv2DPair(LayerPair):
             images = self.inverse_activation(images)
         return tf.split(images, len(points), axis=0)
 
-    def inverse_differences(self, base, points, aux=None):
-        """Return g(t) - g(base) for each t of `points`.
+    @property
+    def linear_inverse(self):
+        return self.inverse and self.inverse_first
 
-        Where the activation of g comes first, all else is linear: c cancels, there is one product
-        less, and small differences are not lost in the rounding of large sums.
-        """
-        if not (self.inverse and self.inverse_first):
-            return super().inverse_differences(base, points, aux)
+    def inverse_inputs(self, base, points, aux=None):
         at_base = self.inverse_activation(base)
-        differences = [
-            self._unpooled(self.inverse_activation(point) - at_base, aux) for point in points
-        ]
-        images = self.inverse_layer.linear(tf.concat(differences, axis=0))
-        return tf.split(images, len(points), axis=0)
+        return [self._unpooled(self.inverse_activation(point) - at_base, aux) for point in points]
+
+    def inverse_product(self, inputs):
+        return self.inverse_layer.linear(inputs)
 
     def transposed_layer(self, name, **settings):
         return self._transposed(name, **settings)

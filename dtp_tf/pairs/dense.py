@@ -169,20 +169,20 @@ class DensePair(LayerPair):
         at_point = self.inverse_activation(at_base + moved)
         return self._shaped(at_point - self.inverse_activation(at_base))
 
-    def inverse_differences(self, base, points, aux=None):
-        """Return g(t) - g(base) for each t of `points`, all of shape `(batch, units)`.
+    @property
+    def linear_inverse(self):
+        return self.inverse and self.inverse_first
 
-        Where the activation of g comes first, c cancels before the weights are applied, so that
-        there is one product less, and small differences are not lost in the rounding of large sums.
-        """
-        if self.inverse and self.inverse_first:
-            at_base = self.inverse_activation(self._transmitted(base))
-            differences = [
-                self.inverse_activation(self._transmitted(point)) - at_base for point in points
-            ]
-            product = ops.matmul(ops.concatenate(differences, axis=0), self.inverse_layer.kernel)
-            return ops.split(self._shaped(product), len(points), axis=0)
-        return super().inverse_differences(base, points)
+    def inverse_inputs(self, base, points, aux=None):
+        at_base = self.inverse_activation(self._transmitted(base))
+        return [self.inverse_activation(self._transmitted(point)) - at_base for point in points]
+
+    def inverse_product(self, inputs):
+        return self._shaped(ops.matmul(inputs, self.inverse_layer.kernel))
+
+    def inverse_gradients(self, inputs, outputs):
+        # One product of more rows is faster, and what it gives is larger than what it takes.
+        return super().inverse_gradients(*([ops.concatenate(one)] for one in (inputs, outputs)))
 
     def _shaped(self, flat):
         """The shape of the activations below: nothing to do but below images."""

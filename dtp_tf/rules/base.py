@@ -237,6 +237,19 @@ class LearnedFeedback(Rule):
         `noise(like)` gives standard normal numbers of the shape of `like`, fresh at each call.
         """
 
+    def knows_descent(self, network, layer):
+        """Whether `inverse_descent` says what `inverse_loss` would come to for `layer`."""
+        return False
+
+    def inverse_descent(self, network, batch, layer, noise, scale):
+        """Return the sum of `inverse_loss` over the batch, and the gradients of `scale` times that
+        sum by the feedback weights of `layer`, None for weights that it leaves out.
+
+        A rule says it where it has a cheaper way to both than through the loss of each example. It
+        is not asked where examples have weights.
+        """
+        raise NotImplementedError
+
     def sigma(self, network, layer):
         """The noise of a feedback layer at this training step."""
         noise = at_layer(self.noise, network.trained_feedback.index(layer))

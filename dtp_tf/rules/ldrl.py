@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from dtp_tf.pairs.base import defined_last
 from dtp_tf.rules.base import inner_product
 from dtp_tf.rules.dtp import difference_targets, top_target
 from dtp_tf.rules.small_noise import SmallNoiseRule
@@ -73,12 +74,44 @@ class LDRL(SmallNoiseRule):
         return layer > 0
 
     def inverse_loss(self, network, batch, layer, noise):
-        pair, x, y = network.layers_up[layer], batch.h[layer], batch.h[layer + 1]
+        pair, y = network.layers_up[layer], batch.h[layer + 1]
+        dx, points = self._perturbed(network, batch, layer, noise)
+        differences = pair.inverse_differences(y, points, batch.aux[layer])
+        return local_difference_reconstruction_loss(dx, *differences)
+
+    def knows_descent(self, network, layer):
+        pair = network.layers_up[layer]
+        return (
+            pair.linear_inverse
+            and defined_last(pair, "linear_inverse", "inverse_differences")
+            and defined_last(self, "inverse_descent", "inverse_loss")
+        )
+
+    def inverse_descent(self, network, batch, layer, noise, scale):
+        """See `FeedbackRule`, where g(z) = r(z) V + c, whatever the product with V.
+
+        With e = g(y + dy) - g(y), the gradient of the loss is G = -2 d/dV < dx, u V > +
+        2 d/dV < e, v V >, u = r(f(x + dx)) - r(y) and v = r(y + dy) - r(y): a product's gradient
+        does not need the product u V. The loss, linear and squared in V, is < G, V > - || e ||^2.
+        """
+        pair, y = network.layers_up[layer], batch.h[layer + 1]
+        dx, points = self._perturbed(network, batch, layer, noise)
+        u, v = pair.inverse_inputs(y, points, batch.aux[layer])
+        e = pair.inverse_product(v)
+        gradients = pair.inverse_gradients([u, v], [-2 * scale * dx, 2 * scale * e])
+        along = [
+            tf.reduce_sum(gradient * tf.convert_to_tensor(weight))
+            for gradient, weight in zip(gradients, pair.inverse_variables, strict=True)
+            if gradient is not None  # c cancels
+        ]
+        return sum(along) / scale - tf.reduce_sum(e * e), gradients
+
+    def _perturbed(self, network, batch, layer, noise):
+        """Return dx and the points [f(x + dx), y + dy] of a draw of the noise."""
+        x, y = batch.h[layer], batch.h[layer + 1]
         sigma = self.sigma(network, layer)
         dx, dy = sigma * noise(x), sigma * noise(y)
-        up = tf.stop_gradient(batch.f(layer, x + dx))
-        differences = pair.inverse_differences(y, [up, y + dy], batch.aux[layer])
-        return local_difference_reconstruction_loss(dx, *differences)
+        return dx, [tf.stop_gradient(batch.f(layer, x + dx)), y + dy]
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)

@@ -132,7 +132,8 @@ def draw_confusion_matrix(result, path):
     turn = 90 if many else 45
     axes.set_xticks(range(len(names)), names, rotation=turn, ha="right", fontsize=size, **PLAIN)
     axes.set_yticks(range(len(names)), names, fontsize=size, **PLAIN)
-    axes.set(xlabel="answer", ylabel="true class", title=f"accuracy {result['accuracy']:.2%}")
+    axes.set(xlabel="answer", ylabel="true class")
+    axes.set_title(f"accuracy {result['accuracy']:.2%}", y=1)
     if not many:
         for (row, column), value in np.ndenumerate(share):
             look = dict(ha="center", va="center", fontsize=8)
@@ -202,7 +203,8 @@ def draw_panel(axis, panel, history, marker="."):
         points = [point for point in values if point[1] is not None]
         if points:
             axis.plot(*zip(*points, strict=True), label=_label(name), marker=marker)
-    axis.set(title=panel.title, xlabel="epoch", yscale=panel.scale)
+    axis.set(xlabel="epoch", yscale=panel.scale)
+    axis.set_title(panel.title, y=1)  # where it is anyway, without drawing all to find that out
     if panel.is_angle:
         axis.set_ylim(0, 100)
         axis.axhline(90, color="black", linestyle=":", linewidth=1)

@@ -1,5 +1,7 @@
 """TensorFlow without its start-up messages."""
 
+import contextlib
+import gc
 import os
 import sys
 import tempfile
@@ -24,12 +26,14 @@ def import_tensorflow():
     require_tensorflow()
     ready_streams()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if {"keras", "tensorflow"} <= sys.modules.keys():
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
-            with postponed(*UNUSED):
+            with postponed(*UNUSED), _kept_for_good():
                 import keras  # noqa: F401
                 import tensorflow  # noqa: F401
         except BaseException:
@@ -39,3 +43,18 @@ def import_tensorflow():
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def _kept_for_good():
+    """A block that makes hundreds of thousands of objects, none of them garbage, ever: the garbage
+    collector looks at them neither now nor later, which each time would take a third of a second.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()

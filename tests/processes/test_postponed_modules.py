@@ -1,5 +1,6 @@
 """Modules that others import for their own sake load when they are first used, and not before."""
 
+import gc
 import importlib
 import sys
 
@@ -7,11 +8,13 @@ import pytest
 from helpers import python
 
 from dtp_tf.processes.postponed import postponed
+from dtp_tf.processes.quiet import import_tensorflow
 
 PROGRAM = """
-import sys
+import gc, sys
 from dtp_tf.processes.quiet import import_tensorflow
 import_tensorflow()
+print(gc.isenabled(), gc.get_freeze_count() > 100_000)
 import dtp_tf.training.train
 print("scipy.stats._stats_py" in sys.modules, "matplotlib.figure" in sys.modules)
 import matplotlib.pyplot, scipy.stats
@@ -61,4 +64,10 @@ def test_a_postponed_module_that_is_missing_is_missing_at_once(package):
 @pytest.mark.slow
 def test_a_training_does_not_wait_for_modules_that_it_does_not_use(tmp_path):
     lines = python("-c", PROGRAM, cwd=tmp_path, fresh=True).splitlines()
-    assert lines == ["False False", "0.5 Figure"]
+    assert lines == ["True True", "False False", "0.5 Figure"]
+
+
+def test_where_tensorflow_is_imported_nothing_is_kept_from_the_garbage_collector():
+    before = gc.get_freeze_count()
+    import_tensorflow()
+    assert gc.get_freeze_count() == before and gc.isenabled()

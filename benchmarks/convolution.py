@@ -70,7 +70,8 @@ def products(network):
     Beside that, backpropagation takes an error down through each layer but the first, 1; targets
     are two values of an inverse, or one where its bias cancels or the target is a step along the
     few rows of the output layer's weights; and an update of an inverse is f at a noisy point, one
-    value of g (two with `ldrl`), and the gradients of as many.
+    value of g (two with `ldrl`), and the gradients of as many; `ldrl` spares a value where the
+    bias of g cancels.
     Direct maps from the logits have a product for a signal, two for targets, four for an update.
     """
     forward = multiply_adds(network)
@@ -85,7 +86,7 @@ def products(network):
         return total + ways + 6 * direct
     one_way = network.pairs[-1].inverse_first
     top = None if name == "LDRL" else len(network.pairs) - 1
-    per_update = {"FWDTP": 0, "DTP": 3, "LDRL": 5}[name]
+    per_update = {"FWDTP": 0, "DTP": 3, "LDRL": 4 if one_way else 5}[name]
     for position, layer in enumerate(network.inverted):
         updates = network.rule.steps(position) if network.rule.trains_feedback else 0
         targets = 1 if one_way or layer == top else 2

@@ -38,6 +38,8 @@ ROWS = {
     ("lenet", 128, "bp"): (OURS, TORCH, COMPILED, FIT),
     ("lenet", 128, "ldrl"): (OURS,),
     ("lenet", 128, "ldrl-4"): (OURS,),
+    ("wide", 128, "bp"): (OURS,),
+    ("wide", 128, "ldrl-2"): (OURS,),
 }
 COLUMNS = ("network", "batch", "rule", "library", "images_per_second", "spread", "ours_over_it",
            "ratio_spread")  # fmt: skip
@@ -151,12 +153,15 @@ def recipe_of(network, batch, rule):
     from dtp_tf.recipes import recipe
 
     name, _, steps = rule.partition("-")
-    name_of = {"source": "cifar10", "lenet": "cifar10-lenet"}[network]
+    name_of = {"lenet": "cifar10-lenet"}.get(network, "cifar10")
     settings = {"rule": name, "batch_size": batch, "optimizer": "adam", "learning_rate": RATE}
     if name != "bp":
         settings |= {"inverse_optimizer": "adam", "inverse_learning_rate": RATE}
         settings |= {"schedule": "parallel" if name == "dtp" else "inverse-first"}
         settings |= {"inverse_steps": int(steps or 1)}
+    if network == "wide":
+        settings |= {"units": (1024,) * 3}
+        settings |= {"noise_directions": "orthogonal"} if name == "ldrl" else {}
     return recipe(name_of, **settings)
 
 

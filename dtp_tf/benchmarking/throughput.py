@@ -5,6 +5,7 @@ fastest of several windows: other work on the machine only ever makes a window s
 """
 
 import pathlib
+import statistics
 import tempfile
 import time
 
@@ -13,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from dtp_tf.benchmarking.limits import (
-    least_seconds,
+    least_step,
     memory_bandwidth,
     needed_by_bp,
     needed_by_dtp,
@@ -61,8 +62,9 @@ def measure_throughput(
 
         each with "images_per_second", "gflops" (the algorithm's minimal count over the time),
         "share_of_peak" and "share_of_limit", where the limit is the time of the products that a
-        step needs, in their shapes, and of the memory that Adam moves, one after the other, see
-        `dtp_tf.benchmarking.limits`; "dtp_epoch_over_bp_epoch"; and "profile", see `profile_step`.
+        step needs, in their shapes, and of the memory that Adam moves, one after the other,
+        measured turn by turn with the step, see `dtp_tf.benchmarking.limits`;
+        "dtp_epoch_over_bp_epoch"; and "profile", see `profile_step`.
     """
     say = report or (lambda text: None)
     base = find_recipe(recipe, rule="dtp", schedule="parallel")
@@ -75,15 +77,21 @@ def measure_throughput(
     for size in batch_sizes:
         dtp, bp = base.replace(batch_size=size), base.replace(rule="bp", batch_size=size)
         rates[size] = found = {}
+        at_limit = {}  # images per second by rule
         for name, (measure, rule) in MEASURED.items():
             one = dtp if rule == "dtp" else bp
             say(f"{name}, batches of {size}")
-            rate = measure(one, data, seconds)
-            found[name] = {"images_per_second": rate, "gflops": rate * mflop[one.rule] / 1e3}
-        say(f"the products of a step, batches of {size}")
-        limits = {rule: step_limit(rule, widths, size, base, seconds, bandwidth) for rule in mflop}
-        for name, (_, rule) in MEASURED.items():
-            found[name]["share_of_limit"] = found[name]["images_per_second"] * limits[rule] / size
+            if measure is step_rate:
+                least = limit_of(rule, widths, size, base)
+                rate, share = rate_beside(least, one, data, seconds)
+                at_limit[rule] = rate / share
+            else:
+                rate = measure(one, data, seconds)
+            found[name] = {
+                "images_per_second": rate,
+                "gflops": rate * mflop[rule] / 1e3,
+                "share_of_limit": rate / at_limit[rule],
+            }
         if profile:
             say(f"the operations of a step, batches of {size}")
             found["profile"] = profile_step(compiled_step(dtp, data))
@@ -104,16 +112,22 @@ def measure_throughput(
     }
 
 
-def step_limit(rule, widths, rows, recipe, seconds, bandwidth):
-    """Return the seconds that a step by "dtp" or "bp" cannot do without on this machine."""
+def limit_of(rule, widths, rows, recipe):
+    """Return a function that does what a step by "dtp" or "bp" cannot do without."""
     needed = (
         needed_by_dtp(widths, rows, recipe.inverse_first)
         if rule == "dtp"
         else needed_by_bp(widths, rows)
     )
-    weights = weights_of(widths, inverses=rule == "dtp")
-    window = seconds / 4  # there are a dozen shapes
-    return least_seconds(needed, weights, lambda call: fastest(call, window), bandwidth)
+    return least_step(needed, weights_of(widths, inverses=rule == "dtp"))
+
+
+def rate_beside(least, recipe, data, seconds):
+    """Return the images per second of a training step, and the time of its limit over its own: the
+    median of turns, for the speed of a machine that others share changes within seconds."""
+    steps, limits = in_turn([compiled_step(recipe, data), least], seconds)
+    shares = [limit / step for step, limit in zip(steps, limits, strict=True)]
+    return recipe.batch_size / min(steps), statistics.median(shares)
 
 
 def dtp_products(widths):
@@ -145,17 +159,27 @@ def random_images(largest_batch):
 
 def fastest(call, seconds):
     """Return the seconds of one call, in the fastest of `WINDOWS` windows of about `seconds`."""
-    call(), call()  # compile, then warm up
-    start = time.perf_counter()
-    call()
-    calls = max(1, round(seconds / (time.perf_counter() - start)))
-    best = float("inf")
-    for _ in range(WINDOWS):
+    (windows,) = in_turn([call], seconds)
+    return min(windows)
+
+
+def in_turn(calls, seconds):
+    """Return the seconds of one call of each function in each of `WINDOWS` turns, in which each has
+    a window of about `seconds`."""
+    counts = []
+    for call in calls:
+        call(), call()  # compile, then warm up
         start = time.perf_counter()
-        for _ in range(calls):
-            call()
-        best = min(best, (time.perf_counter() - start) / calls)
-    return best
+        call()
+        counts.append(max(1, round(seconds / (time.perf_counter() - start))))
+    found = [[] for _ in calls]
+    for _ in range(WINDOWS):
+        for call, count, windows in zip(calls, counts, found, strict=True):
+            start = time.perf_counter()
+            for _ in range(count):
+                call()
+            windows.append((time.perf_counter() - start) / count)
+    return found
 
 
 def gemm_peak(seconds):

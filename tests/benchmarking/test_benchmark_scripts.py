@@ -35,8 +35,8 @@ def network(images, rule, **settings):
         # DTP has no inverse of the output layer: two values for targets, but one in the layer below
         # it; f, g and its gradient.
         ("dtp", {}, 2 * ALL + 5 * (INVERTED - 5120) - 2097152),
-        # One difference for targets; f, two values of g and the gradients of two, three times.
-        ("ldrl", {"inverse_steps": 3}, 2 * ALL + (1 + 3 * 5) * INVERTED),
+        # One difference for targets; f, one difference of g and two gradients, three times.
+        ("ldrl", {"inverse_steps": 3}, 2 * ALL + (1 + 3 * 4) * INVERTED),
     ],
 )
 def test_the_products_of_a_step_are_those_counted_by_hand(images, rule, settings, expected):

@@ -13,7 +13,7 @@ OPERATION = re.compile(r"(?P<place>[^:]+):(?P<kernel>\w+)$")
 XLA = "CpuExecutable::ExecuteAsyncOnStream"  # a program that XLA compiled
 PROGRAM = re.compile(r"a_inference_+(?P<function>\w+?)_\d+_")
 #: The functions of which XLA makes programs in a step.
-PROGRAMS = {"apply": "optimizer updates", "apart": "pooling", "quantiles": "normal numbers"}
+PROGRAMS = {"apply": "optimizer updates", "apart": "pooling"}
 
 
 def profile_step(step, steps=10):

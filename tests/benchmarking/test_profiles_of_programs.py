@@ -9,7 +9,7 @@ from dtp_tf.recipes.recipe import recipe
 
 
 @pytest.mark.slow
-def test_a_profile_tells_updates_from_pooling_and_from_noise():
+def test_a_profile_tells_updates_from_pooling():
     small = recipe(
         "cifar10-lenet",
         rule="ldrl",
@@ -19,14 +19,12 @@ def test_a_profile_tells_updates_from_pooling_and_from_noise():
     found = {one["operation"]: one["times"] for one in profile_step(
         compiled_step(small, random_images(5)), steps=2
     )}  # fmt: skip
-    # Below and above the inverses of two hidden layers and of the output.
-    assert found["normal numbers (XLA)"] == 6
     assert found["optimizer updates (XLA)"] == 2
     assert found["pooling (XLA)"] > 2
 
 
 def test_a_program_is_that_of_the_part_that_begins_first_after_it():
-    programs = [(10, "pooling"), (20, "normal numbers")]
+    programs = [(10, "pooling"), (20, "optimizer updates")]
     assert profiling._first_after(programs, 9) == "pooling"
-    assert profiling._first_after(programs, 11) == "normal numbers"
+    assert profiling._first_after(programs, 11) == "optimizer updates"
     assert profiling._first_after([], 11) == "optimizer updates"

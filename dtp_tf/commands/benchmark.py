@@ -31,7 +31,7 @@ def benchmark(batch_sizes, seconds, start_up, profile, data_dir, as_json):
     """Measure how fast this machine trains, beside its matrix products.
 
     The network is that of the recipe cifar10, on random images: no data are needed. Other work on
-    the machine falsifies the numbers. It takes a minute or two.
+    the machine falsifies the numbers. It takes about five minutes.
     """
     sizes = _sizes(batch_sizes)
     import_tensorflow()

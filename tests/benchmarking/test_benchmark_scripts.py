@@ -6,7 +6,9 @@ import convolution
 import inverse_cost
 import pytest
 import scaling
+from click.testing import CliRunner
 from PIL import Image
+from points import write_table
 
 import dtp_tf
 from dtp_tf.benchmarking.throughput import random_images
@@ -66,6 +68,20 @@ def test_a_point_of_the_sweep_is_read_from_the_last_epoch(tmp_path):
     }  # fmt: skip
 
 
+def test_lines_of_the_scaling_that_are_not_measured_again_stay(tmp_path):
+    rows = [{"line": name, "seconds_per_epoch": "2.0"} for name in ("dtp", "dtp", "disk")]
+    path = tmp_path / "scaling.csv"
+    assert scaling.read_rows(path) == {}
+    write_table(path, ("line", "seconds_per_epoch"), rows)
+    assert scaling.read_rows(path) == {"dtp": rows[:2], "disk": rows[2:]}
+
+
+def test_lines_of_the_scaling_that_do_not_exist_are_refused(tmp_path):
+    words = ["--out", str(tmp_path), "--data-dir", "data", "--lines", "dtp,vgg"]
+    said = CliRunner().invoke(scaling.main, words)
+    assert said.exit_code == 2 and "'vgg' is none of dtp, ldrl" in said.output
+
+
 @pytest.mark.slow
 def test_the_sweep_and_the_scaling_are_drawn(tmp_path):
     rows = [
@@ -76,11 +92,10 @@ def test_the_sweep_and_the_scaling_are_drawn(tmp_path):
         for i, name in enumerate(inverse_cost.POINTS)
     ]  # fmt: skip
     inverse_cost.draw(rows, tmp_path / "cost.png")
-    points = [
-        {"axis": axis, axis: value, "seconds_per_epoch": 2.0, "peak_memory_gb": 1.0}
-        for axis, values in scaling.AXES.items()
-        for value in values
-    ]
+    points = {
+        name: [{"seconds_per_epoch": 2.0, "peak_memory_gb": 1.0}] * len(values)
+        for name, (_, values, _) in scaling.LINES.items()
+    }
     scaling.draw(points, tmp_path / "scaling.png")
     for name in ("cost.png", "scaling.png"):
         with Image.open(tmp_path / name) as image:

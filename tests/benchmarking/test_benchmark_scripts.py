@@ -4,8 +4,10 @@ import csv
 
 import convolution
 import inverse_cost
+import keras
 import pytest
 import scaling
+import stacked_products
 from click.testing import CliRunner
 from PIL import Image
 from points import write_table
@@ -100,3 +102,9 @@ def test_the_sweep_and_the_scaling_are_drawn(tmp_path):
     for name in ("cost.png", "scaling.png"):
         with Image.open(tmp_path / name) as image:
             assert image.width > 800 and image.height > 400
+
+
+def test_stacked_products_are_timed_beside_single_ones():
+    layer = keras.layers.Dense(8, "tanh")
+    apart, together = stacked_products.measure(layer, (4,), updates=3, seconds=0.001)
+    assert 0 < apart < 1000 and 0 < together < 1000

@@ -139,12 +139,12 @@ def draw(kept, path):
         names = [name for name in LINES if LINES[name][0] == axis and name in kept]
         values = sorted({value for name in names for value in LINES[name][1]})
         for plot, (measure_of, label) in zip(plots[:, column], drawn, strict=True):
+            heights = {name: [float(row[measure_of]) for row in kept[name]] for name in names}
             for name in names:
-                heights = [float(row[measure_of]) for row in kept[name]]
-                plot.plot(LINES[name][1], heights, marker="o", label=name)
+                plot.plot(LINES[name][1], heights[name], marker="o", label=name)
             plot.set_xscale("log", base=2)
             plot.set_xticks(values, [str(value) for value in values])
-            plot.set_ylim(bottom=0)
+            plot.set_ylim(0, 1.08 * max((max(own) for own in heights.values()), default=1))
             plot.grid(alpha=0.3)
             if column == 0:
                 plot.set_ylabel(label)

@@ -17,32 +17,27 @@ def angle(found, expected):
     return np.degrees(np.arccos(cosine))
 
 
-@pytest.fixture(scope="module")
-def learned():
-    """A function of settings that returns W of a tanh layer and V of its inverse, learned on
-    inputs that are far from being spread alike in all directions."""
-
-    def learned(**settings):
-        keras.utils.set_random_seed(0)
-        tanh = dict(activation="tanh", inverse_first=True, inverse_activation=matched("tanh"))
-        pairs = [dtp_tf.DensePair(UNITS, **tanh), dtp_tf.DensePair(UNITS, **tanh)]
-        network = dtp_tf.DTPNetwork(pairs, 3, rule=DTP(target_step=0.3, **settings))
-        falling = keras.optimizers.schedules.CosineDecay(0.01, 600)
-        network.compile(keras.optimizers.SGD(0.0), keras.optimizers.Adam(falling), metrics=None)
-        network.build((None, 2))
-        rng = np.random.default_rng(0)
-        kernel = network.layers_up[1].forward_variables[0]
-        kernel.assign(rng.normal(size=(UNITS, UNITS)) / np.sqrt(UNITS))
-        x = rng.normal(size=(EXAMPLES, 2)).astype("float32")  # h_1 lies near a plane
-        data = tf.data.Dataset.from_tensors((x, np.arange(EXAMPLES) % 3)).repeat()
-        network.set_phase(("inverse",))
-        network.fit(data, steps_per_epoch=600, shuffle=False, verbose=0)
-        return kernel.numpy(), network.feedback_variables(1)[0].numpy()
-
-    return learned
+def learned(**settings):
+    """Return W of a tanh layer and V of its inverse, learned on inputs that are far from being
+    spread alike in all directions."""
+    keras.utils.set_random_seed(0)
+    tanh = dict(activation="tanh", inverse_first=True, inverse_activation=matched("tanh"))
+    pairs = [dtp_tf.DensePair(UNITS, **tanh), dtp_tf.DensePair(UNITS, **tanh)]
+    network = dtp_tf.DTPNetwork(pairs, 3, rule=DTP(target_step=0.3, **settings))
+    falling = keras.optimizers.schedules.CosineDecay(0.01, 600)
+    network.compile(keras.optimizers.SGD(0.0), keras.optimizers.Adam(falling), metrics=None)
+    network.build((None, 2))
+    rng = np.random.default_rng(0)
+    kernel = network.layers_up[1].forward_variables[0]
+    kernel.assign(rng.normal(size=(UNITS, UNITS)) / np.sqrt(UNITS))
+    x = rng.normal(size=(EXAMPLES, 2)).astype("float32")  # h_1 lies near a plane
+    data = tf.data.Dataset.from_tensors((x, np.arange(EXAMPLES) % 3)).repeat()
+    network.set_phase(("inverse",))
+    network.fit(data, steps_per_epoch=600, shuffle=False, verbose=0)
+    return kernel.numpy(), network.feedback_variables(1)[0].numpy()
 
 
-def test_large_noise_and_a_strong_penalty_make_an_inverse_the_transposed_weights(learned):
+def test_large_noise_and_a_strong_penalty_make_an_inverse_the_transposed_weights():
     # V = (C + lambda I)^-1 cov(r, h + sigma n). By Stein's lemma the noise's part of the covariance
     # is sigma^2 E[r_j'] w_j, and where noise saturates tanh, E[r_j'] is proportional to 1 / |w_j|.
     weights, inverse = learned(noise=30.0, inverse_l2=10.0)
@@ -53,6 +48,6 @@ def test_large_noise_and_a_strong_penalty_make_an_inverse_the_transposed_weights
     {"noise": 0.3, "inverse_l2": 0.0}, {"noise": 0.3, "inverse_l2": 10.0},
     {"noise": 30.0, "inverse_l2": 0.0},
 ], ids=["neither", "penalty", "noise"])  # fmt: skip
-def test_either_one_alone_does_not(learned, settings):
+def test_either_one_alone_does_not(settings):
     weights, inverse = learned(**settings)
     assert angle(inverse, (weights / np.linalg.norm(weights, axis=0)).T) > 15

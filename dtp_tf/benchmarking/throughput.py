@@ -185,7 +185,7 @@ def in_turn(calls, seconds):
 def gemm_peak(seconds):
     """Return the GFLOP per second of a float32 product of two square matrices."""
     a = tf.random.stateless_normal((SIDE, SIDE), (0, 0))
-    product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)[:1]))
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(a, a)[:1]), autograph=False)
     return 2e-9 * SIDE**3 / fastest(lambda: product().numpy(), seconds)
 
 
@@ -195,7 +195,7 @@ def compiled_step(recipe, data):
     x = tf.constant(data.train.images[: recipe.batch_size])
     y = tf.constant(data.train.labels[: recipe.batch_size])
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         network.train_step((x, y))
         return network.step.value

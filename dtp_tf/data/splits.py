@@ -55,6 +55,7 @@ class Split:
         with tf.device("CPU"):
             images, labels = rows(self.images), tf.constant(self.labels)
 
+        @tf.autograph.experimental.do_not_convert
         def batch(start):
             indices = tf.range(start, tf.minimum(start + size, len(self)))
             return images(indices), tf.gather(labels, indices)

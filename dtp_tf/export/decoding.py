@@ -65,7 +65,8 @@ def decode_images(contents, shape):
 def decoder(shape):
     """Return `decode_images` for images of a shape, traced once for all signatures and exports."""
     files = tf.TensorSpec((None,), tf.string)
-    return tf.function(lambda contents: decode_images(contents, shape)).get_concrete_function(files)
+    decode = tf.function(lambda contents: decode_images(contents, shape), autograph=False)
+    return decode.get_concrete_function(files)
 
 
 def _decode(files, pixels, shape):

@@ -15,6 +15,7 @@ def healthy(function, values):
     """
     count = tf.size(values)
 
+    @tf.autograph.experimental.do_not_convert
     def number_if_well(number, value):
         # The result must be needed, or nobody computes it.
         return number + tf.minimum(tf.reduce_min(function(value)), 0)

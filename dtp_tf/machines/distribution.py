@@ -118,7 +118,7 @@ class Workers:
         """
         if self.count == 1:
             return lambda now=False: [bool(one()) for one in questions]
-        any_of_all = tf.function(self._any)
+        any_of_all = tf.function(self._any, autograph=False)
         batches = 0
 
         def answers(now=False):

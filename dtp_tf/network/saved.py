@@ -31,7 +31,7 @@ class Saved:
         classifier = self.classifier(next(iter(dtypes)))
         if format != "tf_saved_model" or kwargs.get("input_signature") or len(dtypes) == 1:
             return classifier.export(filepath, format, **kwargs)
-        serve = tf.function(lambda inputs: classifier(inputs, training=False))
+        serve = tf.function(lambda inputs: classifier(inputs, training=False), autograph=False)
         for dtype in dtypes:
             serve.get_concrete_function(
                 tf.TensorSpec((None, *self.example_shape), dtype, name="inputs")

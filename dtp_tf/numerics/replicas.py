@@ -20,7 +20,9 @@ def shares(batches, replicas, first, local):
         first, local: the number of the first of them here, and how many are here.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def of_batch(*tensors):
+        @tf.autograph.experimental.do_not_convert
         def of_replica(index):
             start, stop = share(tf.shape(tensors[0], tf.int64)[0], replicas, index)
             return tuple(_static(tensor[start:stop], tensor, replicas) for tensor in tensors)

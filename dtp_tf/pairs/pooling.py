@@ -186,7 +186,7 @@ def _compiled(function, window):
             flat = optimization_barrier(*tf.nest.flatten(results))
             return tf.nest.pack_sequence_as(results, flat)
 
-        window.functions[function] = tf.function(apart, jit_compile=True)
+        window.functions[function] = tf.function(apart, jit_compile=True, autograph=False)
     compiled = window.functions[function]
     # A tape that saw the inputs would have the program keep all that it computes on its way.
     return lambda *tensors: compiled(*map(tf.stop_gradient, tensors))

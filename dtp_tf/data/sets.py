@@ -4,24 +4,21 @@ import concurrent.futures
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
-from dtp_tf.data.aligned import empty_images
 from dtp_tf.data.folder_sets import load_folder
 from dtp_tf.data.images import fit_image
 from dtp_tf.data.memory import check_memory, choose_reading
 from dtp_tf.data.record_sets import load_records
-from dtp_tf.data.splits import HELD_OUT_TEST, ImageData, Split, hold_out, untuned
-from dtp_tf.data.streaming import PARALLEL
+from dtp_tf.data.splits import HELD_OUT_TEST, ImageData, Split, hold_out
 from dtp_tf.data.tfds_builders import (
     builder_on_disk,
     image_and_label,
     image_shape,
-    one_line,
     prepared_builder,
     set_facts,
 )
-from dtp_tf.data.tfds_records import ARRAY_RECORD, streamed_split
+from dtp_tf.data.tfds_in_memory import read_split
+from dtp_tf.data.tfds_records import streamed_split
 from dtp_tf.errors import SettingError, UserError
 
 
@@ -118,7 +115,7 @@ def _tfds(builder, recipe, test, in_memory):
     wanted = [train_name] + ([test_name] if test and test_name else [])
     count = sum(splits[s].num_examples for s in wanted)
     reading = choose_reading(name, count, shape, in_memory)
-    read = streamed_split if reading.streamed else _read
+    read = streamed_split if reading.streamed else read_split
     with concurrent.futures.ThreadPoolExecutor() as threads:  # half of a read is one thread's
         found = list(threads.map(lambda s: read(builder, s, *keys, shape), wanted))
     for split, one in zip(wanted, found, strict=True):
@@ -136,43 +133,3 @@ def _tfds(builder, recipe, test, in_memory):
         tuple(builder.info.features[keys[1]].names), origin, reading=reading.said,
         named=set_facts(builder, filter(None, (train_name, test_name))),
     )  # fmt: skip
-
-
-def _read(builder, split, image_key, label_key, shape):
-    import tensorflow_datasets as tfds
-
-    if builder.info.file_format.value == ARRAY_RECORD:  # which TFDS has no pipeline for
-        return streamed_split(builder, split, image_key, label_key, shape, kept=0).take(slice(None))
-    count = builder.info.splits[split].num_examples
-    images, labels = empty_images((count, *shape)), np.empty(count, np.int32)
-    examples = builder.as_dataset(
-        split=split,
-        shuffle_files=False,
-        read_config=tfds.ReadConfig(
-            options=untuned(),
-            interleave_cycle_length=1,  # one order on every machine
-            skip_prefetch=True,
-            try_autocache=False,  # everything is kept already, once
-            num_parallel_calls_for_decode=2 * PARALLEL,  # so that some wait where others decode
-        ),
-    )
-
-    @tf.autograph.experimental.do_not_convert
-    def fit(e):
-        return fit_image(e[image_key], shape), e[label_key]
-
-    if None in builder.info.features[image_key].shape:
-        parts = examples.map(fit, num_parallel_calls=PARALLEL).batch(1000)
-    else:
-        parts = examples.batch(1000).map(fit)  # all of one size, together
-    end = 0
-    try:
-        for part, part_labels in parts.as_numpy_iterator():
-            start, end = end, end + len(part)
-            images[start:end], labels[start:end] = part, part_labels
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"the files of data set {builder.name!r} are damaged ({one_line(error.message)}); "
-            "prepare it again."
-        ) from None
-    return Split(images, labels)

@@ -192,13 +192,13 @@ def test_a_set_with_a_validation_split_only_is_tested_on_that(data_dir):
 @pytest.mark.slow
 def test_a_set_may_be_loaded_without_its_test_split(name, data_dir, monkeypatch):
     whole, read = blocks(name, data_dir), []
-    load = data_module._read
+    load = data_module.read_split
 
     def noted(builder, split, *rest):
         read.append(split)
         return load(builder, split, *rest)
 
-    monkeypatch.setattr(data_module, "_read", noted)
+    monkeypatch.setattr(data_module, "read_split", noted)
     data = load_data(recipe("digits", dataset=name), data_dir, test=False)
     assert data.test is None
     assert read == ["train"]

@@ -9,6 +9,11 @@ _RESNET18 = (
     "residual 256 /2", "residual 256", "residual 512 /2", "residual 512 average 4",
 )  # fmt: skip
 _LENET = ("conv 32 5 max 3/2 p1", "conv 64 5 max 3/2 p1", "dense 512")
+# Inverses that come near transposed weights: docs/tuning.md, "Large noise".
+_LARGE_NOISE = dict(
+    target_step=0.3, noise=30.0, inverse_l2=10.0, inverse_first=True, inverse_activation="matched",
+    inverse_learning_rate=4e-3, inverse_learning_rate_schedule="cosine",
+)  # fmt: skip
 
 RECIPES = {
     "digits": NamedRecipe(
@@ -29,14 +34,7 @@ RECIPES = {
             dataset="cifar10", units=(1000,) * 3, preprocessing="center", flip=True, crop=4,
             batch_size=128, epochs=75, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
-        {
-            # Inverses that come near transposed weights: docs/tuning.md, "Large noise".
-            "dtp": dict(
-                target_step=0.3, noise=30.0, inverse_l2=10.0, inverse_first=True,
-                inverse_activation="matched", inverse_learning_rate=4e-3,
-                inverse_learning_rate_schedule="cosine",
-            ),
-        },
+        {"dtp": _LARGE_NOISE},
     ),
     "cifar10-cnn": NamedRecipe(
         "CIFAR-10 with the small convolutional tanh network of Meulemans et al.",
@@ -234,7 +232,7 @@ RECIPES = {
             diagnostics_every=10,
         ),
         {
-            "dtp": dict(noise=0.3, inverse_learning_rate=2e-3),
+            "dtp": _LARGE_NOISE,
             "tp": dict(target_step=10.0, noise=0.1),
             "sdtp": dict(schedule="inverse-first", learning_rate=3e-4),
             "ao_sdtp": dict(schedule="inverse-first", learning_rate=3e-4),

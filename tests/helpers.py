@@ -355,3 +355,11 @@ def killed_at_the_end(process):
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+def jobs_by(do):
+    """What `dtp_tf.comparing.comparison.run_jobs` is in a test: jobs are done in this process.
+
+    `do` gets a job and the event that stops all, and returns the job's outcome.
+    """
+    return lambda module, jobs, stop, workers: ((job, do(job, stop)) for job in jobs)

@@ -12,6 +12,7 @@ from dtp_tf.commands.options import (
     no_report_option,
     print_json,
     setting_options,
+    workers_option,
 )
 from dtp_tf.comparing.plan import make_plan
 from dtp_tf.processes.quiet import import_tensorflow
@@ -42,6 +43,7 @@ def shared_setting_options(command):
 )
 @anyway_option
 @data_dir_option
+@workers_option
 @no_report_option
 @machine_options
 @json_option
@@ -53,6 +55,7 @@ def compare(
     out,
     rule_config,
     data_dir,
+    workers,
     anyway,
     no_report,
     machine,
@@ -82,6 +85,7 @@ def compare(
         out=out,
         data_dir=data_dir,
         anyway=anyway,
+        workers=workers,
         report=not no_report,
         console=console,
         **dataclasses.asdict(machine),

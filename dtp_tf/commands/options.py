@@ -106,6 +106,15 @@ def in_memory_option(command):
     )(command)
 
 
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that train at the same time, each with its share of the cores.",
+)
+
+
 def machine_options(command):
     """Add what `dtp_tf.machines.Machine` takes, each as an option; the command gets `machine`."""
 

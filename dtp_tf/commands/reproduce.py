@@ -11,6 +11,7 @@ from dtp_tf.commands.options import (
     json_option,
     machine_options,
     print_json,
+    workers_option,
 )
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.reproducing.plan import SETTINGS_OF, make_plan
@@ -42,10 +43,11 @@ from dtp_tf.reproducing.tables import find_table, table_names
 )
 @anyway_option
 @data_dir_option
+@workers_option
 @machine_options
 @json_option
 def reproduce(
-    table, rows, seeds, settings, quick, out, dry_run, anyway, data_dir, machine, as_json
+    table, rows, seeds, settings, quick, out, dry_run, anyway, data_dir, workers, machine, as_json
 ):
     """Train the rows of a paper's TABLE (or of FILE.yaml), and hold them against what is published.
 
@@ -68,6 +70,7 @@ def reproduce(
         out=out,
         data_dir=data_dir,
         anyway=anyway,
+        workers=workers,
         dry_run=dry_run,
         console=make_console(stderr=as_json),
         **dataclasses.asdict(machine),

@@ -14,6 +14,7 @@ from dtp_tf.commands.options import (
     no_report_option,
     print_json,
     setting_options,
+    workers_option,
 )
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.tuning.search_space import make_search, to_yaml
@@ -41,13 +42,7 @@ from dtp_tf.tuning.search_space import make_search, to_yaml
     help="YAML or JSON file of the search space. [default: ranges around the recipe's values]",
 )
 @click.option("--show-search", is_flag=True, help="Print the search space as YAML, and end.")
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that train at the same time, each with its share of the cores.",
-)
+@workers_option
 @click.option("--out", type=click.Path(), help="The study's folder. [default: tunings/RECIPE]")
 @anyway_option
 @no_report_option

@@ -32,7 +32,8 @@ from dtp_tf.files import (
 )
 from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
-from dtp_tf.processes.child_process import Children, run_child
+from dtp_tf.processes.child_process import run_jobs
+from dtp_tf.processes.cores import check_workers
 from dtp_tf.processes.locks import alone
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.recipe import shown
@@ -55,6 +56,7 @@ def compare(
     out=None,
     data_dir=None,
     anyway=False,
+    workers=1,
     report=True,
     rule_config=None,
     console=None,
@@ -81,6 +83,8 @@ def compare(
         data_dir: the folder of TensorFlow Datasets.
         anyway: whether to go on although the data are not those of the runs so far, which is then
             only said.
+        workers: how many runs are trained at the same time, each in a process with its share of
+            the cores, which print no line per epoch then; at most 256.
         report: whether to leave `report.html` in the folder, see `dtp_tf.report`.
         rule_config: settings by rule, `{rule: {setting: value}}`, or the file that holds them.
         console: a `rich.console.Console` for what a person reads; stdout by default.
@@ -93,7 +97,7 @@ def compare(
         per run). Accuracies are from 0 to 1; None where there is no number.
 
     Raises:
-        SettingError: see `dtp_tf.comparing.plan.make_plan`.
+        SettingError: `workers` is out of its range; or see `dtp_tf.comparing.plan.make_plan`.
         UserError: a run in the folder was made with other settings or on other data, or another
             process is at work in the folder; or one that `train` raises.
 
@@ -102,6 +106,7 @@ def compare(
         result = dtp_tf.compare("digits", ["bp", "dtp"], seeds=2, epochs=3)
     """
     console = console or make_console()
+    check_workers(workers)
     machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     plan = make_plan(recipe, rules, seeds, rule_config, machine, **settings)
     for one in plan.recipes[: len(plan.rules)]:
@@ -114,16 +119,22 @@ def compare(
     make_folder(folder)
     with alone(folder / LOCK, folder):
         remove_half_written(folder)
-        how = {
-            "data_dir": None if data_dir is None else str(data_dir),
-            "machine": dataclasses.asdict(machine),
-            "anyway": anyway,
-            "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
-        }
-        return _work(folder, asked, how, console, report)
+        how = job_settings(data_dir, machine, anyway, workers, console)
+        return _work(folder, asked, how, console, report, workers)
 
 
-def _work(folder, asked, how, console, with_page):
+def job_settings(data_dir, machine, anyway, workers, console):
+    """Return what the jobs of all runs say, see `dtp_tf.comparing.run_job`."""
+    silent = console.quiet or workers > 1  # whose lines would be mixed
+    return {
+        "data_dir": None if data_dir is None else str(data_dir),
+        "machine": dataclasses.asdict(machine),
+        "anyway": anyway,
+        "stream": None if silent else "stderr" if console.stderr else "stdout",
+    }
+
+
+def _work(folder, asked, how, console, with_page, workers):
     """Train what is not done yet, and write the tables; return the content of `comparison.json`."""
 
     def after():
@@ -131,7 +142,7 @@ def _work(folder, asked, how, console, with_page):
             check_data(asked, False, console)
         _write(folder, asked, console)
 
-    train_missing(asked, how, console, after, _label)
+    train_missing(asked, how, console, after, _label, workers)
     check_data(asked, how["anyway"], console)
     content, results = _write(folder, asked, console, report=True)
     if results:
@@ -152,33 +163,51 @@ def _label(path, recipe):
     return f"{rule_label(recipe.rule)}, seed {recipe.seed}"
 
 
-def train_missing(asked, how, console, after, label):
-    """Train those runs that are not done yet, one at a time, in processes of their own.
+def train_missing(asked, how, console, after, label, workers=1):
+    """Train those runs that are not done yet, in processes of their own.
 
     Args:
         asked: recipes by the folders of their runs.
-        how: what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
+        how: `job_settings`.
         console: where a person reads.
         after: called after each run that was trained.
         label: a function of a path and a recipe that says in words which run it is.
+        workers: how many are trained at the same time.
 
     Returns:
         Whether all are done, and it was not stopped by Ctrl-C before.
+
+    Raises:
+        UserError: one failed otherwise than by diverging. Others that are trained at that time end
+            after their batch.
     """
-    with _stop() as stop, Children(RUN_JOB) as children:
-        for number, (path, settled) in enumerate(asked.items(), start=1):
-            if stop.is_set():
-                return False
-            if Result.of(path) is not None:
-                continue
-            console.print(
-                f"run {number} of {len(asked)}: {label(path, settled)}", markup=False, style="bold"
-            )
-            if not _train(path, settled, how, console, children, stop):
-                return False
-            after()
-        return True
+    with _stop() as stop:
+        jobs = _jobs(asked, how, console, label, stop)
+        with contextlib.closing(run_jobs(RUN_JOB, jobs, stop, workers)) as ended:
+            for job, outcome in ended:
+                path = pathlib.Path(job["run_dir"])
+                _heed(path, outcome, console, stop)
+                if Result.of(path) is None:
+                    stop.set()
+                    continue
+                if workers > 1:
+                    console.print(f"done       {label(path, asked[path])}", markup=False)
+                after()
+        return not stop.is_set()
     return False  # at a second Ctrl-C
+
+
+def _jobs(asked, how, console, label, stop):
+    """Yield the job of each run that is not done yet, when it is to begin."""
+    for number, (path, recipe) in enumerate(asked.items(), start=1):
+        if Result.of(path) is not None:
+            continue
+        console.print(
+            f"run {number} of {len(asked)}: {label(path, recipe)}", markup=False, style="bold"
+        )
+        resume = Run(path).config.exists()
+        _wait_until_free(path, console, stop)
+        yield {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
 
 
 @contextlib.contextmanager
@@ -213,24 +242,13 @@ def refuse_other_run(path, recipe):
         )
 
 
-def _train(path, recipe, how, console, children, stop):
-    """Start or resume one run; return whether it is done, and not stopped before its end.
-
-    `how` is what the jobs of all runs say, see `dtp_tf.comparing.run_job`.
-
-    Raises:
-        UserError: it failed otherwise than by diverging.
-    """
-    resume = Run(path).config.exists()
-    job = {**how, "recipe": recipe.to_dict(), "run_dir": str(path), "resume": resume}
-    _wait_until_free(path, console, stop)
-    outcome = run_child(children, job, stop)
+def _heed(path, outcome, console, stop):
+    """Note that a run has diverged, or raise `UserError` if it failed in another way."""
     if "diverged" in outcome:
         write_json(Result.marker(path), {"message": outcome["diverged"]})
         console.print(f"diverged   {outcome['diverged']}", markup=False)
     elif "error" in outcome and not stop.is_set():
         raise (SettingError if outcome.get("usage") else UserError)(outcome["error"])
-    return Result.of(path) is not None
 
 
 def check_data(asked, anyway, console):

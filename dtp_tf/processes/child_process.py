@@ -11,6 +11,7 @@ import time
 import dtp_tf
 from dtp_tf.files import read_json, write_json
 from dtp_tf.processes.child import OUTCOME, OUTCOME_SCHEMA
+from dtp_tf.processes.cores import worker_environment
 
 SHARE = 10  # jobs that one process does, for it keeps some memory of each
 LONG = 60  # seconds of a job, beside which the start of a process is nothing
@@ -94,11 +95,12 @@ class Children:
     done ten, or a long one, or has died.
 
     Args:
-        module: see `ChildProcess`.
+        module, environment: see `ChildProcess`.
     """
 
-    def __init__(self, module):
-        self._module, self._child, self._left = module, None, 0
+    def __init__(self, module, environment=None):
+        self._module, self._environment = module, environment
+        self._child, self._left = None, 0
 
     def __enter__(self):
         return self
@@ -111,7 +113,8 @@ class Children:
         if self._child is not None and self._child.ended():
             self._renew()
         if self._child is None:
-            self._child, self._left = ChildProcess(self._module, job), SHARE
+            self._child = ChildProcess(self._module, job, self._environment)
+            self._left = SHARE
         else:
             self._child.give(job)
         return self._child
@@ -128,27 +131,53 @@ class Children:
             self._child = None
 
 
-def run_child(children, job, stop):
-    """Do a job in a process of its own and return its outcome.
+def run_jobs(module, jobs, stop, workers=1):
+    """Do jobs in processes of their own, and yield each with its outcome as it ends.
 
     Args:
-        children: the `Children` to do it.
-        job: see `ChildProcess`; it has the "run_dir" of a training run.
-        stop: an event; once it is set, the run ends after its batch.
+        module: see `ChildProcess`.
+        jobs: an iterator of jobs, each with the "run_dir" of a training run. It is asked for the
+            next one when a process is free for it.
+        stop: an event; once it is set, what runs ends after its batch, and nothing is begun.
+        workers: how many jobs are done at the same time.
     """
-    begun, child = time.monotonic(), children.start(job)
-    try:
-        while not child.wait(0.2):
-            if stop.is_set():
+    environment, running = worker_environment(workers), []
+    free = [Children(module, environment) for _ in range(workers)]
+    with contextlib.ExitStack() as stack:
+        for children in free:
+            stack.enter_context(children)
+        try:
+            while True:
+                while free and not stop.is_set() and (job := next(jobs, None)) is not None:
+                    children = free.pop()
+                    running.append((job, children, children.start(job), time.monotonic()))
+                if not running:
+                    return
+                for one in list(running):
+                    job, children, child, begun = one
+                    if stop.is_set():
+                        child.stop()
+                    if not child.wait(0.2 / len(running)):
+                        continue
+                    running.remove(one)
+                    free.append(children)
+                    yield job, _outcome(job, children, child, time.monotonic() - begun)
+        except KeyboardInterrupt:  # the second one
+            for _, _, child, _ in running:
+                child.kill()
+            raise
+        finally:
+            for _, _, child, _ in running:  # all of them, before one is waited for
                 child.stop()
-    except KeyboardInterrupt:  # the second one
-        child.kill()
-        raise
+
+
+def _outcome(job, children, child, seconds):
+    """Return the outcome of a job that took so many seconds, or of the death of its process."""
     outcome = child.outcome()
     if outcome is None:
         run, end = job["run_dir"], child.end()
         return {"error": f"the training process of {run} {end}; the same command goes on."}
-    children.done(time.monotonic() - begun)
+    children.done(seconds)
     return outcome
 
 

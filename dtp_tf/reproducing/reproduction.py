@@ -12,15 +12,20 @@ The folder of a reproduction holds
 and `.lock` while a process works on it, see `dtp_tf.processes.locks`.
 """
 
-import dataclasses
 import pathlib
 
-from dtp_tf.comparing.comparison import check_data, refuse_other_run, train_missing
+from dtp_tf.comparing.comparison import (
+    check_data,
+    job_settings,
+    refuse_other_run,
+    train_missing,
+)
 from dtp_tf.comparing.results import Result
 from dtp_tf.console.tables import make_console
 from dtp_tf.files import LOCK, make_folder, remove_half_written
 from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
+from dtp_tf.processes.cores import check_workers
 from dtp_tf.processes.locks import alone
 from dtp_tf.reproducing.measured import (
     begun_alike,
@@ -45,6 +50,7 @@ def reproduce(
     out=None,
     data_dir=None,
     anyway=False,
+    workers=1,
     dry_run=False,
     console=None,
     device="auto",
@@ -70,6 +76,7 @@ def reproduce(
         data_dir: the folder of TensorFlow Datasets.
         anyway: whether to go on although the data are not those of the runs so far, which is then
             only said.
+        workers: how many runs are trained at the same time; see `dtp_tf.compare`.
         dry_run: train and write nothing; print what would be trained, and the table so far.
         console: a `rich.console.Console` for what a person reads; stdout by default.
         device, jit, strategy, in_memory, checkpoint_every: of every run, see
@@ -82,7 +89,7 @@ def reproduce(
         where there is no number.
 
     Raises:
-        SettingError: see `dtp_tf.reproducing.plan.make_plan`.
+        SettingError: `workers` is out of its range; or see `dtp_tf.reproducing.plan.make_plan`.
         UserError: a run in the folder was made with other settings or on other data, or another
             process is at work in the folder; or one that `train` raises.
 
@@ -91,6 +98,7 @@ def reproduce(
         result = dtp_tf.reproduce("lee", ["dtp", "bp"], seeds=1, quick=True)
     """
     console = console or make_console()
+    check_workers(workers)
     machine = Machine(device, jit, strategy, in_memory, checkpoint_every)
     plan = make_plan(table, rows, seeds, settings, quick, machine)
     folder = pathlib.Path(plan.default_folder if out is None else out)
@@ -103,13 +111,8 @@ def reproduce(
     make_folder(folder)
     with alone(folder / LOCK, folder):
         remove_half_written(folder)
-        how = {
-            "data_dir": None if data_dir is None else str(data_dir),
-            "machine": dataclasses.asdict(machine),
-            "anyway": anyway,
-            "stream": None if console.quiet else "stderr" if console.stderr else "stdout",
-        }
-        _train(plan, folder, asked, how, console)
+        how = job_settings(data_dir, machine, anyway, workers, console)
+        _train(plan, folder, asked, how, console, workers)
         return _report(plan, folder, asked, console)
 
 
@@ -119,7 +122,7 @@ def _begun(path, recipe):
     return begun_alike(run.recipe(), recipe) if run.config.is_file() else recipe
 
 
-def _train(plan, folder, asked, how, console):
+def _train(plan, folder, asked, how, console, workers):
     """Train what is not done: first what begins by itself, then what begins with it."""
     bases = {
         folder / run_name(row, seed): row.begins_with
@@ -144,7 +147,7 @@ def _train(plan, folder, asked, how, console):
                 ready[path] = recipe
             elif Result.of(path) is None:
                 console.print(f"waits      {path}: {base} is not finished", markup=False)
-        if not train_missing(ready, how, console, after, _label):
+        if not train_missing(ready, how, console, after, _label, workers):
             break
     check_data(asked, how["anyway"], console)
 

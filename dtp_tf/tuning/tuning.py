@@ -19,6 +19,7 @@ from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import remove_half_written
 from dtp_tf.machines.checkpoint_every import USUAL
 from dtp_tf.machines.machine import Machine
+from dtp_tf.processes.cores import check_workers
 from dtp_tf.processes.locks import locked
 from dtp_tf.processes.stopping import stoppable
 from dtp_tf.recipes.rules import RULES
@@ -28,7 +29,6 @@ from dtp_tf.rules.own_settings import check_own_rule, unused_settings
 from dtp_tf.tuning.search_space import make_search
 from dtp_tf.tuning.workers import run_workers
 
-MAX_WORKERS = 256  # processes of one machine
 SHARE = 10  # trials that one process trains, for it keeps some memory of each
 
 
@@ -135,11 +135,9 @@ def tune(
 
 def check_numbers(trials, workers=1, timeout=None):
     """Raise `SettingError` if one of these numbers cannot be used."""
-    for name, value in {"trials": trials, "workers": workers}.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise SettingError(f"`{name}` must be a whole number of at least 1, got {value!r}.")
-    if workers > MAX_WORKERS:
-        raise SettingError(f"`workers` must be at most {MAX_WORKERS}, got {workers:,}.")
+    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
+        raise SettingError(f"`trials` must be a whole number of at least 1, got {trials!r}.")
+    check_workers(workers)
     if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
         raise SettingError(f"`timeout` must be above 0 seconds, got {timeout!r}.")
 

@@ -1,11 +1,11 @@
 """Worker processes that train the trials of a study: started, watched, replaced, stopped."""
 
-import os
 import threading
 import time
 
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.processes.child_process import ChildProcess
+from dtp_tf.processes.cores import worker_environment
 
 TRIAL_JOB = "dtp_tf.tuning.trial_job"  # the module that trains trials in its own process
 DEATHS = 4  # processes that may die in a row before the search gives up
@@ -69,15 +69,3 @@ def run_workers(study, job, workers, limit, stop, console):
             child.close()
     if failure is not None:
         raise failure
-
-
-def worker_environment(workers):
-    """Return the environment variables that share this machine's cores among its workers."""
-    if workers == 1:
-        return {}
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    cores = os.cpu_count() if affinity is None else len(affinity(0))
-    threads = str(max(1, cores // workers))
-    names = "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"
-    variables = {**dict.fromkeys(names, threads), "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    return {name: value for name, value in variables.items() if name not in os.environ}

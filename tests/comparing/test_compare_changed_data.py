@@ -4,7 +4,7 @@ import shutil
 import types
 
 import pytest
-from helpers import digits, invoke, trained
+from helpers import digits, invoke, jobs_by, trained
 
 import dtp_tf
 from dtp_tf.comparing import comparison, run_job
@@ -76,7 +76,7 @@ def test_trials_on_other_data_are_refused_unless_told():
 def test_a_run_of_a_comparison_is_resumed_as_the_command_says(monkeypatch, tmp_path, anyway):
     seen = []
 
-    def child(module, job, stop):
+    def child(job, stop):
         seen.append(job["anyway"])
         return {"error": "seen."}
 
@@ -84,7 +84,7 @@ def test_a_run_of_a_comparison_is_resumed_as_the_command_says(monkeypatch, tmp_p
         seen.append(given["anyway"])
         raise UserError("seen.")
 
-    monkeypatch.setattr(comparison, "run_child", child)
+    monkeypatch.setattr(comparison, "run_jobs", jobs_by(child))
     words = ("compare", "digits", "--rules", "bp", "--seeds", 1, "--out", tmp_path / "out")
     assert invoke(*words, *["--anyway"] * anyway).exit_code == 1
     monkeypatch.setattr("dtp_tf.training.train.train", train)

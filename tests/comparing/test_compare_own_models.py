@@ -6,7 +6,7 @@ import json
 import keras
 import pytest
 from compare_support import SMALL
-from helpers import flags, invoke, succeeded
+from helpers import flags, invoke, jobs_by, succeeded
 from keras import layers
 
 from dtp_tf.comparing import comparison
@@ -21,7 +21,7 @@ ONE_EPOCH = {"batch_size": 256, "epochs": 1}
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
     """Runs and trials are trained in this process."""
-    monkeypatch.setattr(comparison, "run_child", lambda module, job, stop: run_job(job))
+    monkeypatch.setattr(comparison, "run_jobs", jobs_by(lambda job, stop: run_job(job)))
 
 
 @pytest.fixture

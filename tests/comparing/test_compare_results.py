@@ -15,6 +15,7 @@ from helpers import (
     StopAfter,
     flags,
     invoke,
+    jobs_by,
     killed_at_the_end,
     log_rows,
     refusal,
@@ -32,7 +33,6 @@ from dtp_tf.comparing.run_job import run_job
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.processes.child_process import Children
 
 pytestmark = pytest.mark.slow  # they share four trained runs
 
@@ -44,7 +44,7 @@ def finished(tmp_path_factory):
     """(folder, standard output) of a comparison of bp and dtp with two seeds. Tests copy it."""
     folder = tmp_path_factory.mktemp("compared") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "run_child", lambda module, job, stop: run_job(job))
+        patch.setattr(comparison, "run_jobs", jobs_by(lambda job, stop: run_job(job)))
         words = "--rules", "bp,dtp", "--seeds", 2, "--out", folder, "--json"
         return folder, succeeded(invoke("compare", "digits", *words, *RULE_FLAGS))
 
@@ -216,11 +216,11 @@ def test_an_unfinished_run_is_resumed(tmp_path, runs):
 def test_a_stop_ends_the_comparison_writes_the_table_and_says_how_to_go_on(
     copy, monkeypatch, capsys
 ):
-    def stopped(module, job, stop):
+    def stopped(job, stop):
         stop.set()
         return {"error": "stopped before the first epoch was finished."}
 
-    monkeypatch.setattr(comparison, "run_child", stopped)
+    monkeypatch.setattr(comparison, "run_jobs", jobs_by(stopped))
     content = dtp_tf.compare("digits", "bp,fa,dfa", 1, out=copy, **SMALL)
     assert content["complete"] is False
     assert len(content["runs"]) == 4  # those that were there
@@ -245,7 +245,7 @@ def test_a_diverged_run_is_listed_not_repeated_and_has_no_accuracy(tmp_path, run
 
 def test_an_error_of_a_run_ends_the_comparison_in_one_sentence(tmp_path, monkeypatch):
     failed = {"error": "no such data."}
-    monkeypatch.setattr(comparison, "run_child", lambda module, job, stop: failed)
+    monkeypatch.setattr(comparison, "run_jobs", jobs_by(lambda job, stop: failed))
     words = "--rules", "bp", "--out", tmp_path
     assert "no such data." in refusal(invoke("compare", *words), 1)
 
@@ -293,8 +293,7 @@ def test_a_run_whose_process_dies_is_told_in_one_sentence(tmp_path, monkeypatch,
     monkeypatch.undo()
     monkeypatch.setattr(sys, "executable", "/bin/false")
     job = {"run_dir": "x/bp-0", "stream": None}
-    with Children(comparison.RUN_JOB) as children:
-        outcome = comparison.run_child(children, job, threading.Event())
+    [(_, outcome)] = comparison.run_jobs(comparison.RUN_JOB, iter([job]), threading.Event())
     assert outcome == {
         "error": "the training process of x/bp-0 failed; the same command goes on."
     }

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from helpers import jobs_by
 
 from dtp_tf.comparing import comparison
 from dtp_tf.comparing.run_job import run_job
@@ -44,9 +45,9 @@ def fixture_runs(monkeypatch):
     """The folders of the runs that were trained, in order; they train in this process."""
     trained = []
 
-    def run_here(module, job, stop):
+    def run_here(job, stop):
         trained.append(os.path.basename(job["run_dir"]))
         return run_job(job)
 
-    monkeypatch.setattr(comparison, "run_child", run_here)
+    monkeypatch.setattr(comparison, "run_jobs", jobs_by(run_here))
     return trained

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from helpers import (
     invoke,
+    jobs_by,
     killed_at_the_end,
     log_rows,
     refusal,
@@ -43,7 +44,7 @@ def finished(tmp_path_factory):
     home = tmp_path_factory.mktemp("reproduced")
     table = write_table(home)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(comparison, "run_child", lambda module, job, stop: run_job(job))
+        patch.setattr(comparison, "run_jobs", jobs_by(lambda job, stop: run_job(job)))
         said = succeeded(invoke("reproduce", table, "--out", home / "out", "--json"))
     return table, home / "out", said
 

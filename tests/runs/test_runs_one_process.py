@@ -14,6 +14,7 @@ from helpers import (
     full_disk,
     hidden_files,
     invoke,
+    jobs_by,
     killed_at_the_end,
     refusal,
     sentence,
@@ -98,7 +99,7 @@ def test_a_comparison_has_one_process_and_waits_for_the_run_of_a_dead_one(tmp_pa
 
     (folder / "dtp-0" / "metrics.json").unlink()
     monkeypatch.setattr(comparison, "PATIENCE", 0.5)
-    monkeypatch.setattr(comparison, "run_child", lambda *rest: {"error": "it was held."})
+    monkeypatch.setattr(comparison, "run_jobs", jobs_by(lambda *_: {"error": "it was held."}))
     with Run(folder / "dtp-0").alone():
         with pytest.raises(UserError, match="it was held"):
             compare(settings, ["dtp"], 1, out=folder, console=make_console(quiet=True))

@@ -11,8 +11,9 @@ import pytest
 
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
+from dtp_tf.processes.cores import worker_environment
 from dtp_tf.tuning import workers
-from dtp_tf.tuning.workers import DEATHS, run_workers, worker_environment
+from dtp_tf.tuning.workers import DEATHS, run_workers
 
 
 class Study:

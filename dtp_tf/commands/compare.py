@@ -15,6 +15,7 @@ from dtp_tf.commands.options import (
     workers_option,
 )
 from dtp_tf.comparing.plan import make_plan
+from dtp_tf.processes.cores import check_workers
 from dtp_tf.processes.quiet import import_tensorflow
 
 
@@ -73,7 +74,8 @@ def compare(
     asked = dict(
         recipe=recipe or "digits", rules=rules, seeds=seeds, rule_config=rule_config, **settings
     )
-    make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
+    check_workers(workers)  # these refuse before TensorFlow is imported
+    make_plan(**asked, machine=machine)
 
     import_tensorflow()
     from dtp_tf.comparing.comparison import compare as run_comparison

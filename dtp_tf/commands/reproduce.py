@@ -13,6 +13,7 @@ from dtp_tf.commands.options import (
     print_json,
     workers_option,
 )
+from dtp_tf.processes.cores import check_workers
 from dtp_tf.processes.quiet import import_tensorflow
 from dtp_tf.reproducing.plan import SETTINGS_OF, make_plan
 from dtp_tf.reproducing.tables import find_table, table_names
@@ -59,7 +60,8 @@ def reproduce(
         _list_tables(as_json)
         return
     asked = dict(table=table, rows=rows, seeds=seeds, settings=settings, quick=quick)
-    make_plan(**asked, machine=machine)  # refuses before TensorFlow is imported
+    check_workers(workers)  # these refuse before TensorFlow is imported
+    make_plan(**asked, machine=machine)
 
     import_tensorflow()
     from dtp_tf.console.tables import make_console

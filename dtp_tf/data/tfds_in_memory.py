@@ -1,5 +1,7 @@
 """A split of a TFDS set, read into memory."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -11,6 +13,7 @@ from dtp_tf.data.tfds_builders import one_line
 from dtp_tf.data.tfds_records import ARRAY_RECORD, TF_RECORD, streamed_split
 from dtp_tf.errors import UserError
 
+_SMALL = 20_000  # bytes of an image that takes no longer to decode than what is done around it
 _TOGETHER = 50  # small images that one call decodes
 
 
@@ -31,7 +34,8 @@ def read_split(builder, split, image_key, label_key, shape):
         return streamed_split(builder, split, image_key, label_key, shape, kept=0).take(slice(None))
     count = builder.info.splits[split].num_examples
     images, labels = empty_images((count, *shape)), np.empty(count, np.int32)
-    batches = _several if kind == TF_RECORD and None not in size else _one_by_one
+    small = None not in size and math.prod(size) <= _SMALL
+    batches = _several if small and kind == TF_RECORD else _one_by_one
     start = 0
     try:
         for part in batches(builder, split, image_key, label_key, shape).as_numpy_iterator():
@@ -65,12 +69,11 @@ def _one_by_one(builder, split, image_key, label_key, shape):
             num_parallel_calls_for_decode=2 * PARALLEL,  # so that some wait where others decode
         ),
     )
-    return examples.map(fit, num_parallel_calls=PARALLEL).batch(1000)
+    return examples.map(fit, num_parallel_calls=PARALLEL).batch(100)
 
 
 def _several(builder, split, image_key, label_key, shape):
-    """Return batches of images of one size, of which what TFDS does for each would take longer than
-    to decode it. The last batch is filled up with the first image."""
+    """Return batches of small images of one size, the last one filled up with the first image."""
     files, feature = builder.info.splits[split].filepaths, builder.info.features[image_key]
     count = builder.info.splits[split].num_examples
     features = {

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from data_support import refusal
 
+from dtp_tf.data import tfds_in_memory
 from dtp_tf.data.tfds_in_memory import read_split
 
 
@@ -50,8 +51,12 @@ def rewrite(path, change):
             writer.write(record)
 
 
+@pytest.mark.parametrize("small", [20_000, 0], ids=["together", "one by one"])
 @pytest.mark.parametrize(("split", "count"), [("train", 120), ("test", 50)])
-def test_images_and_labels_come_in_the_order_of_the_files(builder, split, count):
+def test_images_and_labels_come_in_the_order_of_the_files(
+    builder, monkeypatch, split, count, small
+):
+    monkeypatch.setattr(tfds_in_memory, "_SMALL", small)
     config = tfds.ReadConfig(interleave_cycle_length=1)
     examples = list(tfds.as_numpy(builder.as_dataset(split=split, read_config=config)))
     found = read(builder, split)

@@ -66,7 +66,7 @@ def test_what_a_postponed_module_does_not_have_is_missing_as_ever(package):
     with postponed("waiting.late"):
         waiting = package("waiting")
     with pytest.raises(AttributeError, match="waiting.late"):
-        waiting.late.nothing  # noqa: B018
+        _ = waiting.late.nothing
     assert waiting.loaded == [1]
 
 
@@ -76,7 +76,7 @@ def test_a_postponed_module_that_fails_fails_each_time(package, tmp_path):
         waiting = package("waiting")
     for times in (1, 2):
         with pytest.raises(ZeroDivisionError):
-            waiting.late.value  # noqa: B018
+            _ = waiting.late.value
         assert len(waiting.loaded) == times
 
 

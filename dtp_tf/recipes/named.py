@@ -15,6 +15,10 @@ _LARGE_NOISE = dict(
     inverse_learning_rate=4e-3, inverse_learning_rate_schedule="cosine",
 )  # fmt: skip
 
+# After an epoch of `cifar10-compare`, rates of 1e-3 and 3e-3 have about the same angles to
+# backpropagation: docs/comparing.md.
+_FEW_STEPS = dict(inverse_steps=2, noise_directions="orthogonal", inverse_epochs_before=1)
+
 RECIPES = {
     "digits": NamedRecipe(
         "scikit-learn's 1,797 bundled 8x8 digits, 64-512-512-512-10: no download, done in seconds.",
@@ -34,7 +38,12 @@ RECIPES = {
             dataset="cifar10", units=(1000,) * 3, preprocessing="center", flip=True, crop=4,
             batch_size=128, epochs=75, learning_rate=5e-4, learning_rate_schedule="cosine",
         ),
-        {"dtp": _LARGE_NOISE},
+        {
+            "dtp": _LARGE_NOISE,
+            "ldrl": dict(
+                _FEW_STEPS, inverse_learning_rate=3e-3, inverse_learning_rate_schedule="cosine"
+            ),
+        },
     ),
     "cifar10-cnn": NamedRecipe(
         "CIFAR-10 with the small convolutional tanh network of Meulemans et al.",
@@ -242,11 +251,7 @@ RECIPES = {
                 inverse_learning_rate_schedule="cosine", inverse_epochs_before=1,
             ),
             "ddtp_linear": dict(learning_rate=3e-3),
-            # After an epoch, rates of 1e-3 and 3e-3 have about the same angles to backpropagation.
-            "ldrl": dict(
-                inverse_steps=2, noise_directions="orthogonal", inverse_learning_rate=1.5e-3,
-                inverse_epochs_before=1,
-            ),
+            "ldrl": dict(_FEW_STEPS, inverse_learning_rate=1.5e-3),
         },
     ),
     **PUBLISHED,

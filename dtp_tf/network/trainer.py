@@ -278,7 +278,8 @@ class LocalTrainer(FeedbackTrainer):
             key = (layer, k, next(draws))
             if self.rule.directions(position) == "orthogonal":
                 frames = self.rule.steps(position) * self.rule.samples(position)
-                return orthogonal(like, self.seed, self.step, frames, *key)
+                anew = self.rule.draws_frames_anew
+                return orthogonal(like, self.seed, self.step, frames, *key, anew=anew)
             return gaussian(like, self.seed, self.step, *key)
 
         return noise

@@ -27,7 +27,7 @@ def kept(like, rate, seed, step, layer):
     return tf.where(above, tf.cast(1 / (1 - rate), like.dtype), tf.zeros((), like.dtype))
 
 
-def orthogonal(like, seed, step, updates, layer, k, call):
+def orthogonal(like, seed, step, updates, layer, k, call, anew=False):
     """Return the next directions of a layer's frame, each with a random sign, in `like`'s shape.
 
     Args:
@@ -36,6 +36,7 @@ def orthogonal(like, seed, step, updates, layer, k, call):
         updates: how often the layer has such directions in a step.
         layer, k, call: the layer, the number of the time, and of the call in it. The frame depends
             on the layer and the call; its rows go on from time to time.
+        anew: whether the frame also depends on how often all its rows have been used.
     """
     strategy = tf.distribute.get_strategy()
     replicas, replica = strategy.num_replicas_in_sync, 0
@@ -43,10 +44,14 @@ def orthogonal(like, seed, step, updates, layer, k, call):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     batch = tf.shape(like, out_type=tf.int64)[0]
     done = tf.convert_to_tensor(step) * updates + k
-    rows = (done * replicas + tf.cast(replica, tf.int64)) * batch + tf.range(batch)
+    first = done * replicas * batch
+    rows = first + tf.cast(replica, tf.int64) * batch + tf.range(batch)
     shape = like.shape[1:]
+    units = shape.num_elements()
     frame = tf.random.experimental.stateless_fold_in([seed, layer], call)
-    coordinates = tf.random.stateless_uniform((shape.num_elements(),), frame)
+    if anew:
+        frame = tf.random.experimental.stateless_fold_in(frame, first // units)
+    coordinates = tf.random.stateless_uniform((units,), frame)
     examples = _draw(tf.random.stateless_uniform, (batch, 1), seed, step, layer, k, call)
     directions = _signs(examples) * orthogonal_directions(rows, _signs(coordinates))
     return tf.cast(tf.reshape(directions, (-1, *shape)), like.dtype)

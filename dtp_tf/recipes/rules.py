@@ -26,19 +26,17 @@ _WITHOUT_NOISE = {
     for name, value in _TRAINED.items()
     if name not in ("noise", "noise_decay_epochs", "noise_samples")
 }
-_DDTP = {
-    **_TRAINED, "target_step": 0.0669, "noise": 0.1, "inverse_l2": 0.0,
-    "noise_directions": "gaussian",
-}
+_DIRECTED = {"inverse_l2": 0.0, "noise_directions": "gaussian"}
+_DDTP = {**_TRAINED, **_DIRECTED, "target_step": 0.0669, "noise": 0.1}
 
 RULES = {
-    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, "inverse_l2": 0.0},
-    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, "inverse_l2": 0.0},
+    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_DIRECTED},
+    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_DIRECTED},
     "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
     "ao_sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating", "auxiliary_units": 512},
     "drl": {
-        **_TRAINED, **_INVERSES, "target_step": 0.0262, "noise": 0.0992, "inverse_l2": 0.0,
-        "schedule": "inverse-first", "noise_directions": "gaussian",
+        **_TRAINED, **_INVERSES, **_DIRECTED, "target_step": 0.0262, "noise": 0.0992,
+        "schedule": "inverse-first",
     },
     "ddtp_linear": _DDTP,
     "ddtp_rhl": {**_DDTP, "feedback_units": 1024},

@@ -201,6 +201,9 @@ class LearnedFeedback(Rule):
     #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise;
     #: or a list with one of these for each trained feedback layer.
     noise_directions = "gaussian"
+    #: Whether a frame is drawn anew once all its directions have been used; else it is always the
+    #: same one.
+    draws_frames_anew = False
     #: Weight of the squared weights of the feedback in its loss, or a list as `noise_directions`.
     inverse_l2 = 0.0
 

@@ -7,7 +7,7 @@ from dtp_tf.rules.base import each_at_least_zero, shaped_as
 from dtp_tf.rules.drl import difference_reconstruction_loss
 from dtp_tf.rules.dtp import difference_target, top_target
 from dtp_tf.rules.penalty import penalty
-from dtp_tf.rules.small_noise import SmallNoiseRule
+from dtp_tf.rules.directed_noise import SmallNoiseRule
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -29,7 +29,7 @@ class DDTPLinear(SmallNoiseRule):
         inverse_l2: lambda, at least 0: weight of the squared weights of the maps; a number, or a
             list with one for each.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
-        noise_directions: see `SmallNoiseRule`.
+        noise_directions: see `DirectedNoiseRule`.
 
     Raises:
         SettingError: see `SmallNoiseRule`.

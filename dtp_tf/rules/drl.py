@@ -6,7 +6,7 @@ import tensorflow as tf
 from dtp_tf.rules.base import each_at_least_zero, squared_error
 from dtp_tf.rules.dtp import below_target, difference_targets, top_target
 from dtp_tf.rules.penalty import penalty
-from dtp_tf.rules.small_noise import SmallNoiseRule
+from dtp_tf.rules.directed_noise import SmallNoiseRule
 
 
 def difference_reconstruction_loss(corrupted, reconstruction, sigma):
@@ -38,7 +38,7 @@ class DRL(SmallNoiseRule):
         inverse_l2: lambda, at least 0: weight of the squared weights of the inverses; a number, or
             a list with one for each trained inverse.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
-        noise_directions: see `SmallNoiseRule`.
+        noise_directions: see `DirectedNoiseRule`.
 
     Raises:
         SettingError: see `SmallNoiseRule`.

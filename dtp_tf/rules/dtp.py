@@ -3,13 +3,8 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import (
-    NOISE,
-    TARGET_STEP,
-    FeedbackRule,
-    each_at_least_zero,
-    squared_error,
-)
+from dtp_tf.rules.base import NOISE, TARGET_STEP, each_at_least_zero, squared_error
+from dtp_tf.rules.directed_noise import DirectedNoiseRule
 from dtp_tf.rules.penalty import penalty
 
 
@@ -68,7 +63,7 @@ def targets_from_top(network, batch, eta):
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DTP(FeedbackRule):
+class DTP(DirectedNoiseRule):
     """Difference target propagation.
 
     Targets go down through the inverses, and the difference corrects what an imperfect inverse
@@ -91,9 +86,11 @@ class DTP(FeedbackRule):
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         inverse_l2: lambda, at least 0: weight of the squared weights of the inverses; a number, or
             a list with one for each trained inverse.
+        noise_directions: see `DirectedNoiseRule`. A frame is drawn anew once all its directions
+            have been used.
 
     Raises:
-        SettingError: a value out of its range.
+        SettingError: see `DirectedNoiseRule`.
 
     Example:
 
@@ -113,9 +110,18 @@ class DTP(FeedbackRule):
         inverse_steps=1,
         noise_samples=1,
         inverse_l2=0.0,
+        noise_directions="gaussian",
     ):
-        super().__init__(target_step, noise, schedule, inverse_steps, noise_samples)
+        super().__init__(
+            target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
+        )
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
+
+    # What saturated units answer to the same few directions would err alike at every step.
+    draws_frames_anew = True
+
+    def noise_units(self, layers):
+        return [below.units for below in layers[:-2]]
 
     def uses_inverse(self, layer, layers):
         return 0 < layer < layers - 1

@@ -6,7 +6,7 @@ import tensorflow as tf
 from dtp_tf.pairs.base import defined_last
 from dtp_tf.rules.base import inner_product
 from dtp_tf.rules.dtp import difference_targets, top_target
-from dtp_tf.rules.small_noise import SmallNoiseRule
+from dtp_tf.rules.directed_noise import SmallNoiseRule
 
 
 def local_difference_reconstruction_loss(dx, dg_up, dg_dy):
@@ -41,7 +41,7 @@ class LDRL(SmallNoiseRule):
         target_step: beta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
-        noise_directions: see `SmallNoiseRule`; both eps and eps' have frames.
+        noise_directions: see `DirectedNoiseRule`; both eps and eps' have frames.
 
     Raises:
         SettingError: see `SmallNoiseRule`.

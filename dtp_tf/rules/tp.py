@@ -16,7 +16,8 @@ class TP(DTP):
     activations even where nothing is to be improved, which is what `DTP` corrects.
 
     Args:
-        target_step, noise, schedule, inverse_steps, noise_samples, inverse_l2: see `DTP`.
+        target_step, noise, schedule, inverse_steps, noise_samples, inverse_l2, noise_directions:
+            see `DTP`.
 
     Raises:
         SettingError: a value out of its range.

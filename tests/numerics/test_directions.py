@@ -8,7 +8,7 @@ import tensorflow as tf
 import dtp_tf
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.directions import WIDEST, orthogonal_directions
-from dtp_tf.rules import DRL, LDRL, DDTPLinear
+from dtp_tf.rules import DRL, DTP, LDRL, TP, DDTPLinear
 
 
 def network(directions="orthogonal", steps=2, seed=3):
@@ -157,11 +157,15 @@ def test_only_layers_with_orthogonal_directions_must_be_narrow():
 
 
 @pytest.mark.parametrize(
-    ("rule", "sizes"), [(LDRL, [20, 20]), (DRL, [12, 20]), (DDTPLinear, [12, 20])]
-)
+    ("rule", "widths", "sizes"),
+    [
+        (LDRL, [12, 20], [20, 20]), (DRL, [12, 20], [12, 20]), (DDTPLinear, [12, 20], [12, 20]),
+        (DTP, [12, 20, 7], [12, 20]), (TP, [12, 20, 7], [12, 20]),
+    ],
+)  # fmt: skip
 @pytest.mark.slow
-def test_every_rule_of_small_noise_takes_orthogonal_directions_of_its_noise(rule, sizes):
-    pairs = [dtp_tf.DensePair(12), dtp_tf.DensePair(20)]
+def test_every_rule_with_directions_takes_orthogonal_ones_of_its_noise(rule, widths, sizes):
+    pairs = [dtp_tf.DensePair(units) for units in widths]
     model = dtp_tf.DTPNetwork(pairs, 5, rule=rule(noise_directions="orthogonal"))
     model.build((None, 8))
     assert model.rule.noise_units(model.layers_up) == sizes
@@ -178,6 +182,26 @@ def test_every_rule_of_small_noise_takes_orthogonal_directions_of_its_noise(rule
     layer = model.trained_feedback[0]
     directions = model.noise(layer, 0)(tf.zeros((12, 12))).numpy()
     np.testing.assert_allclose(directions.T @ directions / 12, np.eye(12), atol=1e-5)
+
+
+@pytest.mark.parametrize(("rule", "anew"), [(DTP, True), (TP, True), (LDRL, False)])
+def test_large_noise_gets_a_new_frame_once_all_directions_have_been_used(rule, anew):
+    # 4 examples a step: a frame of 12 directions is complete after 3 steps.
+    pairs = [dtp_tf.DensePair(units) for units in (12, 12, 12)]
+    model = dtp_tf.DTPNetwork(pairs, 3, rule=rule(noise_directions="orthogonal"))
+    model.rule.inverse_steps = 1
+    model.build((None, 8))
+    frames = []
+    for first in (0, 3, 6):
+        draws = []
+        for step in range(first, first + 3):
+            model.step.assign(step)
+            draws.append(model.noise(1, 0)(tf.zeros((4, 12))).numpy())
+        frames.append(np.concatenate(draws))
+        np.testing.assert_allclose(frames[-1].T @ frames[-1] / 12, np.eye(12), atol=1e-5)
+    for later in frames[1:]:
+        along = np.abs(np.sum(frames[0] * later, axis=1)) / 12  # 1 where a direction is the same
+        assert np.allclose(along, 1, rtol=1e-5) != anew
 
 
 def test_a_list_of_another_length_is_refused():

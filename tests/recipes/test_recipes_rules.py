@@ -75,8 +75,8 @@ TRAINED = {
 }  # fmt: skip
 INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer", "symmetric_start"}
 TAKEN = {
-    "tp": TRAINED | INVERSES | {"target_step", "inverse_l2"},
-    "dtp": TRAINED | INVERSES | {"target_step", "inverse_l2"},
+    "tp": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
+    "dtp": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
     "sdtp": TRAINED | INVERSES,
     "ao_sdtp": TRAINED | INVERSES | {"auxiliary_units"},
     "drl": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},

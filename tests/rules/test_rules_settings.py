@@ -157,7 +157,7 @@ def taken(rule):
     trains = (*TRAINED, "autoencoder")
     feedback = {"schedule", "inverse_steps"} if rule in trains else set()
     noise = {"noise", "noise_samples"} if rule in (*NOISY, "autoencoder") else set()
-    own = {"noise_directions"} if rule in SMALL_NOISE else set()
+    own = {"noise_directions"} if rule in ("tp", "dtp", *SMALL_NOISE) else set()
     own |= {"inverse_l2"} if rule in PENALIZED else set()
     own |= {
         "gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"},

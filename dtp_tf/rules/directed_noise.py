@@ -1,4 +1,4 @@
-"""Rules whose feedback learns Jacobians from small noise, in the directions that they choose."""
+"""Rules whose noise may go through the directions of an orthogonal frame."""
 
 import abc
 
@@ -9,16 +9,15 @@ from dtp_tf.rules.base import FeedbackRule, as_list
 DIRECTIONS = ("gaussian", "orthogonal")
 
 
-class SmallNoiseRule(FeedbackRule):
-    """A rule whose feedback learns from how its layers answer to small noise.
+class DirectedNoiseRule(FeedbackRule):
+    """A rule whose feedback learns from noise in the directions that it chooses.
 
     To first order such a loss means the covariance of the noise alone. That of independent normal
     numbers is the identity on average: in n dimensions a sum over s samples is wrong by about
     sqrt(n / s). n orthogonal directions of equal length in turn have it exactly.
 
     Args:
-        target_step, schedule, inverse_steps, noise_samples: see `FeedbackRule`.
-        noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
+        target_step, noise, schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         noise_directions: "gaussian", as published, or "orthogonal": the noise goes through the
             directions of a frame, example by example, with random signs. Or a list with one of
             these for each trained feedback layer, from the input on.
@@ -29,14 +28,15 @@ class SmallNoiseRule(FeedbackRule):
     """
 
     def __init__(
-        self, target_step, noise, schedule, inverse_steps, noise_directions, noise_samples=1
+        self,
+        target_step,
+        noise,
+        schedule,
+        inverse_steps,
+        noise_directions="gaussian",
+        noise_samples=1,
     ):
         super().__init__(target_step, noise, schedule, inverse_steps, noise_samples)
-        if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
-            raise SettingError(
-                f"`noise` must be above 0, got {noise!r}: {type(self).__name__} learns its "
-                "feedback from the noise alone."
-            )
         chosen = as_list(noise_directions)
         if not chosen or any(one not in DIRECTIONS for one in chosen):
             raise SettingError(
@@ -65,3 +65,34 @@ class SmallNoiseRule(FeedbackRule):
         chosen = self.noise_directions
         plain = list(chosen) if isinstance(chosen, tuple) else chosen
         return {**super().get_config(), "noise_directions": plain}
+
+
+class SmallNoiseRule(DirectedNoiseRule):
+    """A rule whose feedback learns Jacobians, from how its layers answer to small noise.
+
+    Args:
+        noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
+        target_step, schedule, inverse_steps, noise_directions, noise_samples: see
+            `DirectedNoiseRule`.
+
+    Raises:
+        SettingError: see `DirectedNoiseRule`, or noise that is 0.
+    """
+
+    def __init__(
+        self,
+        target_step,
+        noise,
+        schedule,
+        inverse_steps,
+        noise_directions="gaussian",
+        noise_samples=1,
+    ):
+        super().__init__(
+            target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
+        )
+        if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
+            raise SettingError(
+                f"`noise` must be above 0, got {noise!r}: {type(self).__name__} learns its "
+                "feedback from the noise alone."
+            )

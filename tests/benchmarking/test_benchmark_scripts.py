@@ -5,9 +5,11 @@ import csv
 import convolution
 import inverse_cost
 import keras
+import numpy as np
 import pytest
 import scaling
 import stacked_products
+import target_step
 from click.testing import CliRunner
 from PIL import Image
 from points import write_table
@@ -15,6 +17,7 @@ from points import write_table
 import dtp_tf
 from dtp_tf.benchmarking.throughput import random_images
 from dtp_tf.training.building import build_network
+from dtp_tf.training.symmetric import start_symmetric
 
 # Kernel weights times places: 5x5x3x32 on 32x32, 5x5x32x64 on 16x16, 4096x512, 512x10.
 FORWARD = [2457600, 13107200, 2097152, 5120]
@@ -108,3 +111,25 @@ def test_stacked_products_are_timed_beside_single_ones():
     layer = keras.layers.Dense(8, "tanh")
     apart, together = stacked_products.measure(layer, (4,), updates=3, seconds=0.001)
     assert 0 < apart < 1000 and 0 < together < 1000
+
+
+@pytest.mark.slow
+def test_only_a_small_step_leaves_targets_beside_backpropagation_where_units_are_near_saturation():
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    settings = {"inverse_first": True, "inverse_activation": "matched"}
+    recipe = dtp_tf.recipe("digits", units=(24, 24, 24), **settings)
+    model = build_network(recipe, random_images(10))
+    for variable in model.forward_variables:
+        if len(variable.shape) == 2:
+            variable.assign(rng.normal(size=variable.shape) * 2 / np.sqrt(variable.shape[0]))
+    start_symmetric(model)
+    x, y = rng.integers(0, 256, size=(64, 32, 32, 3), dtype=np.uint8), np.arange(64) % 10
+    large, small = (dict(target_step.angles(model, x, y, step)) for step in (0.3, 0.003))
+    for layer in (1, 2):
+        name = f"pair_{layer}_forward/bias"
+        assert large[name] > 5
+        assert small[name] < large[name] / 50  # to first order as large as the step
+    assert small["pair_3_forward/bias"] < 0.05  # it has the top target itself
+    assert large["pair_3_forward/bias"] < 0.05
+    assert large["output_forward/kernel"] == pytest.approx(0, abs=0.01)

@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.rules.base import each_at_least_zero, shaped_as
+from dtp_tf.rules.directed_noise import SmallNoiseRule
 from dtp_tf.rules.drl import difference_reconstruction_loss
 from dtp_tf.rules.dtp import difference_target, top_target
 from dtp_tf.rules.penalty import penalty
-from dtp_tf.rules.directed_noise import SmallNoiseRule
 
 
 @keras.saving.register_keras_serializable("dtp_tf")

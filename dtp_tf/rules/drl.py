@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.rules.base import each_at_least_zero, squared_error
+from dtp_tf.rules.directed_noise import SmallNoiseRule
 from dtp_tf.rules.dtp import below_target, difference_targets, top_target
 from dtp_tf.rules.penalty import penalty
-from dtp_tf.rules.directed_noise import SmallNoiseRule
 
 
 def difference_reconstruction_loss(corrupted, reconstruction, sigma):

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from dtp_tf.pairs.base import defined_last
 from dtp_tf.rules.base import inner_product
-from dtp_tf.rules.dtp import difference_targets, top_target
 from dtp_tf.rules.directed_noise import SmallNoiseRule
+from dtp_tf.rules.dtp import difference_targets, top_target
 
 
 def local_difference_reconstruction_loss(dx, dg_up, dg_dy):

@@ -14,7 +14,7 @@ _LENET = ("conv 32 5 max 3/2 p1", "conv 64 5 max 3/2 p1", "dense 512")
 _SMALL_STEP = dict(target_step=0.01, optimizer="adam epsilon=1e-9")
 _LARGE_NOISE = dict(
     _SMALL_STEP, noise=300.0, noise_directions="orthogonal", inverse_l2=100.0, inverse_first=True,
-    inverse_activation="matched", inverse_learning_rate=4e-3,
+    inverse_activation="matched", inverse_learning_rate=1e-3,
     inverse_learning_rate_schedule="cosine",
 )  # fmt: skip
 # After an epoch of `cifar10-compare`, rates of 1e-3 and 3e-3 have about the same angles to

@@ -11,7 +11,7 @@ _RESNET18 = (
 _LENET = ("conv 32 5 max 3/2 p1", "conv 64 5 max 3/2 p1", "dense 512")
 # Inverses that come near transposed weights, and targets near enough for first order to hold, whose
 # gradients are small: docs/tuning.md, "Large noise" and "Small steps".
-_SMALL_STEP = dict(target_step=0.01, optimizer="adam epsilon=1e-9")
+_SMALL_STEP = dict(target_step=0.01, optimizer="adam epsilon=1e-09")
 _LARGE_NOISE = dict(
     _SMALL_STEP, noise=300.0, noise_directions="orthogonal", inverse_l2=100.0, inverse_first=True,
     inverse_activation="matched", inverse_learning_rate=1e-3,

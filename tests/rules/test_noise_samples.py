@@ -52,7 +52,7 @@ def test_more_draws_leave_the_number_of_updates_alone():
 def test_the_directions_of_a_frame_go_on_from_draw_to_draw(monkeypatch):
     seen = []
 
-    def orthogonal(like, seed, step, updates, layer, k, call):
+    def orthogonal(like, seed, step, updates, layer, k, call, anew):
         seen.append((updates, k))
         return like * 0 + 1
 

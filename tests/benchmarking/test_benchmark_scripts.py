@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scaling
 import stacked_products
+import step_settings
 import target_step
 from click.testing import CliRunner
 from PIL import Image
@@ -133,3 +134,14 @@ def test_only_a_small_step_leaves_targets_beside_backpropagation_where_units_are
     assert small["pair_3_forward/bias"] < 0.05  # it has the top target itself
     assert large["pair_3_forward/bias"] < 0.05
     assert large["output_forward/kernel"] == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_step_is_timed_with_each_change_of_its_settings():
+    words = "digits noise_directions=orthogonal units=8 --turns 3 --seconds 0.01"
+    result = CliRunner().invoke(step_settings.main, words.split())
+    assert result.exit_code == 0, result.output
+    own, directions, narrow = map(str.split, result.stdout.splitlines())
+    assert own[0] == "digits" and own[2:] == ["ms", "1.000"]
+    assert directions[0] == "noise_directions=orthogonal" and float(directions[1]) > 0
+    assert narrow[0] == "units=8" and float(narrow[3]) < 1

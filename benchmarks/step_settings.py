@@ -2,8 +2,8 @@
 
     python benchmarks/step_settings.py cifar10 noise_directions=orthogonal inverse_l2=0
 
-prints a line for each change, made alone: the milliseconds of the fastest window, and the median over
-the turns of its time by the recipe's.
+prints a line for each change, made alone: the milliseconds of the fastest window, and the median
+over the turns of its time by the recipe's.
 """
 
 import pathlib

@@ -163,9 +163,9 @@ def fastest(call, seconds):
     return min(windows)
 
 
-def in_turn(calls, seconds, turns=WINDOWS):
-    """Return the seconds of one call of each function in each of some turns, in which each has a
-    window of about `seconds`."""
+def in_turn(calls, seconds, turns=None):
+    """Return the seconds of one call of each function in each of `turns` turns, `WINDOWS` by
+    default, in which each has a window of about `seconds`."""
     counts = []
     for call in calls:
         call(), call()  # compile, then warm up
@@ -173,7 +173,7 @@ def in_turn(calls, seconds, turns=WINDOWS):
         call()
         counts.append(max(1, round(seconds / (time.perf_counter() - start))))
     found = [[] for _ in calls]
-    for _ in range(turns):
+    for _ in range(turns or WINDOWS):
         for call, count, windows in zip(calls, counts, found, strict=True):
             start = time.perf_counter()
             for _ in range(count):

@@ -26,10 +26,15 @@ sys.path.insert(0, str(ROOT))
 def main(recipe, changes, rule, batch_size, turns, seconds):
     """Print a line for RECIPE and for each of CHANGES, NAME=VALUE."""
     from dtp_tf.benchmarking.throughput import compiled_step, in_turn, random_images
+    from dtp_tf.errors import SettingError
     from dtp_tf.recipes.recipe import recipe as find_recipe
 
-    own = find_recipe(recipe, rule=rule, batch_size=batch_size)
-    every = [own, *(own.replace(**dict([change.split("=", 1)])) for change in changes)]
+    try:
+        own = find_recipe(recipe, rule=rule, batch_size=batch_size)
+        parts = [change.partition("=") for change in changes]
+        every = [own, *(own.replace(**{name: value}) for name, _, value in parts)]
+    except SettingError as error:
+        raise click.UsageError(str(error)) from None
     images = random_images(batch_size)
     times = in_turn([compiled_step(one, images) for one in every], seconds, turns)
     for name, windows in zip([recipe, *changes], times, strict=True):

@@ -25,13 +25,19 @@ sys.path.insert(0, str(ROOT))
 def main(run, data_dir, steps, images):
     """Print a line for each step and weight."""
     from dtp_tf.data.sets import load_data
+    from dtp_tf.errors import UserError
     from dtp_tf.runs.folder import Run
     from dtp_tf.training.symmetric import start_symmetric
 
-    opened = Run.open(run)
-    network = opened.load_best().model
-    train = load_data(opened.recipe(), data_dir).train
-    start_symmetric(network)
+    try:
+        opened = Run.open(run)
+        network = opened.load_best().model
+        train = load_data(opened.recipe(), data_dir).train
+        start_symmetric(network)
+    except UserError as error:
+        raise click.ClickException(str(error)) from None
+    if getattr(network.rule, "target_step", None) is None:
+        raise click.ClickException(f"{run} was trained by a rule that has no target step.")
     for step in map(float, steps.split(",")):
         for name, degrees in angles(network, train.images[:images], train.labels[:images], step):
             print(f"step {step:<6g} {name:<26} {degrees:6.2f} degrees")

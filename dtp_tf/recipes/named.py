@@ -14,8 +14,7 @@ _LARGE_NOISE = dict(
     target_step=0.3, noise=30.0, inverse_l2=10.0, inverse_first=True, inverse_activation="matched",
     inverse_learning_rate=4e-3, inverse_learning_rate_schedule="cosine",
 )  # fmt: skip
-# After an epoch of `cifar10-compare`, rates of 1e-3 and 3e-3 have about the same angles to
-# backpropagation: docs/comparing.md.
+# Few updates of the inverses of `ldrl`: docs/comparing.md.
 _FEW_STEPS = dict(inverse_steps=2, noise_directions="orthogonal", inverse_epochs_before=1)
 
 RECIPES = {
@@ -250,6 +249,7 @@ RECIPES = {
                 inverse_learning_rate_schedule="cosine", inverse_epochs_before=1,
             ),
             "ddtp_linear": dict(learning_rate=3e-3),
+            # After an epoch, rates of 1e-3 and 3e-3 have about the same angles to backpropagation.
             "ldrl": dict(_FEW_STEPS, inverse_learning_rate=1.5e-3),
         },
     ),

@@ -26,16 +26,16 @@ _WITHOUT_NOISE = {
     for name, value in _TRAINED.items()
     if name not in ("noise", "noise_decay_epochs", "noise_samples")
 }
-_DIRECTED = {"inverse_l2": 0.0, "noise_directions": "gaussian"}
-_DDTP = {**_TRAINED, **_DIRECTED, "target_step": 0.0669, "noise": 0.1}
+_PENALTY_AND_DIRECTIONS = {"inverse_l2": 0.0, "noise_directions": "gaussian"}
+_DDTP = {**_TRAINED, **_PENALTY_AND_DIRECTIONS, "target_step": 0.0669, "noise": 0.1}
 
 RULES = {
-    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_DIRECTED},
-    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_DIRECTED},
+    "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS},
+    "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS},
     "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
     "ao_sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating", "auxiliary_units": 512},
     "drl": {
-        **_TRAINED, **_INVERSES, **_DIRECTED, "target_step": 0.0262, "noise": 0.0992,
+        **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS, "target_step": 0.0262, "noise": 0.0992,
         "schedule": "inverse-first",
     },
     "ddtp_linear": _DDTP,

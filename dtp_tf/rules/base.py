@@ -198,6 +198,8 @@ class LearnedFeedback(Rule):
     trains_feedback = True
     #: Whether the losses of the feedback use noise.
     takes_noise = True
+    #: Whether they learn from the noise alone, which then must be above 0.
+    needs_noise = False
     #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise;
     #: or a list with one of these for each trained feedback layer.
     noise_directions = "gaussian"
@@ -224,6 +226,11 @@ class LearnedFeedback(Rule):
         for sigma in as_list(noise) if self.takes_noise else ():
             if not callable(sigma) and not (_is_number(sigma) and sigma >= 0):
                 raise SettingError(f"`noise` must be at least 0, got {noise!r}.")
+            if self.needs_noise and not callable(sigma) and sigma == 0:
+                raise SettingError(
+                    f"`noise` must be above 0, got {noise!r}: {type(self).__name__} learns its "
+                    "feedback from the noise alone."
+                )
         self.noise = noise if self.takes_noise else None
         self.schedule = schedule
         self.inverse_steps = inverse_steps

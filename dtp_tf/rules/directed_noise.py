@@ -79,20 +79,4 @@ class SmallNoiseRule(DirectedNoiseRule):
         SettingError: see `DirectedNoiseRule`, or noise that is 0.
     """
 
-    def __init__(
-        self,
-        target_step,
-        noise,
-        schedule,
-        inverse_steps,
-        noise_directions="gaussian",
-        noise_samples=1,
-    ):
-        super().__init__(
-            target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
-        )
-        if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
-            raise SettingError(
-                f"`noise` must be above 0, got {noise!r}: {type(self).__name__} learns its "
-                "feedback from the noise alone."
-            )
+    needs_noise = True

@@ -102,6 +102,9 @@ class DTP(DirectedNoiseRule):
         Lee, Zhang, Fischer, Bengio, "Difference Target Propagation", 2015, arXiv 1412.7525.
     """
 
+    # What saturated units answer to the same few directions would err alike at every step.
+    draws_frames_anew = True
+
     def __init__(
         self,
         target_step=TARGET_STEP,
@@ -116,9 +119,6 @@ class DTP(DirectedNoiseRule):
             target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
         )
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
-
-    # What saturated units answer to the same few directions would err alike at every step.
-    draws_frames_anew = True
 
     def noise_units(self, layers):
         return [below.units for below in layers[:-2]]

@@ -3,8 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.errors import SettingError
-from dtp_tf.rules.base import LearnedFeedback, as_list, each_at_least_zero, inner_product
+from dtp_tf.rules.base import LearnedFeedback, each_at_least_zero, inner_product
 from dtp_tf.rules.fa import FA
 from dtp_tf.rules.penalty import penalty
 
@@ -36,12 +35,12 @@ class WeightMirror(LearnedFeedback, FA):
         NeurIPS 2019, arXiv 1904.05391, section 3.
     """
 
+    needs_noise = True
+
     def __init__(
         self, noise=1.0, inverse_l2=0.5, schedule="parallel", inverse_steps=1, noise_samples=1
     ):
         super().__init__(noise, schedule, inverse_steps, noise_samples)
-        if any(not callable(sigma) and sigma == 0 for sigma in as_list(noise)):
-            raise SettingError(f"`noise` must be above 0, got {noise!r}: all is learnt from it.")
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
     def inverse_loss(self, network, batch, layer, noise):

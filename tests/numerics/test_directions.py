@@ -188,8 +188,8 @@ def test_every_rule_with_directions_takes_orthogonal_ones_of_its_noise(rule, wid
 def test_large_noise_gets_a_new_frame_once_all_directions_have_been_used(rule, anew):
     # 4 examples a step: a frame of 12 directions is complete after 3 steps.
     pairs = [dtp_tf.DensePair(units) for units in (12, 12, 12)]
-    model = dtp_tf.DTPNetwork(pairs, 3, rule=rule(noise_directions="orthogonal"))
-    model.rule.inverse_steps = 1
+    rule = rule(inverse_steps=1, noise_directions="orthogonal")
+    model = dtp_tf.DTPNetwork(pairs, 3, rule=rule)
     model.build((None, 8))
     frames = []
     for first in (0, 3, 6):

@@ -20,7 +20,10 @@ sys.path.insert(0, str(ROOT))
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run", type=click.Path(file_okay=False, path_type=pathlib.Path))
 @click.option("--data-dir", help="Folder of TensorFlow Datasets.")
-@click.option("--steps", default="0.3,0.1,0.03,0.01,0.003", show_default=True)
+@click.option(
+    "--step", "steps", multiple=True, type=click.FloatRange(0, min_open=True),
+    default=(0.3, 0.1, 0.03, 0.01, 0.003), show_default=True,
+)  # fmt: skip
 @click.option("--images", default=128, show_default=True, type=click.IntRange(1))
 def main(run, data_dir, steps, images):
     """Print a line for each step and weight."""
@@ -38,16 +41,16 @@ def main(run, data_dir, steps, images):
         raise click.ClickException(str(error)) from None
     if getattr(network.rule, "target_step", None) is None:
         raise click.ClickException(f"{run} was trained by a rule that has no target step.")
-    for step in map(float, steps.split(",")):
+    for step in steps:
         for name, degrees in angles(network, train.images[:images], train.labels[:images], step):
             print(f"step {step:<6g} {name:<26} {degrees:6.2f} degrees")
 
 
 def angles(network, x, y, step):
     """Return `(weight, degrees between its gradients by the rule and by backpropagation)`."""
-    import numpy as np
     import tensorflow as tf
 
+    from dtp_tf.evaluating.diagnostics import angle
     from dtp_tf.network.batch import Batch
     from dtp_tf.rules import BP
 
@@ -55,9 +58,8 @@ def angles(network, x, y, step):
     batch = Batch(network, tf.constant(x), tf.constant(y), update=False)
     found = [network.forward_gradients(batch, rule=rule)[0] for rule in (network.rule, BP())]
     for variable, *both in zip(network.forward_variables, *found, strict=True):
-        a, b = (np.ravel(tf.convert_to_tensor(one)).astype("float64") for one in both)
-        cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        yield "/".join(variable.path.split("/")[-2:]), np.degrees(np.arccos(min(cosine, 1)))
+        name = "/".join(variable.path.split("/")[-2:])
+        yield name, angle(*map(tf.convert_to_tensor, both))
 
 
 if __name__ == "__main__":

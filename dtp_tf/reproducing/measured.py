@@ -76,7 +76,7 @@ def row_content(plan, row, paths):
     finished = [one for one in results if not one.diverged]
     rows = [one.row() for one in finished]
     published = row.published
-    measure = "accuracy" if "accuracy" in published else "error"
+    measure = row.measure
     percents = [_percent(one["test_accuracy"], measure) for one in rows]
     recipe = results[0].recipe if results else row.trained(quick=plan.quick)
     metrics = finished[0].metrics if finished else None

@@ -102,6 +102,10 @@ def _state(row):
     return "unfinished" if row["unfinished"] else "not run"
 
 
+def _is_begun(row):
+    return bool(row["seeds"] or row["diverged"] or row["unfinished"])
+
+
 def _number(value, form="{:.2f}"):
     return "-" if value is None else form.format(value)
 
@@ -116,7 +120,7 @@ def hours(seconds):
 
 
 def _angles(values):
-    return "-" if values is None else ", ".join(f"{one:.3g}" for one in values)
+    return ", ".join(f"{one:.1f}" for one in values)
 
 
 def notes(row):
@@ -129,14 +133,16 @@ def notes(row):
     if row["unfinished"]:
         done = (f"{name} after {n} epoch(s)" for name, n in row["unfinished"].items())
         said.append(f"unfinished: {', '.join(done)}")
-    if row["not_run"] and (row["seeds"] or row["diverged"] or row["unfinished"]):
+    if row["not_run"] and _is_begun(row):
         said.append(f"not run: {', '.join(row['not_run'])}")
-    if row["angles"] or row["published_angles"]:
-        said.append(
-            f"angles to backpropagation's updates in degrees, hidden layers: "
-            f"{_angles(row['angles'])} (published, perhaps with the output layer: "
-            f"{_angles(row['published_angles'])})"
-        )
+    angles = []
+    if row["angles"]:
+        angles.append(f"in the hidden layers {_angles(row['angles'])}")
+    if row["published_angles"]:
+        published = _angles(row["published_angles"])
+        angles.append(f"published, perhaps with the output layer, {published}")
+    if angles:
+        said.append(f"degrees between its updates and backpropagation's: {'; '.join(angles)}")
     return said
 
 
@@ -189,18 +195,20 @@ def markdown(content):
 
 
 def markdown_table(rows):
-    """Return rows as a table in Markdown."""
-    names = ["row", "network", *_COLUMNS[1:6], "measured is", *_COLUMNS[7:], "beside it"]
+    """Return rows as a table in Markdown, and below it what stands beside the measured figures."""
+    names = ["row", "network", *_COLUMNS[1:6], "measured is", *_COLUMNS[7:]]
     lines = [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
     for row in rows:
-        first, *others = _cells(row)
-        cells = [f"`{first}`", f"{row['data']}: {row['network']}", *others, "; ".join(notes(row))]
-        lines.append("| " + " | ".join(_markdown_cell(one) for one in cells) + " |")
-    return "\n".join([*lines, ""])
+        network = f"{row['data']}: {row['network']}"
+        cells = [f"`{label(row)}`", *map(_plain_markdown, (network, *_cells(row)[1:]))]
+        lines.append("| " + " | ".join(cells) + " |")
+    begun = filter(_is_begun, rows)
+    said = [f"- `{label(row)}`: {_plain_markdown(note)}" for row in begun for note in notes(row)]
+    return "\n".join([*lines, "", *said, *[""] * bool(said)])
 
 
-def _markdown_cell(text):
-    return re.sub(r"([|<*_\\\[])", r"\\\1", text) if "`" not in text else text or "-"
+def _plain_markdown(text):
+    return re.sub(r"([|<*_\\\[])", r"\\\1", text)
 
 
 def make_content(plan, rows, runs, complete):

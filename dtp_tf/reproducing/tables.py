@@ -15,6 +15,7 @@ given by its path. This module does not import TensorFlow.
         settings_of: ours     where the paper does not tell its settings; else paper
         network: ...          in words
         published: {error: 1.94, from_memory: true}     or accuracy: %, on the test split
+        measure: accuracy     what is measured; by default what is published, or the error
         conditions: {epochs: 100, chosen_by: ...}       the paper's: settings, and `CONDITIONS`
         begins_with: ROW      whose run of the same seed gives the first weights
         quick: {epochs: 5}    what is not as in the recipe, where that has no -quick
@@ -47,6 +48,7 @@ SHIPPED = pathlib.Path(__file__).parent / "tables"
 ROW_NAME = r"^[a-z][a-z0-9_-]*$"  # its runs' folders begin with it
 # What `conditions` may have beside settings of recipes.
 CONDITIONS = {"chosen_by": TEXT, "training_images": POSITIVE}
+MEASURES = ("error", "accuracy")
 OURS = "-ours"
 QUICK = "-quick"
 
@@ -75,6 +77,7 @@ _ROW = {
     "rule": TEXT,
     "settings_of": {"enum": ["paper", "ours"]},
     "published": _PUBLISHED,
+    "measure": {"enum": list(MEASURES)},
     "conditions": MAPPING,
     "begins_with": TEXT,
     "seeds": POSITIVE,
@@ -107,6 +110,7 @@ class Row:
         network: in words.
         published: "error" or "accuracy" in percent, "deviation", "angles" in degrees by layer,
             "from_memory" (quoted so, not read again), "about" (read off a picture).
+        measure: "error" or "accuracy": what its runs are measured by.
         conditions: the paper's.
         begins_with: the row whose run gives the first weights, or None.
         quick: settings of the shorter variant, for a recipe that has none.
@@ -121,6 +125,7 @@ class Row:
     ours: bool
     network: str
     published: dict
+    measure: str
     conditions: dict
     begins_with: str | None
     quick: dict
@@ -227,16 +232,26 @@ def _rows_of(name, merged):
 
 
 def _row(name, of, ours, merged):
-    published = merged.get("published", {})
-    if "error" in published and "accuracy" in published:
-        raise SettingError(f"row {name}: `published` has an error and an accuracy; give one.")
     return Row(
         name=name, recipe=merged["recipe"], rule=merged["rule"],
         settings=merged.get("settings", {}), of=of, ours=ours, network=merged.get("network", ""),
-        published=published, conditions=merged.get("conditions", {}),
-        begins_with=merged.get("begins_with"), quick=merged.get("quick", {}),
-        seeds=merged["seeds"],
+        published=merged.get("published", {}), measure=_measure(name, merged),
+        conditions=merged.get("conditions", {}), begins_with=merged.get("begins_with"),
+        quick=merged.get("quick", {}), seeds=merged["seeds"],
     )  # fmt: skip
+
+
+def _measure(name, merged):
+    found = [one for one in MEASURES if one in merged.get("published", {})]
+    if len(found) > 1:
+        raise SettingError(f"row {name}: `published` has an error and an accuracy; give one.")
+    measure = merged.get("measure", *(found or MEASURES[:1]))
+    if found and measure not in found:
+        raise SettingError(
+            f"row {name}: `measure` is {measure} and `published` has the {found[0]}; leave out "
+            "`measure`."
+        )
+    return measure
 
 
 def _check(row, rows):

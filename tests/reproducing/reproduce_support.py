@@ -26,7 +26,7 @@ TABLE = {
             "ours": {"settings": {"units": [12], "epochs": 2, "batch_size": 64}},
         },
         "bp": {"rule": "bp", "published": {"accuracy": 99.0}},
-        "codes": {"rule": "autoencoder"},
+        "codes": {"rule": "autoencoder", "measure": "accuracy"},
         "classifier": {"rule": "dtp", "begins_with": "codes", "published": {"error": 1.0}},
     },
 }

@@ -193,7 +193,22 @@ def test_a_quick_table_says_so_in_every_line(table, tmp_path, runs, monkeypatch)
         assert f"{row['row']} (quick)" in said
     assert "epochs 1 (published: 2)" in rows(content)["bp"]["not_as_published"]
     text = (tmp_path / "reproductions/tiny-quick/reproduction.md").read_text(encoding="utf-8")
-    assert text.count("(quick)`") == len(content["rows"])
+    assert text.count("| `bp (quick)` |") == text.count("| `codes (quick)` |") == 1
+
+
+def test_what_is_not_as_published_stands_below_the_table_for_each_row_that_was_run(copy):
+    table, _, said = (copy / "reproduction.md").read_text(encoding="utf-8").partition("\n\n")
+    assert "published: " not in table
+    assert "- `dtp`: not as published: epochs 2 (published: 100)" in said
+    assert "`dtp-ours`" in table and "`dtp-ours`" not in said
+
+
+def test_a_row_of_which_nothing_is_published_is_measured_as_the_table_says(copy):
+    found = rows(read_report(copy / "reproduction.json"))
+    metrics = {row: read_json(copy / f"{row}-0/metrics.json") for row in ("codes", "dtp")}
+    accuracy = {row: 100 * one["test"]["accuracy"] for row, one in metrics.items()}
+    assert found["codes"]["measured"] == pytest.approx(accuracy["codes"])
+    assert found["dtp"]["measured"] == pytest.approx(100 - accuracy["dtp"])
 
 
 # -- what does not end well ------------------------------------------------------------------------

@@ -120,6 +120,8 @@ def test_unknown_names_are_refused_with_what_there_is(tmp_path):
         ({"conditions": {"epoch": 2}}, "row bp: unknown condition 'epoch'"),
         ({"conditions": {"training_images": "many"}}, "training_images must be a whole number"),
         ({"published": {"error": 1, "accuracy": 99}}, "has an error and an accuracy; give one"),
+        ({"measure": "error"}, "`measure` is error and `published` has the accuracy; leave out"),
+        ({"measure": "loss"}, "measure must be one of"),
         ({"published": {"error": 101}}, "published.error must be at most 100, got 101"),
         ({"published": {"eror": 1}}, "published must be a mapping of perhaps error, accuracy"),
         ({"begins_with": "nobody"}, "`begins_with` must name a row that begins with none"),

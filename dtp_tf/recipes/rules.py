@@ -28,12 +28,13 @@ _WITHOUT_NOISE = {
 }
 _PENALTY_AND_DIRECTIONS = {"inverse_l2": 0.0, "noise_directions": "gaussian"}
 _DDTP = {**_TRAINED, **_PENALTY_AND_DIRECTIONS, "target_step": 0.0669, "noise": 0.1}
+_SDTP = {**_TRAINED, **_INVERSES, "schedule": "alternating", "inverse_l2": 0.0}
 
 RULES = {
     "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS},
     "dtp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS},
-    "sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating"},
-    "ao_sdtp": {**_TRAINED, **_INVERSES, "schedule": "alternating", "auxiliary_units": 512},
+    "sdtp": _SDTP,
+    "ao_sdtp": {**_SDTP, "auxiliary_units": 512},
     "drl": {
         **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS, "target_step": 0.0262, "noise": 0.0992,
         "schedule": "inverse-first",

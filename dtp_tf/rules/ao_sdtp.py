@@ -10,6 +10,7 @@ from dtp_tf.numerics.precision import exact
 from dtp_tf.pairs.dense import sign
 from dtp_tf.rules.base import NOISE, at_least_one, shaped_as, squared_error
 from dtp_tf.rules.dtp import difference_target, difference_targets
+from dtp_tf.rules.penalty import penalty
 from dtp_tf.rules.sdtp import SDTP
 
 
@@ -25,7 +26,7 @@ class AOSDTP(SDTP):
     learn to take away the noise, as with `SDTP`; g_M from the answers and the features of
     h~ = h_{M-1} + sigma eps:
 
-        || g_M([p(h~), z(h~)]) - h_{M-1} ||^2
+        || g_M([p(h~), z(h~)]) - h_{M-1} ||^2 + lambda || V_M ||^2
 
     A is drawn by Glorot's uniform initializer, is saved with the network and never learns. The
     paper does not say which nonlinearity s z has; here it is that of the top hidden layer or, where
@@ -34,6 +35,7 @@ class AOSDTP(SDTP):
     Args:
         noise: sigma, at least 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
+        inverse_l2: lambda, see `SDTP`; the features z take it, too.
         auxiliary_units: how many features z has, at least 1.
 
     Raises:
@@ -52,8 +54,9 @@ class AOSDTP(SDTP):
         inverse_steps=1,
         noise_samples=1,
         auxiliary_units=512,
+        inverse_l2=0.0,
     ):
-        super().__init__(noise, schedule, inverse_steps, noise_samples)
+        super().__init__(noise, schedule, inverse_steps, noise_samples, inverse_l2)
         self.auxiliary_units = at_least_one("auxiliary_units", auxiliary_units)
 
     def uses_inverse(self, layer, layers):
@@ -78,7 +81,8 @@ class AOSDTP(SDTP):
         corrupted = h + self.sigma(network, layer) * noise(h)
         answers = network.activate_output(batch.f(layer, corrupted))
         above = inverse.output(answers, inverse.features(corrupted))
-        return squared_error(shaped_as(h, inverse(tf.stop_gradient(above))), h)
+        loss = squared_error(shaped_as(h, inverse(tf.stop_gradient(above))), h)
+        return loss + penalty(self.l2(network, layer), inverse.trainable_variables)
 
     def targets(self, network, batch):
         h, top = batch.h[-2], len(network.pairs)

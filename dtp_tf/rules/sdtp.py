@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import NOISE, FeedbackRule, squared_error
+from dtp_tf.rules.base import NOISE, FeedbackRule, each_at_least_zero, squared_error
 from dtp_tf.rules.dtp import below_target, difference_targets
+from dtp_tf.rules.penalty import penalty
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -22,11 +23,16 @@ class SDTP(FeedbackRule):
 
     The inverses learn to take away the noise, h~ = h_{i-1} + sigma eps:
 
-        || g_i(f_i(h~)) - h_{i-1} ||^2
+        || g_i(f_i(h~)) - h_{i-1} ||^2 + lambda || V_i ||^2
+
+    The paper has no penalty, lambda = 0. That of g_M is this rule's only measure of how large a
+    step its first target is, for labels have none: the larger, the smaller.
 
     Args:
         noise: sigma, at least 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
+        inverse_l2: lambda, at least 0: weight of the squared weights of the inverses; a number, or
+            a list with one for each trained inverse.
 
     Raises:
         SettingError: a value out of its range; at `compile`, a loss whose smallest answers are not
@@ -41,8 +47,16 @@ class SDTP(FeedbackRule):
     inverts_probabilities = True
     uses_labels = True
 
-    def __init__(self, noise=NOISE, schedule="alternating", inverse_steps=1, noise_samples=1):
+    def __init__(
+        self,
+        noise=NOISE,
+        schedule="alternating",
+        inverse_steps=1,
+        noise_samples=1,
+        inverse_l2=0.0,
+    ):
         super().__init__(None, noise, schedule, inverse_steps, noise_samples)
+        self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
     def uses_inverse(self, layer, layers):
         return layer > 0
@@ -53,9 +67,13 @@ class SDTP(FeedbackRule):
         if layer == len(network.layers_up) - 1:
             above = network.activate_output(above)
         back = pair(tf.stop_gradient(above), reverse=True, aux=batch.aux[layer])
-        return squared_error(back, h)
+        loss = squared_error(back, h)
+        return loss + penalty(self.l2(network, layer), pair.inverse_variables)
 
     def targets(self, network, batch):
         output = network.layers_up[-1]
         top = below_target(output, batch.h[-2], batch.answers, batch.labels)
         return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)
+
+    def get_config(self):
+        return {**super().get_config(), "inverse_l2": self.inverse_l2}

@@ -77,8 +77,8 @@ INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer", "symme
 TAKEN = {
     "tp": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
     "dtp": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
-    "sdtp": TRAINED | INVERSES,
-    "ao_sdtp": TRAINED | INVERSES | {"auxiliary_units"},
+    "sdtp": TRAINED | INVERSES | {"inverse_l2"},
+    "ao_sdtp": TRAINED | INVERSES | {"inverse_l2", "auxiliary_units"},
     "drl": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
     "ddtp_linear": TRAINED | {"target_step", "inverse_l2", "noise_directions"},
     "ddtp_rhl": TRAINED | {"target_step", "inverse_l2", "noise_directions", "feedback_units"},

@@ -201,13 +201,15 @@ def test_a_list_of_optimizers_moves_as_one_optimizer_does(monkeypatch, schedule)
 
 
 @pytest.mark.parametrize(
-    "rule", ["tp", "dtp", "drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "weight_mirror"]
-)
+    "rule",
+    ["tp", "dtp", "sdtp", "ao_sdtp", "drl", "ddtp_linear", "ddtp_rhl", "ddtp_control",
+     "weight_mirror"],
+)  # fmt: skip
 def test_the_penalty_is_on_the_kernels_and_not_on_the_biases(monkeypatch, rule):
     net, (x, y) = random_net(rule), random_batch()
     eps = random_noise(rule, net)
     give_noise(monkeypatch, eps)
-    network = library(net, rule, inverse_l2=0.7)
+    network = library(net, rule, inverse_l2=0.7, schedule="parallel")
     logs = an_epoch(network, x, y)
     h, rates = reference.activations(net, x), dict.fromkeys(eps[0], INVERSE_RATE)
     for i, loss in reference.feedback_losses(rule, net, h, y, SIGMA, eps[0], 0.7).items():

@@ -28,7 +28,10 @@ from dtp_tf.rules import BY_NAME
 
 NOISY = [rule for rule in TRAINED if rule not in NOISELESS]
 SMALL_NOISE = ("drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "ldrl")
-PENALIZED = ("tp", "dtp", "drl", "ddtp_linear", "ddtp_rhl", "ddtp_control", "weight_mirror")
+PENALIZED = (
+    "tp", "dtp", "sdtp", "ao_sdtp", "drl", "ddtp_linear", "ddtp_rhl", "ddtp_control",
+    "weight_mirror",
+)  # fmt: skip
 BAD = [
     ("target_step", {"target_step": 0}, STEPPED),
     ("target_step", {"target_step": -0.1}, STEPPED),

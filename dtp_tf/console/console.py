@@ -175,6 +175,30 @@ def show_report(console, result, what):
     console.print(f"{what}: {', '.join(parts)}", markup=False)
 
 
+# Columns of a person's table by names of `dtp_tf.evaluating.diagnostics`.
+_MEASURED = {
+    "angle_bp": "degrees to bp",
+    "norm_ratio_bp": "length / bp's",
+    "angle_gn": "degrees to GN",
+    "target_difference": "t - h",
+    "angle_jacobian": "degrees of Jacobians",
+}
+
+
+def show_diagnostics(console, measured, what):
+    """Print what `dtp_tf.evaluating.diagnostics` measured, a line for each layer."""
+    layers = sorted({int(name.rpartition("_")[2]) for name in measured})
+    table = Table(box=None, pad_edge=False)
+    table.add_column("layer")
+    for title in _MEASURED.values():
+        table.add_column(title, justify="right")
+    for layer in layers:
+        values = (measured.get(f"{name}_{layer}") for name in _MEASURED)
+        table.add_row(f"{layer}", *("-" if one is None else f"{one:.4g}" for one in values))
+    console.print(table)
+    console.print(what, markup=False)
+
+
 class Display(keras.callbacks.Callback):
     """A progress bar on a terminal, and a line per epoch everywhere.
 

@@ -9,7 +9,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from dtp_tf.errors import UserError
 from dtp_tf.network.batch import Batch
+from dtp_tf.network.network import DTPNetwork
+from dtp_tf.network.objectives import labelled
 from dtp_tf.rules import BP, TargetRule
 
 # lambda of the Gauss-Newton targets, as a share of the mean eigenvalue of J J^T.
@@ -216,6 +219,28 @@ def rounding_angle(h, difference):
     steps = np.spacing(np.abs(h.astype("float32"))).astype("float64")
     error = np.sqrt(np.mean(steps**2) / 12)
     return float(np.degrees(np.arctan2(error, np.sqrt(np.mean(difference**2)))))
+
+
+def diagnose(model, split, images, classes, loss=None):
+    """Measure a network on the first images of a split; see `Diagnostics.measure`.
+
+    Args:
+        model: a compiled `DTPNetwork` of images.
+        split: a `dtp_tf.data.sets.Split`.
+        images: how many, at least 1; all of a smaller split.
+        classes: how many.
+        loss: see `dtp_tf.network.objectives.recipe_loss`.
+
+    Raises:
+        UserError: the model has no learning rule.
+    """
+    if not isinstance(model, DTPNetwork):
+        raise UserError(
+            "only a network of pairs has a learning rule, whose updates are measured, and this is "
+            "another model; give a run, a preset, or the best.keras of a run."
+        )
+    probe = split.take(slice(images))
+    return Diagnostics(model, *labelled(loss, (probe.images, probe.labels), classes)).measure()
 
 
 def rounding_warning(measured):

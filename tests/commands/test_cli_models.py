@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from cli_support import picture
-from helpers import digits, flags, invoke, refusal, start, succeeded, tiny, trained
+from helpers import digits, flags, invoke, refusal, start, succeeded, tiny, train, trained
 
 import dtp_tf
 from dtp_tf.files import read_json
 from dtp_tf.recipes.recipe import RULES
+from dtp_tf.runs.log import read_log
 from dtp_tf.runs.models import load_model
 
 # -- every rule ------------------------------------------------------------------------------------
@@ -79,6 +80,34 @@ def test_evaluate_shows_every_class_to_a_person():
 def test_evaluate_on_the_training_images_reads_all_of_them():
     content = json.loads(succeeded(invoke("evaluate", trained()[0], "--split", "train", "--json")))
     assert content["images"] == 1150
+
+
+def test_evaluate_measures_what_the_training_has_logged(tmp_path):
+    run = tmp_path / "run"
+    train(run, epochs=1, diagnostics_every=1, diagnostics_images=30)
+    asked = "evaluate", run / "last.keras", "--split", "train", "--diagnostics", 30
+    found = json.loads(succeeded(invoke(*asked, "--json")))["diagnostics"]
+    (logged,) = read_log(run / "log.csv")
+    assert "angle_bp_1" in found and "angle_jacobian_2" in found
+    for name, value in found.items():
+        assert value == pytest.approx(logged[name], rel=1e-4), name
+    lines = succeeded(invoke(*asked)).splitlines()
+    assert lines[1].split()[:2] == ["1", f"{found['angle_bp_1']:.4g}"]
+    assert "digits train: the first 30 images" in lines
+
+
+def test_evaluate_measures_no_more_images_than_there_are():
+    said = succeeded(invoke("evaluate", trained()[0], "--diagnostics", 1000))
+    assert "digits test: the first 360 images" in said
+
+
+@pytest.mark.parametrize("images, model, said, code", [
+    (0, "", "0 is not in the range x>=1", 2),
+    (10, "classifier.keras", "only a network of pairs has a learning rule", 1),
+])  # fmt: skip
+def test_what_has_no_updates_is_not_measured(images, model, said, code):
+    asked = "evaluate", trained()[0] / model, "--diagnostics", images
+    assert said in refusal(invoke(*asked), code)
 
 
 @pytest.mark.slow

@@ -246,8 +246,8 @@ RECIPES = {
         {
             "dtp": _LARGE_NOISE,
             "tp": dict(target_step=10.0, noise=0.1),
-            "sdtp": dict(schedule="inverse-first", learning_rate=3e-4),
-            "ao_sdtp": dict(schedule="inverse-first", learning_rate=3e-4),
+            "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1, learning_rate=1e-3),
+            "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03, learning_rate=1e-3),
             # One noise sample of an example tells little of maps between 1024 and 10 dimensions.
             "drl": dict(
                 learning_rate=1e-3, inverse_steps=2, noise_directions="orthogonal",

@@ -37,6 +37,20 @@ class Diagnostics:
         self.network = network
         self.x, self.y = tf.constant(x), tf.constant(y)
 
+    @classmethod
+    def on_first(cls, network, split, images, classes, loss=None):
+        """Return one for the first images of a split.
+
+        Args:
+            network: see `Diagnostics`.
+            split: a `dtp_tf.data.sets.Split`.
+            images: how many, at least 1; all of a smaller split.
+            classes: how many.
+            loss: see `dtp_tf.network.objectives.recipe_loss`.
+        """
+        probe = split.take(slice(images))
+        return cls(network, *labelled(loss, (probe.images, probe.labels), classes))
+
     @functools.cached_property
     def _function(self):
         # Called as it is, a `tf.function` for each of several networks counts as one that is traced
@@ -222,14 +236,7 @@ def rounding_angle(h, difference):
 
 
 def diagnose(model, split, images, classes, loss=None):
-    """Measure a network on the first images of a split; see `Diagnostics.measure`.
-
-    Args:
-        model: a compiled `DTPNetwork` of images.
-        split: a `dtp_tf.data.sets.Split`.
-        images: how many, at least 1; all of a smaller split.
-        classes: how many.
-        loss: see `dtp_tf.network.objectives.recipe_loss`.
+    """Measure a model that was opened; arguments as of `Diagnostics.on_first`.
 
     Raises:
         UserError: the model has no learning rule.
@@ -239,8 +246,7 @@ def diagnose(model, split, images, classes, loss=None):
             "only a network of pairs has a learning rule, whose updates are measured, and this is "
             "another model; give a run, a preset, or the best.keras of a run."
         )
-    probe = split.take(slice(images))
-    return Diagnostics(model, *labelled(loss, (probe.images, probe.labels), classes)).measure()
+    return Diagnostics.on_first(model, split, images, classes, loss).measure()
 
 
 def rounding_warning(measured):

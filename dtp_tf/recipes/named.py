@@ -226,7 +226,7 @@ RECIPES = {
             "fa": dict(learning_rate=1e-3),
             # The step must stand out of the inverses' error, which nothing takes away.
             "tp": dict(target_step=10.0, noise=0.1),
-            # Without a penalty the label asks for more than the inverses know.
+            # The penalty takes the place of a target step, which the label has not.
             "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1),
             "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03),
             # At the others' rate of 3e-4 ddtp_linear stayed some points lower after five epochs.

@@ -7,6 +7,7 @@ from rich.table import Table
 from dtp_tf.comparing.results import write_csv
 from dtp_tf.console.tables import cell
 from dtp_tf.files import read_json, write_json, write_text
+from dtp_tf.reproducing.tables import MEASURES
 from dtp_tf.reproducing.verdict import MEANING
 from dtp_tf.schema import BOOLEAN, COUNT, DURATION, NUMBER, TEXT, by_name, listed, mapping, maybe
 
@@ -17,7 +18,7 @@ ROW = mapping(
         **dict.fromkeys(("row", "network", "data", "rule", "recipe"), TEXT),
         **dict.fromkeys(("quick", "from_memory", "about"), BOOLEAN),
         "settings_of": {"enum": ["paper", "ours"]},
-        "measure": {"enum": ["error", "accuracy"]},
+        "measure": {"enum": list(MEASURES)},
         **dict.fromkeys(
             ("published", "published_deviation", "measured", "deviation", "standard_error"),
             _PERCENT,

@@ -95,8 +95,9 @@ class Loop:
             },
         }
         self._records = Records(run, about, history)
-        probe = data.train.take(slice(recipe.diagnostics_images))
-        self._diagnostics = Diagnostics(network, *self._labelled((probe.images, probe.labels)))
+        self._diagnostics = Diagnostics.on_first(
+            network, data.train, recipe.diagnostics_images, len(data.class_names), self._loss
+        )
         self._warned = False
         self._display = Display(console)
         self._tells_training = reads_training_batches(callbacks)

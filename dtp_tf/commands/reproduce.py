@@ -33,7 +33,7 @@ from dtp_tf.reproducing.tables import find_table, table_names
     default="published",
     show_default=True,
     help="The paper's settings (this project's where it does not tell its own), this project's, or "
-    "both. Rows that --rows names are trained in any case.",
+    "both. --rows ROW-ours trains that row anyway.",
 )
 @click.option("--quick", is_flag=True, help="Train in fewer epochs; the table says so.")
 @click.option(

@@ -11,12 +11,17 @@ from dtp_tf.comparing.plan import rule_label
 from dtp_tf.evaluating.pictures import PLAIN, drawable, plain_legend, save_figure
 from dtp_tf.recipes.recipe import RULES, shown
 
-# Colour and dashes belong to the rule, so that a rule looks the same in every comparison; the last
-# three colours are for rules of users.
-_COLORS = (
-    "#a6761d #d62728 #ff7f0e #2ca02c #17becf #1f77b4 #e377c2 #000000 #7f7f7f #9467bd "
-    "#00008b #b0b000 #8b0045".split()
-)
+# Colour and dashes belong to the rule, so that a rule looks the same in every comparison. Black and
+# the plain colours are for those that are compared most.
+_COLORS = {
+    "tp": "#a6761d", "dtp": "#d62728", "sdtp": "#ff7f0e", "ao_sdtp": "#2ca02c", "drl": "#17becf",
+    "ddtp_linear": "#1f77b4", "ddtp_rhl": "#e58fb0", "ddtp_control": "#4f9a94", "gnt": "#9a9a5c",
+    "ldrl": "#9467bd", "fwdtp": "#00008b", "ccl": "#b0b000", "gait_prop": "#8b0045",
+    "bp": "#000000", "fa": "#e377c2", "dfa": "#7f7f7f", "drtp": "#7fae3c",
+    "sign_symmetry": "#5ab4ac", "kp": "#6b8fd6", "weight_mirror": "#b497d6",
+    "local_error": "#c48f6a", "autoencoder": "#b0b0b0",
+}  # fmt: skip
+_OWN_COLORS = ("#8c564b", "#bcbd22", "#2a8f5b")  # of rules of users
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _MARKERS = "oDs^v<>XP*"
 # Accuracies in percent that may be written at the axis.
@@ -144,9 +149,9 @@ def draw_comparison(results, path):
 
 def _look(rule, position):
     known = list(RULES)
-    number = known.index(rule) if rule in known else len(known) + position % 3
+    number = known.index(rule) if rule in known else len(known) + position
     return {
-        "color": _COLORS[number % len(_COLORS)],
+        "color": _COLORS.get(rule) or _OWN_COLORS[position % len(_OWN_COLORS)],
         "linestyle": _DASHES[number % len(_DASHES)],
         "marker": _MARKERS[number % len(_MARKERS)],
         "markersize": 5,

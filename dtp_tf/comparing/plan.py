@@ -6,6 +6,7 @@ This module does not import TensorFlow, so that what cannot be compared is refus
 import dataclasses
 import pathlib
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.commands import config_command as config_command
 from dtp_tf.recipes.commands import train_command as train_command
@@ -58,10 +59,7 @@ def make_plan(
             none of the rules takes, or one given to a single rule that all must share.
     """
     chosen = _chosen(rules)
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise SettingError(f"`seeds` must be a whole number of at least 1, got {seeds!r}.")
-    if seeds > MAX_SEEDS:
-        raise SettingError(f"`seeds` must be at most {MAX_SEEDS:,}, got {seeds:,}.")
+    check_whole("seeds", seeds, most=MAX_SEEDS)
     check_names(settings)
     for name, instead in {"rule": "rules", "seed": "seeds"}.items():
         if name in settings:

@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
-from dtp_tf.pairs.images import check_whole, convolved, size_text
+from dtp_tf.pairs.images import convolved, size_text
 from dtp_tf.pairs.pooling import (
     Window,
     average_pool,
@@ -114,9 +115,9 @@ class Conv2DPair(LayerPair):
             ("pool_size", pool_size),
             ("pool_strides", pool_size if pool_strides is None else pool_strides),
         ):
-            check_whole(name, value, 1)
+            check_whole(name, value)
         if padding not in ("same", "valid"):
-            check_whole("padding", padding, 0, '"same", "valid" or ')
+            check_whole("padding", padding, 0, others='"same", "valid" or ')
         if pool is not None and pool not in POOLS:
             raise SettingError(f"`pool` must be None, {' or '.join(POOLS)}; got {pool!r}.")
         check_whole("pool_padding", pool_padding, 0)

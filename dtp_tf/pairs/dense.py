@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 
@@ -100,8 +101,7 @@ class DensePair(LayerPair):
             raise ValueError(
                 f"`transmission` must be one of {', '.join(TRANSMISSIONS)}; got {transmission!r}."
             )
-        if isinstance(units, bool) or not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` must be a whole number of at least 1, got {units!r}.")
+        check_whole("units", units)
         self.above = (units,)
         self.activation = keras.activations.get(activation)
         self.inverse_activation = (

@@ -1,14 +1,6 @@
-"""What pairs whose f slides a kernel over images have in common: checks and sizes."""
+"""What pairs whose f slides a kernel over images have in common: their sizes."""
 
 from dtp_tf.errors import SettingError
-
-
-def check_whole(name, value, low, others=""):
-    """Raise `SettingError` for a value that is no whole number of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise SettingError(
-            f"`{name}` must be {others}a whole number of at least {low}, got {value!r}."
-        )
 
 
 def convolved(pair, input_shape, kernel_size, strides, padding):

@@ -4,10 +4,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
-from dtp_tf.pairs.images import check_whole, convolved, pads
+from dtp_tf.pairs.images import convolved, pads
 from dtp_tf.pairs.pooling import Window
 from dtp_tf.recipes.layers_in_words import MOST_LOCAL_PIXELS
 
@@ -92,7 +93,7 @@ class LocallyConnected2DPair(LayerPair):
             ("kernel_size", kernel_size),
             ("strides", strides),
         ):
-            check_whole(name, value, 1)
+            check_whole(name, value)
         if kernel_size > MOST_LOCAL_PIXELS:
             raise SettingError(
                 f"`kernel_size` must be at most {MOST_LOCAL_PIXELS}, got {kernel_size}."

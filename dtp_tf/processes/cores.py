@@ -2,17 +2,14 @@
 
 import os
 
-from dtp_tf.errors import SettingError
+from dtp_tf.arguments import check_whole
 
 MAX_WORKERS = 256  # processes of one machine
 
 
 def check_workers(workers):
     """Raise `SettingError` if so many processes cannot work at the same time."""
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise SettingError(f"`workers` must be a whole number of at least 1, got {workers!r}.")
-    if workers > MAX_WORKERS:
-        raise SettingError(f"`workers` must be at most {MAX_WORKERS}, got {workers:,}.")
+    check_whole("workers", workers, most=MAX_WORKERS)
 
 
 def worker_environment(workers):

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.comparing.plan import MAX_SEEDS
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.settings import did_you_mean
@@ -60,7 +61,7 @@ def make_plan(table, rows=None, seeds=None, settings="published", quick=False, m
         rows: names of rows or of rules; a list, or text with commas. None = all.
         seeds: how many; None = as many as the table says.
         settings: "published" = the paper's, and this project's where the paper does not tell them;
-            "ours" = this project's; "all" = both. A row that `rows` names is trained in any case.
+            "ours" = this project's; "all" = both. ROW-ours in `rows` is trained anyway.
         quick: whether to train the shorter variants.
         machine: the `dtp_tf.machines.Machine` of the runs, if it is known.
 
@@ -71,10 +72,7 @@ def make_plan(table, rows=None, seeds=None, settings="published", quick=False, m
     if settings not in SETTINGS_OF:
         raise SettingError(f"`settings` must be one of {', '.join(SETTINGS_OF)}; got {settings!r}.")
     if seeds is not None:
-        if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= MAX_SEEDS:
-            raise SettingError(
-                f"`seeds` must be a whole number from 1 to {MAX_SEEDS:,}, got {seeds!r}."
-            )
+        check_whole("seeds", seeds, most=MAX_SEEDS)
     chosen = _chosen(found, rows, settings)
     counts = {row.name: seeds or row.seeds for row in chosen}
     for row in chosen:  # what it begins with is needed for as many seeds
@@ -98,33 +96,33 @@ def _chosen(table, rows, settings):
     words = None if words is None else [str(word).strip() for word in words if str(word).strip()]
     if words is not None and not words:
         raise SettingError(f"`rows` needs at least one row; there are {', '.join(table.rows)}.")
-    named, of_rules = set(), set()
+    asked = set() if words else {row.name for row in _wanted(table.rows.values(), settings)}
     for word in words or ():
-        rules = {name for name, row in table.rows.items() if row.rule == word}
-        if word in table.rows:
-            named.add(word)
-        elif rules:
-            of_rules |= rules
-        else:
+        named = [row for row in table.rows.values() if word in (row.name, row.of)]
+        meant = named or [row for row in table.rows.values() if row.rule == word]
+        if not meant:
             raise SettingError(
                 f"unknown row {word!r} of {table.name}; there are {', '.join(table.rows)}, and the "
                 f"rules of them." + did_you_mean(word, table.rows)
             )
-    chosen = [
-        row
-        for row in table.rows.values()
-        if row.name in named
-        or (words is None or row.name in of_rules)
-        and _is_wanted(row, settings)
-    ]
-    if not chosen:
-        ours = [row.name for row in table.rows.values() if row.ours]
-        raise SettingError(
-            f"`settings` {settings} leaves no row of {table.name} to train; rows with settings of "
-            f"ours are {', '.join(ours) or 'none'}."
-        )
-    return chosen
+        as_second = [row for row in named if row.name == word and row.is_second]
+        wanted = as_second or _wanted(meant, settings)
+        if not wanted:
+            raise SettingError(_nothing_left(table, settings, f"of `rows` {word} "))
+        asked |= {row.name for row in wanted}
+    if not asked:
+        raise SettingError(_nothing_left(table, settings))
+    return [row for row in table.rows.values() if row.name in asked]
 
 
-def _is_wanted(row, settings):
-    return {"published": not row.is_second, "ours": row.ours, "all": True}[settings]
+def _wanted(rows, settings):
+    wanted = {"published": lambda row: not row.is_second, "ours": lambda row: row.ours}
+    return [row for row in rows if settings == "all" or wanted[settings](row)]
+
+
+def _nothing_left(table, settings, among=""):
+    ours = [row.name for row in table.rows.values() if row.ours]
+    return (
+        f"`settings` {settings} leaves no row {among}of {table.name} to train; rows with settings "
+        f"of ours are {', '.join(ours) or 'none'}."
+    )

@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.numerics.precision import exact
 from dtp_tf.pairs.dense import sign
-from dtp_tf.rules.base import NOISE, at_least_one, shaped_as, squared_error
+from dtp_tf.rules.base import NOISE, shaped_as, squared_error
 from dtp_tf.rules.dtp import difference_target, difference_targets
 from dtp_tf.rules.penalty import penalty
 from dtp_tf.rules.sdtp import SDTP
@@ -57,7 +58,8 @@ class AOSDTP(SDTP):
         inverse_l2=0.0,
     ):
         super().__init__(noise, schedule, inverse_steps, noise_samples, inverse_l2)
-        self.auxiliary_units = at_least_one("auxiliary_units", auxiliary_units)
+        check_whole("auxiliary_units", auxiliary_units)
+        self.auxiliary_units = auxiliary_units
 
     def uses_inverse(self, layer, layers):
         return 0 < layer < layers - 1

@@ -354,14 +354,5 @@ def each_at_least_zero(name, value):
     return value
 
 
-def at_least_one(name, value):
-    """Return a setting's value, or raise `SettingError` if it is no whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SettingError(f"`{name}` must be a whole number, got {value!r}.")
-    if value < 1:
-        raise SettingError(f"`{name}` must be at least 1, got {value}.")
-    return value
-
-
 def _is_number(value):
     return isinstance(value, numbers.Real) and not isinstance(value, bool)

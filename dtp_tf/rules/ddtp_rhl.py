@@ -2,7 +2,7 @@
 
 import keras
 
-from dtp_tf.rules.base import at_least_one
+from dtp_tf.arguments import check_whole
 from dtp_tf.rules.ddtp_linear import DDTPLinear
 
 
@@ -48,7 +48,8 @@ class DDTPRHL(DDTPLinear):
             noise_directions,
             noise_samples,
         )
-        self.feedback_units = at_least_one("feedback_units", feedback_units)
+        check_whole("feedback_units", feedback_units)
+        self.feedback_units = feedback_units
 
     def feedback_layers(self, layers):
         outputs, top = layers[-1].units, len(layers) - 2

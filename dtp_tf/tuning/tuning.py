@@ -14,6 +14,7 @@ import importlib.util
 import pathlib
 import time
 
+from dtp_tf.arguments import check_whole
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import SettingError, UserError
 from dtp_tf.files import remove_half_written
@@ -135,8 +136,7 @@ def tune(
 
 def check_numbers(trials, workers=1, timeout=None):
     """Raise `SettingError` if one of these numbers cannot be used."""
-    if isinstance(trials, bool) or not isinstance(trials, int) or trials < 1:
-        raise SettingError(f"`trials` must be a whole number of at least 1, got {trials!r}.")
+    check_whole("trials", trials)
     check_workers(workers)
     if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
         raise SettingError(f"`timeout` must be above 0 seconds, got {timeout!r}.")

@@ -8,6 +8,7 @@ import statistics
 import sys
 import threading
 import time
+import types
 
 import pytest
 from compare_support import SMALL, fixture_runs  # noqa: F401
@@ -27,12 +28,14 @@ from PIL import Image
 
 import dtp_tf
 from dtp_tf.comparing import comparison
+from dtp_tf.comparing.pictures import Drawn
 from dtp_tf.comparing.plan import folder_name, make_plan
 from dtp_tf.comparing.results import Result, draw_comparison, show_table, summarize
 from dtp_tf.comparing.run_job import run_job
 from dtp_tf.console.tables import make_console
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
+from dtp_tf.recipes.recipe import RULES
 
 pytestmark = pytest.mark.slow  # they share four trained runs
 
@@ -334,3 +337,15 @@ def test_runs_of_different_lengths_are_drawn_and_summarized(copy, tmp_path):
     results[0].history = results[0].history[:1]
     draw_comparison(results, tmp_path / "a.png")
     assert [one["seeds"] for one in summarize(results)] == [2, 2]
+
+
+def test_no_two_rules_have_the_same_colour():
+    def result(rule):
+        recipe = types.SimpleNamespace(rule=rule)
+        return types.SimpleNamespace(recipe=recipe, diverged=False, history=[{"epoch": 1}])
+
+    every = [*RULES, *(f"{name}.py:Rule" for name in "abc")]
+    colors = {rule: look["color"] for rule, look in Drawn(map(result, every)).looks.items()}
+    assert len(set(colors.values())) == len(every)
+    # A rule looks the same whatever is compared with it.
+    assert Drawn([result("fa")]).looks["fa"]["color"] == colors["fa"]

@@ -76,6 +76,15 @@ def test_the_settings_of_the_paper_are_trained_unless_ours_are_asked_for(tmp_pat
     assert "bp" in names(told)  # its paper tells none
 
 
+def test_the_settings_asked_for_hold_for_a_row_that_is_named_too(tmp_path):
+    table = write_table(tmp_path)
+    assert names(table, rows="dtp") == ["dtp"]
+    assert names(table, rows="dtp", settings="ours") == ["dtp-ours"]
+    assert names(table, rows="dtp", settings="all") == ["dtp", "dtp-ours"]
+    with pytest.raises(SettingError, match="`settings` ours leaves no row of `rows` bp of tiny"):
+        make_plan(table, rows="dtp,bp", settings="ours")
+
+
 def test_a_row_that_begins_with_another_brings_it_along_for_each_seed(tmp_path):
     plan = make_plan(write_table(tmp_path), rows="classifier", seeds=2)
     asked = plan.asked(tmp_path)

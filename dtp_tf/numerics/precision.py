@@ -1,9 +1,11 @@
 """Which numbers a layer pair computes with.
 
 With the policy "mixed_bfloat16" the products of the forward layers, and the products of their
-gradients, take bfloat16 numbers. All else is float32: weights, activations, targets, losses, and
-the inverses. An inverse is used at two points close to each other, h and its target t, and
-bfloat16, whose numbers differ by a part in 256, cannot tell them apart.
+gradients, take bfloat16 numbers. All else is float32: weights, activations, targets and losses. An
+inverse is used at two points close to each other, h and its target t, and bfloat16, whose numbers
+differ by a part in 256, cannot tell them apart. Of a dense or convolutional inverse r(t) V + c two
+products take bfloat16 numbers all the same: (r(t) - r(h)) V, for the difference is taken in
+float32 and loses a part in 256 of itself only, and r(t) V in the loss that V learns from.
 
 It is a way of training: what is left for others, the forward network alone, is float32 throughout,
 for not every runtime has products of bfloat16.

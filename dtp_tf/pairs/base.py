@@ -94,6 +94,11 @@ class LayerPair(keras.layers.Layer):
         """Return [g(t) for t of `points`], all of one shape: one large product is faster."""
         return ops.split(self(ops.concatenate(points, axis=0), reverse=True), len(points), axis=0)
 
+    def reconstruction(self, above, aux=None):
+        """Return g(above) as the loss sees it that g learns from, where a pair with mixed numbers
+        may round what goes into its product: see `dtp_tf.numerics.precision`."""
+        return self(above, reverse=True, aux=aux)
+
     def difference(self, base, point, aux=None):
         """Return g(point) - g(base), as a target's correction."""
         return self.inverse_differences(base, [point], aux)[0]

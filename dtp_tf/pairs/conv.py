@@ -243,6 +243,12 @@ class Conv2DPair(LayerPair):
             images = self.inverse_activation(images)
         return tf.split(images, len(points), axis=0)
 
+    def reconstruction(self, above, aux=None):
+        if not (self.linear_inverse and is_mixed(self.dtype_policy)):
+            return super().reconstruction(above, aux)
+        unpooled = self._unpooled(self.inverse_activation(above), aux)
+        return self.inverse_product(unpooled) + tf.convert_to_tensor(self.inverse_layer.bias)
+
     @property
     def linear_inverse(self):
         return self.inverse and self.inverse_first
@@ -252,7 +258,8 @@ class Conv2DPair(LayerPair):
         return [self._unpooled(self.inverse_activation(point) - at_base, aux) for point in points]
 
     def inverse_product(self, inputs):
-        return self.inverse_layer.linear(inputs)
+        product = self.inverse_layer.linear(ops.cast(inputs, self.compute_dtype))
+        return ops.cast(product, self.variable_dtype)
 
     def transposed_layer(self, name, **settings):
         return self._transposed(name, **settings)

@@ -49,7 +49,7 @@ class DensePair(LayerPair):
         settings: other arguments of `keras.layers.Dense` for f, a dict: `use_bias`,
             `bias_initializer`, regularizers, constraints.
         **kwargs: see `LayerPair`. With `dtype` "mixed_bfloat16" the product of f takes bfloat16
-            numbers, and all else is float32: see `dtp_tf.numerics.precision`.
+            numbers, and nearly all else is float32: see `dtp_tf.numerics.precision`.
 
     Call arguments:
         inputs: activations of the layer below, or with `reverse=True` of this layer.
@@ -169,6 +169,12 @@ class DensePair(LayerPair):
         at_point = self.inverse_activation(at_base + moved)
         return self._shaped(at_point - self.inverse_activation(at_base))
 
+    def reconstruction(self, above, aux=None):
+        if not (self.linear_inverse and is_mixed(self.dtype_policy)):
+            return super().reconstruction(above, aux)
+        product = self.inverse_product(self.inverse_activation(self._transmitted(above)))
+        return product + self._shaped(ops.expand_dims(self.inverse_layer.bias, 0))
+
     @property
     def linear_inverse(self):
         return self.inverse and self.inverse_first
@@ -178,7 +184,9 @@ class DensePair(LayerPair):
         return [self.inverse_activation(self._transmitted(point)) - at_base for point in points]
 
     def inverse_product(self, inputs):
-        return self._shaped(ops.matmul(inputs, self.inverse_layer.kernel))
+        kernel = ops.cast(self.inverse_layer.kernel, self.compute_dtype)
+        product = ops.matmul(ops.cast(inputs, self.compute_dtype), kernel)
+        return self._shaped(ops.cast(product, self.variable_dtype))
 
     def inverse_gradients(self, inputs, outputs):
         # One product of more rows is faster, and what it gives is larger than what it takes.

@@ -85,8 +85,8 @@ class TrainingFields:
     )
     precision: str = setting(
         "float32", str, "What products are computed with: mixed_bfloat16 = bfloat16 in the forward "
-        "layers, float32 in all else; tf32 = TF32 on GPUs that have it, for rules that take no "
-        "small differences of targets.",
+        "layers and where inverses take differences, float32 in all else; tf32 = TF32 on GPUs that "
+        "have it, for rules that take no small differences of targets.",
         choices=PRECISIONS,
     )
     deterministic: bool = setting(

@@ -40,7 +40,7 @@ class CCL(FeedbackRule):
 
     def inverse_loss(self, network, batch, layer, noise):
         above = tf.stop_gradient(self._backward(network, batch, layer + 1)[0])
-        back = network.layers_up[layer](above, reverse=True, aux=batch.aux[layer])
+        back = network.layers_up[layer].reconstruction(above, batch.aux[layer])
         return squared_error(batch.h[layer], back)
 
     def targets(self, network, batch):

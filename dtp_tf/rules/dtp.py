@@ -130,8 +130,7 @@ class DTP(DirectedNoiseRule):
         pair, h = network.layers_up[layer], batch.h[layer]
         corrupted = tf.stop_gradient(h + self.sigma(network, layer) * noise(h))
         above = tf.stop_gradient(batch.f(layer, corrupted))
-        reconstruction = pair(above, reverse=True, aux=batch.aux[layer])
-        loss = squared_error(reconstruction, corrupted)
+        loss = squared_error(pair.reconstruction(above, batch.aux[layer]), corrupted)
         return loss + penalty(self.l2(network, layer), pair.inverse_variables)
 
     def targets(self, network, batch):

@@ -66,7 +66,7 @@ class SDTP(FeedbackRule):
         above = batch.f(layer, h + self.sigma(network, layer) * noise(h))
         if layer == len(network.layers_up) - 1:
             above = network.activate_output(above)
-        back = pair(tf.stop_gradient(above), reverse=True, aux=batch.aux[layer])
+        back = pair.reconstruction(tf.stop_gradient(above), batch.aux[layer])
         loss = squared_error(back, h)
         return loss + penalty(self.l2(network, layer), pair.inverse_variables)
 

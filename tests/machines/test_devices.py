@@ -159,9 +159,10 @@ def test_a_step_gives_nothing_to_the_host():
 UNITS, CLASSES = 64, 10
 
 
-def tiny_network(rule, dtype="mixed_bfloat16", **settings):
+def tiny_network(rule, dtype="mixed_bfloat16", inverse_first=False, **settings):
     keras.utils.set_random_seed(0)
-    pairs = [dtp_tf.DensePair(UNITS, dtype=dtype) for _ in range(3)]
+    of_pairs = {"dtype": dtype, "inverse_first": inverse_first}
+    pairs = [dtp_tf.DensePair(UNITS, **of_pairs) for _ in range(3)]
     network = dtp_tf.DTPNetwork(pairs, CLASSES, rule=BY_NAME[rule](**settings))
     network.build((None, UNITS))
     network.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), run_eagerly=True)
@@ -186,9 +187,15 @@ def test_only_the_products_of_the_forward_layers_are_rounded():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", BY_NAME)
-def test_targets_and_losses_are_float32_by_every_rule(rule):
-    network, (x, y) = tiny_network(rule), examples()
+@pytest.mark.parametrize(
+    "rule, inverse_first",
+    [
+        *((rule, False) for rule in BY_NAME),
+        *((rule, True) for rule in ("dtp", "sdtp", "ldrl", "ccl")),
+    ],
+)
+def test_targets_and_losses_are_float32_by_every_rule(rule, inverse_first):
+    network, (x, y) = tiny_network(rule, inverse_first=inverse_first), examples()
     batch = Batch(network, x, y)
     gradients, losses = network.forward_gradients(batch)
     feedback = [
@@ -209,17 +216,18 @@ def test_targets_and_losses_are_float32_by_every_rule(rule):
     )
 
 
+@pytest.mark.parametrize("inverse_first", [False, True])
 @pytest.mark.parametrize("rule", ["dtp", "sdtp", "drl", "ldrl", "fwdtp"])
-def test_the_target_differences_keep_their_direction(rule):
-    """Against float64 from the same activations; with inverses in bfloat16 it is lost."""
-    network = tiny_network(rule)
+def test_the_target_differences_keep_their_direction(rule, inverse_first):
+    """Against float64 from the same activations; with h and t in bfloat16 it is lost."""
+    network = tiny_network(rule, inverse_first=inverse_first)
     batch = Batch(network, *examples())
     targets = network.rule.targets(network, batch)
 
     def back(layer, h):
         kernel, bias = (weight.numpy().astype("float64") for weight in
                         network.layers_up[layer].inverse_layer.weights)
-        return np.tanh(h @ kernel + bias)
+        return np.tanh(h) @ kernel + bias if inverse_first else np.tanh(h @ kernel + bias)
 
     def turned(rounded):
         """The largest angle between the differences and those that g would give."""
@@ -236,7 +244,7 @@ def test_the_target_differences_keep_their_direction(rule):
         return max(angles)
 
     assert turned(rounded=False) < 1
-    assert rule == "sdtp" or turned(rounded=True) > 5  # its first difference is large
+    assert rule == "sdtp" or turned(rounded=True) > 4  # its first difference is large
 
 
 @pytest.mark.slow

@@ -41,13 +41,19 @@ def test_every_combination_of_the_default_spaces_extremes_is_a_recipe(rule):
 
 
 def test_the_default_space_has_what_the_rule_takes():
-    names = {rule: set(make_search("mnist-compare", rule=rule)[1].entries) for rule in RULES}
+    names = {rule: set(make_search("cifar10-compare", rule=rule)[1].entries) for rule in RULES}
     everywhere = {"learning_rate", "optimizer", "batch_size"}
     assert names["bp"] == names["dfa"] == everywhere
     assert names["fwdtp"] == everywhere | {"target_step"}
     assert names["dtp"] == everywhere | {"target_step", "noise", "inverse_learning_rate"}
     assert names["ldrl"] == names["dtp"] | {"inverse_steps"} == names["drl"]
     assert names["sdtp"] == names["ldrl"] - {"target_step"}  # inverse-first, too
+
+
+def test_an_optimizer_with_arguments_is_not_exchanged():
+    base, space = make_search("mnist-compare", rule="fa")
+    assert base.optimizer == "adam weight_decay=0.3"
+    assert set(space.entries) == {"learning_rate", "batch_size"}
 
 
 def test_the_default_space_lies_around_the_recipes_values():

@@ -19,9 +19,9 @@ _COLORS = {
     "ldrl": "#9467bd", "fwdtp": "#00008b", "ccl": "#b0b000", "gait_prop": "#8b0045",
     "bp": "#000000", "fa": "#e377c2", "dfa": "#7f7f7f", "drtp": "#7fae3c",
     "sign_symmetry": "#5ab4ac", "kp": "#6b8fd6", "weight_mirror": "#b497d6",
-    "local_error": "#c48f6a", "autoencoder": "#b0b0b0",
+    "local_error": "#c48f6a", "autoencoder": "#9db0c0",
 }  # fmt: skip
-_OWN_COLORS = ("#8c564b", "#bcbd22", "#2a8f5b")  # of rules of users
+_OWN_COLORS = ("#8c564b", "#2a8f5b", "#c2185b")  # of rules of users
 _DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _MARKERS = "oDs^v<>XP*"
 # Accuracies in percent that may be written at the axis.
@@ -48,7 +48,8 @@ class Drawn:
         for result in results:
             if not result.diverged and result.history:
                 self.by_rule.setdefault(result.recipe.rule, []).append(result)
-        self.looks = {rule: _look(rule, i) for i, rule in enumerate(self.by_rule)}
+        own = [rule for rule in self.by_rule if rule not in RULES]
+        self.looks = {rule: _look(rule, own) for rule in self.by_rule}
         angles = {rule: _angles(runs) for rule, runs in self.by_rule.items()}
         self.angles = {rule: found for rule, found in angles.items() if found}
 
@@ -147,11 +148,10 @@ def draw_comparison(results, path):
     save_figure(figure, path)
 
 
-def _look(rule, position):
-    known = list(RULES)
-    number = known.index(rule) if rule in known else len(known) + position
+def _look(rule, own):
+    number = [*RULES, *own].index(rule)
     return {
-        "color": _COLORS.get(rule) or _OWN_COLORS[position % len(_OWN_COLORS)],
+        "color": _OWN_COLORS[own.index(rule) % len(_OWN_COLORS)] if rule in own else _COLORS[rule],
         "linestyle": _DASHES[number % len(_DASHES)],
         "marker": _MARKERS[number % len(_MARKERS)],
         "markersize": 5,

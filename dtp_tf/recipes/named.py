@@ -19,7 +19,7 @@ _LABEL_STEPS = dict(
     schedule="inverse-first", noise=0.1, learning_rate=1.5e-3, inverse_learning_rate=2e-4,
     inverse_learning_rate_schedule="cosine",
 )
-# Layers that come close to what fixed feedback writes into them: docs/comparing.md.
+# Narrows the angles of fixed feedback to backpropagation: docs/comparing.md.
 _DECAY = dict(learning_rate=1e-3, optimizer="adam weight_decay=0.3")
 # Few updates of the inverses of `ldrl`: docs/comparing.md.
 _FEW_STEPS = dict(inverse_steps=2, noise_directions="orthogonal", inverse_epochs_before=1)
@@ -224,8 +224,7 @@ RECIPES = {
         ),
         {
             "dtp": dict(schedule="alternating"),
-            # A decay makes layers forget what the fixed feedback did not write into them, and does
-            # bp good, too; dtp does worse with it. See docs/comparing.md.
+            # It does bp good, too; dtp did worse with it.
             "bp": _DECAY, "fa": _DECAY, "dfa": _DECAY,
             # The step must stand out of the inverses' error, which nothing takes away.
             "tp": dict(target_step=10.0, noise=0.1),

@@ -116,8 +116,10 @@ def _chosen(table, rows, settings):
 
 
 def _wanted(rows, settings):
-    wanted = {"published": lambda row: not row.is_second, "ours": lambda row: row.ours}
-    return [row for row in rows if settings == "all" or wanted[settings](row)]
+    def is_wanted(row):
+        return {"published": not row.is_second, "ours": row.ours, "all": True}[settings]
+
+    return list(filter(is_wanted, rows))
 
 
 def _nothing_left(table, settings, among=""):

@@ -344,7 +344,7 @@ def test_no_two_rules_have_the_same_colour():
         recipe = types.SimpleNamespace(rule=rule)
         return types.SimpleNamespace(recipe=recipe, diverged=False, history=[{"epoch": 1}])
 
-    every = [*RULES, *(f"{name}.py:Rule" for name in "abc")]
+    every = ["a.py:Rule", *RULES, "b.py:Rule", "c.py:Rule"]
     colors = {rule: look["color"] for rule, look in Drawn(map(result, every)).looks.items()}
     assert len(set(colors.values())) == len(every)
     # A rule looks the same whatever is compared with it.

@@ -18,7 +18,7 @@ import random
 
 from dtp_tf.errors import SettingError
 from dtp_tf.recipes.config_files import read_mapping, refuse_unnamed
-from dtp_tf.recipes.recipe import check_names, rule_settings, shown
+from dtp_tf.recipes.recipe import SETTINGS, check_names, rule_settings, shown
 from dtp_tf.recipes.recipe import recipe as find_recipe
 from dtp_tf.tuning.search_entries import (
     as_parameter,
@@ -149,8 +149,9 @@ ADAPTIVE = ("adam", "rmsprop", "rmsprop-torch")
 def default_search(recipe):
     """Return a search space around a recipe's values, as YAML has it.
 
-    Learning rates and noise reach from a fifth to five times, `target_step` from a tenth to ten
-    times; `inverse_steps`, where batches have several, from 1 to twice; half and twice the batch.
+    Learning rates, noise and a decay of the weights reach from a fifth to five times, `target_step`
+    from a tenth to ten times; `inverse_steps`, where batches have several, from 1 to twice; half
+    and twice the batch.
     """
     taken = rule_settings(recipe.rule)
     space = {"learning_rate": _around(recipe.learning_rate, 5)}
@@ -166,6 +167,10 @@ def default_search(recipe):
         )
     if recipe.optimizer in ADAPTIVE:
         space["optimizer"] = {"choices": list(dict.fromkeys([recipe.optimizer, *ADAPTIVE[:2]]))}
+    choice, arguments = SETTINGS["optimizer"].values("optimizer", recipe.optimizer)
+    decay = arguments.get("weight_decay")
+    if decay and not isinstance(decay, tuple):
+        space["optimizer"] = {"name": choice, **arguments, "weight_decay": _around(decay, 5)}
     batch = recipe.batch_size
     space["batch_size"] = {"choices": list(dict.fromkeys([max(1, batch // 2), batch, 2 * batch]))}
     return space

@@ -50,10 +50,30 @@ def test_the_default_space_has_what_the_rule_takes():
     assert names["sdtp"] == names["ldrl"] - {"target_step"}  # inverse-first, too
 
 
-def test_an_optimizer_with_arguments_is_not_exchanged():
-    base, space = make_search("mnist-compare", rule="fa")
-    assert base.optimizer == "adam weight_decay=0.3"
-    assert set(space.entries) == {"learning_rate", "batch_size"}
+@pytest.mark.parametrize(
+    "optimizer, decay",
+    [
+        ("adam weight_decay=0.3", {"low": 0.06, "high": 1.5, "log": True}),
+        ("adam epsilon=1e-09 weight_decay=0.1", {"low": 0.02, "high": 0.5, "log": True}),
+        ("sgd-momentum weight_decay=0.01", {"low": 0.002, "high": 0.05, "log": True}),
+    ],
+)
+def test_a_decay_of_the_weights_is_searched_and_the_optimizer_not_exchanged(optimizer, decay):
+    base = dtp_tf.recipe("mnist-compare", rule="fa", optimizer=optimizer)
+    found = default_search(base)["optimizer"]
+    assert found["weight_decay"] == decay
+    assert set(make_search(base)[1].parameters) == {
+        "learning_rate", "optimizer.weight_decay", "batch_size",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adam beta_2=0.99", "adam weight_decay=0", "adam weight_decay=0.1,0.2,0.1,0,0,0"]
+)
+def test_other_arguments_and_decays_of_each_layer_are_kept(optimizer):
+    assert "optimizer" not in default_search(
+        dtp_tf.recipe("mnist-compare", rule="fa", optimizer=optimizer)
+    )
 
 
 def test_the_default_space_lies_around_the_recipes_values():

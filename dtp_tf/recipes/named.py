@@ -14,12 +14,21 @@ _LARGE_NOISE = dict(
     target_step=0.3, noise=30.0, inverse_l2=10.0, inverse_first=True, inverse_activation="matched",
     inverse_learning_rate=4e-3, inverse_learning_rate_schedule="cosine",
 )  # fmt: skip
+# The same, nearer: with a small step little is left between dtp and bp. docs/tuning.md, "Small steps".
+_SMALL_STEP = dict(
+    target_step=0.01, noise=300.0, noise_directions="orthogonal", inverse_l2=100.0,
+    inverse_first=True, inverse_activation="matched", inverse_optimizer="adam",
+    inverse_learning_rate=1e-3, inverse_learning_rate_schedule="cosine",
+)  # fmt: skip
+_MNIST_DTP = dict(
+    _SMALL_STEP, learning_rate=1e-3, optimizer="adam epsilon=1e-09 weight_decay=0.1"
+)
 # Of rules whose first target comes from the label: docs/comparing.md.
 _LABEL_STEPS = dict(
     schedule="inverse-first", noise=0.1, learning_rate=1.5e-3, inverse_learning_rate=2e-4,
     inverse_learning_rate_schedule="cosine",
 )
-# Narrows the angles of fixed feedback to backpropagation: docs/comparing.md.
+# Narrows the angles of fixed feedback to backpropagation, and does bp good: docs/comparing.md.
 _DECAY = dict(learning_rate=1e-3, optimizer="adam weight_decay=0.3")
 # Few updates of the inverses of `ldrl`: docs/comparing.md.
 _FEW_STEPS = dict(inverse_steps=2, noise_directions="orthogonal", inverse_epochs_before=1)
@@ -141,7 +150,10 @@ RECIPES = {
             dataset="mnist", units=_MNIST_LAYERS, crop=2, batch_size=100, epochs=40,
             learning_rate=3e-4, learning_rate_schedule="cosine",
         ),
-        {"dtp": {}},
+        {
+            "dtp": _MNIST_DTP,
+            "bp": dict(learning_rate=1e-3, optimizer="adam weight_decay=0.1"),
+        },
     ),
     "mnist-lenet": NamedRecipe(
         "MNIST with a small convolutional ELU network, 16 and 32 channels, 128 units.",

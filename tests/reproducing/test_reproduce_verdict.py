@@ -69,7 +69,7 @@ def test_what_differs_is_found_by_comparing_with_the_papers_settings_and_conditi
     ]  # fmt: skip
     ours = find_table("lee").rows["bp-ours"]
     words = in_words(differences(ours, row.trained(), recipe("mnist", rule="dtp"), None))
-    assert "learning_rate 0.0003 (published: 0.0148893)" in words
+    assert "learning_rate 0.001 (published: 0.0148893)" in words
     assert "epochs 40 (published: 100)" in words
 
 

@@ -159,6 +159,8 @@ def recipe_of(network, batch, rule):
         settings |= {"inverse_optimizer": "adam", "inverse_learning_rate": RATE}
         settings |= {"schedule": "parallel" if name == "dtp" else "inverse-first"}
         settings |= {"inverse_steps": int(steps or 1)}
+    if name == "dtp":
+        settings |= {"noise_directions": "gaussian"}  # as PyTorch draws it here
     if network == "wide":
         settings |= {"units": (1024,) * 3}
         settings |= {"noise_directions": "orthogonal"} if name == "ldrl" else {}

@@ -15,6 +15,7 @@ import hashlib
 import pathlib
 import types
 
+import dtp_tf
 from dtp_tf.errors import UserError
 from dtp_tf.files import check_regular, read_json, refuse_links_out
 from dtp_tf.presets.facts import PRESET
@@ -24,6 +25,8 @@ from dtp_tf.schema import check
 FORMAT = 1  # raise it when an older dtp_tf could no longer load what is written
 SHIPPED = pathlib.Path(__file__).with_name("pretrained")
 """The folder of the presets that come with the package."""
+# Presets that came with earlier versions, and the better ones that their room was needed for.
+REPLACED = {"cifar10_mlp_dtp": "cifar10_mlp_dtp_decay"}
 
 
 class Preset:
@@ -54,6 +57,12 @@ class Preset:
             refuse_links_out(preset.path)
             return preset
         name, names = str(name_or_folder), shipped_names()
+        if name in REPLACED:
+            raise UserError(
+                f"the preset {name!r} does not come with dtp_tf {dtp_tf.__version__} any more; "
+                f"give {REPLACED[name]!r}, which took its place, or the path of its folder from an "
+                "earlier version."
+            )
         if name not in names:
             raise UserError(
                 f"there is no preset {name!r}: no folder has that name, and shipped are "
@@ -80,8 +89,6 @@ class Preset:
                 f"{self.path} is no preset of dtp_tf: its metadata.json is another program's."
             )
         if version > FORMAT:
-            import dtp_tf
-
             versions = facts.get("versions")
             made_by = versions.get("dtp_tf") if isinstance(versions, dict) else None
             raise UserError(
@@ -119,9 +126,11 @@ class Preset:
 
 
 def is_preset(name_or_folder):
-    """Whether this is a preset's folder, or a shipped one's name where no path has that name."""
+    """Whether this is a preset's folder, or where no path has that name the name of one that is
+    shipped or was."""
     path = pathlib.Path(name_or_folder)
-    return Preset(path).is_there() or (not path.exists() and str(path) in shipped_names())
+    named = not path.exists() and (str(path) in shipped_names() or str(path) in REPLACED)
+    return named or Preset(path).is_there()
 
 
 def file_hash(path):

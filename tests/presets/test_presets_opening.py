@@ -11,7 +11,7 @@ from presets_support import fixture_saved  # noqa: F401
 import dtp_tf
 from dtp_tf.errors import UserError
 from dtp_tf.files import read_json, write_json
-from dtp_tf.presets.folder import FORMAT, file_hash, shipped_presets
+from dtp_tf.presets.folder import FORMAT, REPLACED, file_hash, shipped_presets
 from dtp_tf.sharing.opening import load_preset, open_model
 from dtp_tf.training.building import build_network
 
@@ -58,6 +58,24 @@ def test_a_wrong_name_is_refused_with_the_names_that_there_are():
     assert "there is no preset 'digit_mlp_dtp'" in text
     assert all(name in text for name in shipped_presets())
     assert text.endswith("Did you mean 'digits_mlp_dtp'?")
+
+
+@pytest.mark.parametrize("name", REPLACED)
+@pytest.mark.parametrize(
+    "load", [dtp_tf.preset_info, dtp_tf.pretrained_classifier, dtp_tf.DTPNetwork.from_preset]
+)
+def test_a_preset_that_is_shipped_no_more_names_the_one_that_took_its_place(name, load):
+    with pytest.raises(UserError) as caught:
+        load(name)
+    assert f"{name!r} does not come with dtp_tf {dtp_tf.__version__} any more" in str(caught.value)
+    assert f"give {REPLACED[name]!r}" in str(caught.value)
+    assert REPLACED[name] in shipped_presets() and name not in shipped_presets()
+
+
+def test_commands_name_it_too():
+    words = ("predict", "cifar10_mlp_dtp", "seven.png"), ("presets", "cifar10_mlp_dtp")
+    for one in (*words, ("train", "--init", "cifar10_mlp_dtp")):
+        assert "give 'cifar10_mlp_dtp_decay'" in " ".join(invoke(*one).output.split())
 
 
 @pytest.mark.slow

@@ -258,7 +258,7 @@ def test_every_named_recipe_can_be_had_with_every_rule(name, rule):
 
 
 def test_what_a_recipe_says_of_one_rule_does_not_reach_another():
-    assert recipe("cifar10").noise == RECIPES["cifar10"].rules["dtp"]["noise"] == 30.0
+    assert recipe("cifar10").noise == RECIPES["cifar10"].rules["dtp"]["noise"] == 300.0
     assert recipe("cifar10", rule="tp").noise == RULES["tp"]["noise"]
     assert recipe("mnist-paper").inverse_optimizer == "rmsprop-graves"
     assert recipe("mnist-paper", rule="tp").inverse_optimizer == "adam"

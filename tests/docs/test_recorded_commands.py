@@ -22,7 +22,12 @@ def rows(path):
 
 
 TABLES = [path for path in sorted((REPO / "docs").rglob("*.csv")) if rows(path)]
-RUNS = sorted((REPO / "docs").rglob("config.json"))
+OF_RUNS = ("runs.csv", "comparison.csv")
+RUNS = [
+    path
+    for path in sorted((REPO / "docs").rglob("config.json"))
+    if any((path.parents[1] / name).exists() for name in OF_RUNS)
+]
 # Of these a table says how far the training came.
 REACHED = {"epochs"}
 
@@ -53,7 +58,7 @@ def test_a_kept_run_has_the_settings_of_the_command_in_its_table(path):
     commands = [
         row["command"]
         for table in TABLES
-        if table.parent == folder.parent and table.name in ("runs.csv", "comparison.csv")
+        if table.parent == folder.parent and table.name in OF_RUNS
         for row in rows(table)
         if row.get("folder", f"{row['rule']}-{row['seed']}") == folder.name
     ]

@@ -129,8 +129,9 @@ def is_preset(name_or_folder):
     """Whether this is a preset's folder, or where no path has that name the name of one that is
     shipped or was."""
     path = pathlib.Path(name_or_folder)
-    named = not path.exists() and (str(path) in shipped_names() or str(path) in REPLACED)
-    return named or Preset(path).is_there()
+    if path.exists():
+        return Preset(path).is_there()
+    return str(path) in (*shipped_names(), *REPLACED)
 
 
 def file_hash(path):

@@ -16,9 +16,8 @@ _LARGE_NOISE = dict(
 )  # fmt: skip
 # The same, and nearer: little is left between dtp and bp. docs/tuning.md, "Small steps".
 _SMALL_STEP = dict(
-    target_step=0.01, noise=300.0, noise_directions="orthogonal", inverse_l2=100.0,
-    inverse_first=True, inverse_activation="matched", inverse_optimizer="adam",
-    inverse_learning_rate=1e-3, inverse_learning_rate_schedule="cosine",
+    _LARGE_NOISE, target_step=0.01, noise=300.0, noise_directions="orthogonal", inverse_l2=100.0,
+    inverse_optimizer="adam", inverse_learning_rate=1e-3,
 )  # fmt: skip
 _MNIST_DTP = dict(
     _SMALL_STEP, learning_rate=1e-3, optimizer="adam epsilon=1e-09 weight_decay=0.1"

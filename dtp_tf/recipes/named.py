@@ -19,9 +19,8 @@ _SMALL_STEP = dict(
     _LARGE_NOISE, target_step=0.01, noise=300.0, noise_directions="orthogonal", inverse_l2=100.0,
     inverse_optimizer="adam", inverse_learning_rate=1e-3,
 )  # fmt: skip
-_MNIST_DTP = dict(
-    _SMALL_STEP, learning_rate=1e-3, optimizer="adam epsilon=1e-09 weight_decay=0.1"
-)
+_MNIST_DECAY = dict(learning_rate=1e-3, optimizer="adam epsilon=1e-09 weight_decay=0.1")
+_MNIST_DTP = dict(_SMALL_STEP, **_MNIST_DECAY)
 # Of rules whose first target comes from the label: docs/comparing.md.
 _LABEL_STEPS = dict(
     schedule="inverse-first", noise=0.1, learning_rate=1.5e-3, inverse_learning_rate=2e-4,
@@ -53,7 +52,10 @@ RECIPES = {
         ),
         {
             "dtp": dict(_SMALL_STEP, optimizer="adam epsilon=1e-09 weight_decay=0.3"),
-            "ldrl": dict(_FEW_STEPS, inverse_learning_rate=3e-3),
+            "ldrl": dict(
+                _FEW_STEPS, target_step=0.01, inverse_learning_rate=1.5e-3,
+                optimizer="adam epsilon=1e-09 weight_decay=0.6",
+            ),
             "bp": dict(optimizer="adam weight_decay=0.3"),
         },
     ),
@@ -245,7 +247,7 @@ RECIPES = {
             # At the others' rate of 3e-4 ddtp_linear stayed some points lower after five epochs.
             "drl": dict(learning_rate=3e-3, inverse_steps=2),
             "ddtp_linear": dict(learning_rate=3e-3),
-            "ldrl": dict(inverse_steps=3),
+            "ldrl": dict(_MNIST_DECAY, inverse_steps=3, target_step=0.01),
         },
     ),
     "cifar10-compare": NamedRecipe(

@@ -77,7 +77,7 @@ def test_other_arguments_and_decays_of_each_layer_are_kept(optimizer):
 
 
 def test_the_default_space_lies_around_the_recipes_values():
-    recipe = dtp_tf.recipe("mnist-compare", rule="ldrl")
+    recipe = dtp_tf.recipe("mnist-compare", rule="ldrl", learning_rate=3e-4, target_step=0.1)
     found = default_search(recipe)
     assert found["learning_rate"] == {"low": 6e-5, "high": 1.5e-3, "log": True}
     assert found["target_step"] == {"low": 0.01, "high": 1.0, "log": True}

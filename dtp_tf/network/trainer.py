@@ -19,7 +19,7 @@ from dtp_tf.network.loss_checks import (
 from dtp_tf.network.optimizers import exclude_from_weight_decay, find_optimizers
 from dtp_tf.network.outputs import LOSSES, default_metrics
 from dtp_tf.network.updates import finalized
-from dtp_tf.numerics.noise import gaussian, orthogonal
+from dtp_tf.numerics.noise import gaussian, orthogonal, rademacher
 from dtp_tf.numerics.precision import check_one_type
 from dtp_tf.rules.base import FORWARD, INVERSE, as_list, inner_product, squared_error
 
@@ -276,11 +276,13 @@ class LocalTrainer(FeedbackTrainer):
 
         def noise(like):
             key = (layer, k, next(draws))
-            if self.rule.directions(position) == "orthogonal":
+            directions = self.rule.directions(position)
+            if directions == "orthogonal":
                 frames = self.rule.steps(position) * self.rule.samples(position)
                 anew = self.rule.draws_frames_anew
                 return orthogonal(like, self.seed, self.step, frames, *key, anew=anew)
-            return gaussian(like, self.seed, self.step, *key)
+            draw = rademacher if directions == "rademacher" else gaussian
+            return draw(like, self.seed, self.step, *key)
 
         return noise
 

@@ -6,6 +6,8 @@ are what integrating that equation gives.
 """
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 
@@ -55,3 +57,19 @@ def matched(activation):
             f"{activation!r}: name the activation of the inverses instead."
         )
     return _MATCHED[activation]
+
+
+def slopes(activation, h):
+    """Return the derivative of an element-wise activation at every number of `h`."""
+    with tf.GradientTape() as tape:
+        tape.watch(h)
+        answers = activation(h)
+    return tape.gradient(answers, h, unconnected_gradients="zero")
+
+
+def is_element_wise(activation):
+    """Whether an activation makes each number of its own number alone, as softmax does not."""
+    numbers = tf.constant([[0.5, -1.0, 1.5], [0.5, 1.0, -0.5]])  # the first one is the same
+    with tf.init_scope():
+        one, other = np.asarray(activation(numbers))[:, 0]
+    return bool(one == other)

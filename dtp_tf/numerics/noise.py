@@ -15,6 +15,11 @@ def gaussian(like, seed, step, *key):
     return tf.cast(_draw(tf.random.stateless_normal, tf.shape(like), seed, step, *key), like.dtype)
 
 
+def rademacher(like, seed, step, *key):
+    """Return -1 or 1, each as likely, in the shape and type of `like`, `(batch, ..)`."""
+    return tf.cast(_draw(_random_signs, tf.shape(like), seed, step, *key), like.dtype)
+
+
 def uniform(like, seed, step, *key):
     """Return uniform numbers in [0, 1) of the shape and type of `like`, `(batch, ..)`."""
     return tf.cast(_draw(tf.random.stateless_uniform, tf.shape(like), seed, step, *key), like.dtype)
@@ -66,6 +71,15 @@ def step_seed(seed, step, *key):
     for number in key:
         state = tf.random.experimental.stateless_fold_in(state, number)
     return tf.random.stateless_uniform((2,), state, None, None, tf.uint32)
+
+
+def _random_signs(shape, seed):
+    # A random bit for each: a sixth of the time that normal numbers take.
+    count = tf.reduce_prod(shape)
+    words = tf.random.stateless_uniform(((count + 31) // 32, 1), seed, None, None, tf.int32)
+    bits = tf.constant([*(1 << place for place in range(31)), -(1 << 31)], tf.int32)
+    signs = tf.where(tf.bitwise.bitwise_and(words, bits) == 0, -1.0, 1.0)
+    return tf.reshape(tf.reshape(signs, (-1,))[:count], shape)
 
 
 def _signs(uniform_numbers):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from dtp_tf.errors import SettingError
+from dtp_tf.numerics.activations import is_element_wise
 
 
 class LayerPair(keras.layers.Layer):
@@ -133,6 +134,11 @@ class LayerPair(keras.layers.Layer):
         """Whether `inverse_differences` are products of `inverse_inputs` with the weights of g."""
         return False
 
+    @property
+    def inverse_is_product(self):
+        """Whether the inverse is linear, and no class that extends the pair says otherwise."""
+        return self.linear_inverse and defined_last(self, "linear_inverse", "inverse_differences")
+
     def inverse_inputs(self, base, points, aux=None):
         """Return r(t) - r(base), unpooled, for each t of `points`; for a linear inverse."""
         raise NotImplementedError
@@ -147,6 +153,31 @@ class LayerPair(keras.layers.Layer):
         with tf.GradientTape() as tape:
             products = [self.inverse_product(one) for one in inputs]  # only eager calls compute it
         return tape.gradient(products, self.inverse_variables, output_gradients=outputs)
+
+    def norm_obstacle(self):
+        """Return why || J_g ||_F^2 is not < `squared_slopes`, `squared_weights` >, in words that go
+        on after "layer 2", or None where it is."""
+        if not self.inverse_is_product:
+            return "has an inverse that is no product of r(h) with its weights"
+        if not is_element_wise(self.inverse_activation):
+            return "has an inverse whose activation is not element-wise"
+        return None
+
+    def squared_slopes(self, base, aux=None):
+        """Return r'(base)^2, unpooled, as `inverse_inputs` are; for a linear inverse."""
+        raise NotImplementedError
+
+    def squared_weights(self):
+        """Return what `inverse_inputs` of 1 in one place each are multiplied with, squared and
+        summed over all outputs: `(1, ..)`, a place for each; for a linear inverse."""
+        raise NotImplementedError
+
+    def norm_gradients(self, slopes):
+        """Return the gradients of the sum of < slopes, `squared_weights` > by `inverse_variables`,
+        None for c; `slopes` of one example, `(1, ..)`."""
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(slopes * self.squared_weights())
+        return tape.gradient(total, self.inverse_variables)
 
     def transposed_layer(self, name, **settings):
         """Return a built, linear Keras layer of the shape of f's backward pass: from gradients of

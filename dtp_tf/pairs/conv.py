@@ -6,6 +6,7 @@ from keras import ops
 
 from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
+from dtp_tf.numerics.activations import slopes
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 from dtp_tf.pairs.images import convolved, size_text
@@ -17,7 +18,7 @@ from dtp_tf.pairs.pooling import (
     max_pool_with_choice,
     unpool,
 )
-from dtp_tf.pairs.transposed import TransposedConvolution
+from dtp_tf.pairs.transposed import TransposedConvolution, tf_padding
 
 POOLS = ("max", "average")
 
@@ -260,6 +261,19 @@ class Conv2DPair(LayerPair):
     def inverse_product(self, inputs):
         product = self.inverse_layer.linear(ops.cast(inputs, self.compute_dtype))
         return ops.cast(product, self.variable_dtype)
+
+    def norm_obstacle(self):
+        if self.pool == "average":
+            return "pools averages, so that a number meets several weights of the same output"
+        return super().norm_obstacle()
+
+    def squared_slopes(self, base, aux=None):
+        return self._unpooled(slopes(self.inverse_activation, base) ** 2, aux)
+
+    def squared_weights(self):
+        kernel = tf.convert_to_tensor(self.inverse_layer.kernel)
+        pixels = tf.ones((1, *self.below), kernel.dtype)
+        return tf.nn.conv2d(pixels, kernel**2, self.strides, tf_padding(self.padding))
 
     def transposed_layer(self, name, **settings):
         return self._transposed(name, **settings)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from dtp_tf.arguments import check_whole
+from dtp_tf.numerics.activations import slopes
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 
@@ -191,6 +192,21 @@ class DensePair(LayerPair):
     def inverse_gradients(self, inputs, outputs):
         # One product of more rows is faster, and what it gives is larger than what it takes.
         return super().inverse_gradients(*([ops.concatenate(one)] for one in (inputs, outputs)))
+
+    def norm_obstacle(self):
+        if self.transmission == "sign":
+            return "gets signs, which have no slopes"
+        return super().norm_obstacle()
+
+    def squared_slopes(self, base, aux=None):
+        return slopes(self.inverse_activation, base) ** 2
+
+    def squared_weights(self):
+        return ops.sum(ops.square(self.inverse_layer.kernel), axis=1)[None]
+
+    def norm_gradients(self, slopes):
+        # In one pass over the weights.
+        return [2 * ops.transpose(slopes) * self.inverse_layer.kernel, None]
 
     def _shaped(self, flat):
         """The shape of the activations below: nothing to do but below images."""

@@ -78,6 +78,28 @@ def check_rule(layers, rule, symmetric_start=False):
             )
 
 
+def check_norm(layers, transmission):
+    """Raise `SettingError` for layers whose Jacobians `jacobian_norm` analytic does not know.
+
+    Args:
+        layers: as `parse_layers` returns them.
+        transmission: the setting of a recipe.
+    """
+    if transmission == "sign":
+        raise SettingError(
+            "`jacobian_norm` analytic is of the slopes of inverses, and those of `transmission` "
+            "sign have none; use sampled."
+        )
+    for number, layer in enumerate(layers, start=1):
+        averages = getattr(layer, "pool", None) == "average"
+        if number > 1 and (averages or is_block(layer)):
+            what = "pools averages" if averages else f"is {_what(layer)}"
+            raise SettingError(
+                "`jacobian_norm` analytic is for inverses of one set of weights without average "
+                f"pooling, and layer {number} {what}; use sampled."
+            )
+
+
 def check_trained(recipe, hidden):
     """Raise `SettingError` for lists that have not one value for each layer with trained feedback.
 

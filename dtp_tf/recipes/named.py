@@ -54,7 +54,7 @@ RECIPES = {
             "dtp": dict(_SMALL_STEP, optimizer="adam epsilon=1e-09 weight_decay=0.3"),
             "ldrl": dict(
                 _FEW_STEPS, target_step=0.01, inverse_learning_rate=1.5e-3,
-                optimizer="adam epsilon=1e-09 weight_decay=0.6",
+                jacobian_norm="analytic", optimizer="adam epsilon=1e-09 weight_decay=0.6",
             ),
             "bp": dict(optimizer="adam weight_decay=0.3"),
         },

@@ -14,6 +14,7 @@ from dtp_tf.recipes.fields import Fields, check_names
 from dtp_tf.recipes.fitting import (
     check_dropout,
     check_invertible,
+    check_norm,
     check_rule,
     check_trained,
     check_transmission,
@@ -172,6 +173,8 @@ class Recipe(Fields):
         check_rule(self.parsed_layers(), self.rule, bool(self.symmetric_start))
         if self.model is None:
             check_trained(self, len(self.parsed_layers()))
+        if self.jacobian_norm == "analytic":
+            check_norm(self.parsed_layers(), self.transmission)
         if self.rule == "gait_prop":
             check_invertible(self._activations())
         if self.rule == "autoencoder":
@@ -199,6 +202,11 @@ class Recipe(Fields):
             raise SettingError(
                 "`inverse_activation` matched needs `inverse_first` true, got false: it belongs "
                 "before the weights of an inverse."
+            )
+        if self.jacobian_norm == "analytic" and not self.inverse_first:
+            raise SettingError(
+                "`jacobian_norm` analytic needs `inverse_first` true, got false: it is known where "
+                "an inverse ends with its weights."
             )
         if self.feedback_magnitudes == "uniform" and (
             self.inverse_initializer != taken["inverse_initializer"]

@@ -7,7 +7,8 @@ from dtp_tf.recipes.network_fields import ACTIVATIONS, INITIALIZERS
 from dtp_tf.recipes.rules import RULES
 from dtp_tf.recipes.settings import setting
 
-NOISE_DIRECTIONS = ("gaussian", "orthogonal")
+NOISE_DIRECTIONS = ("gaussian", "rademacher", "orthogonal")
+JACOBIAN_NORMS = ("sampled", "analytic")
 SCHEDULES = ("parallel", "alternating", "inverse-first")
 
 
@@ -62,7 +63,8 @@ class RuleFields:
         low=1, limit=1000, per_layer=True, optional=True,
     )
     noise_directions: str | tuple[str, ...] | None = setting(
-        None, str, "Of that noise: gaussian = independent; orthogonal = the examples go through "
+        None, str, "Of that noise: gaussian = independent; rademacher = independent signs, -1 or "
+        "1, drawn faster; orthogonal = the examples go through "
         "the directions of an orthogonal frame in turn, which needs fewer updates. One word, or "
         "one for each layer with an inverse.",
         choices=NOISE_DIRECTIONS, per_layer=True, optional=True,
@@ -97,6 +99,11 @@ class RuleFields:
         None, int, "Fixed random features of the top hidden layer that ao_sdtp has in its output, "
         "beside the answers.",
         low=1, limit=MOST_UNITS, optional=True,
+    )
+    jacobian_norm: str | None = setting(
+        None, str, "The second term of the inverses' loss in ldrl: sampled = by noise, as "
+        "published; analytic = what that is on average, from the weights, in half the products; it "
+        "needs `inverse_first` and no average pooling.", choices=JACOBIAN_NORMS, optional=True,
     )
     straight_through: bool | None = setting(
         None, bool, "Whether the signs of `transmission` sign pass gradients on in the rule bp, as "

@@ -47,6 +47,7 @@ RULES = {
         **_TRAINED, **_INVERSES, "target_step": 0.1, "noise": 0.03, "schedule": "inverse-first",
         "inverse_steps": 5, "noise_directions": "gaussian", "inverse_first": True,
         "inverse_activation": "matched", "inverse_learning_rate_schedule": "cosine",
+        "jacobian_norm": "sampled",
     },
     "fwdtp": {**_TARGET_STEP, **_INVERSES},
     # Inverses that are as fast as the forward layers come to the mean of all classes with them.
@@ -75,7 +76,7 @@ TF32_RULES = (
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
     "damping", "feedback_units", "auxiliary_units", "feedback_magnitudes", "noise_samples",
-    "straight_through", "increment", "orthogonality",
+    "straight_through", "increment", "orthogonality", "jacobian_norm",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)

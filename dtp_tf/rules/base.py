@@ -49,7 +49,7 @@ class Rule(abc.ABC):
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
     setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
     `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `feedback_magnitudes`,
-    `straight_through`, `increment`, `orthogonality`, `inverse_l2`) get its value.
+    `straight_through`, `increment`, `orthogonality`, `inverse_l2`, `jacobian_norm`) get its value.
     """
 
     @property
@@ -200,8 +200,8 @@ class LearnedFeedback(Rule):
     takes_noise = True
     #: Whether they learn from the noise alone, which then must be above 0.
     needs_noise = False
-    #: "gaussian", or "orthogonal" for the directions of a frame in turn in place of normal noise;
-    #: or a list with one of these for each trained feedback layer.
+    #: "gaussian", or in place of normal noise "rademacher" for independent signs, or "orthogonal"
+    #: for the directions of a frame in turn; or a list with one for each trained feedback layer.
     noise_directions = "gaussian"
     #: Whether a frame is drawn anew once all its directions have been used; else it is always the
     #: same one.

@@ -3,20 +3,13 @@
 import keras
 import tensorflow as tf
 
+from dtp_tf.errors import SettingError
 from dtp_tf.pairs.base import defined_last
 from dtp_tf.rules.base import inner_product
 from dtp_tf.rules.directed_noise import SmallNoiseRule
 from dtp_tf.rules.dtp import difference_targets, top_target
 
-
-def local_difference_reconstruction_loss(dx, dg_up, dg_dy):
-    """-2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2, y = f(x)   (equation 10).
-
-    Args:
-        dx: the noise below.
-        dg_up, dg_dy: the two differences of g.
-    """
-    return -2 * inner_product(dx, dg_up) + inner_product(dg_dy, dg_dy)
+JACOBIAN_NORMS = ("sampled", "analytic")
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -31,24 +24,36 @@ class LDRL(SmallNoiseRule):
 
     With x = h_{i-1}, y = f_i(x), dx = sigma eps and dy = sigma eps', an inverse learns from
 
-        -2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2
+        -2 < dx, g(f(x + dx)) - g(y) > + || g(y + dy) - g(y) ||^2     (equation 10)
 
     which is smallest where the Jacobian of g is the transposed Jacobian of f: the targets come
     close to backpropagation's, and g is no inverse at all. It needs several updates per batch with
     independent noise, fewer with orthogonal directions.
 
+    The second term does not depend on f. Over all dy its mean is sigma^2 || J_g(y) ||_F^2, but for
+    terms of sigma^4, and where g(z) = r(z) V + c that norm is known without a draw or a product
+    with V: the sum over j of r'(y_j)^2 || V_j ||^2, as contractive autoencoders have it (Rifai et
+    al. 2011). V then learns from the covariance of noise and answer, and decays.
+
     Args:
         target_step: beta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
-        noise_directions: see `DirectedNoiseRule`; both eps and eps' have frames.
+        noise_directions: see `DirectedNoiseRule`; of both eps and eps'.
+        jacobian_norm: "sampled", the second term with dy drawn, as published; or "analytic", its
+            mean as above, in half the products of an update: for inverses with `inverse_first`,
+            element-wise activations and no average pooling.
 
     Raises:
-        SettingError: see `SmallNoiseRule`.
+        SettingError: see `SmallNoiseRule`; an unknown `jacobian_norm`; once the network is built,
+            one that is not known for a layer.
 
     References:
         Ernoult, Normandin, Moudgil, Spinney, Belilovsky, Rish, Richards, Bengio, "Towards Scaling
         Difference Target Propagation by Learning Backprop Targets", 2022, arXiv 2201.13415.
+
+        Rifai, Vincent, Muller, Glorot, Bengio, "Contractive Auto-Encoders: Explicit Invariance
+        During Feature Extraction", ICML 2011.
     """
 
     def __init__(
@@ -59,14 +64,31 @@ class LDRL(SmallNoiseRule):
         inverse_steps=5,
         noise_directions="gaussian",
         noise_samples=1,
+        jacobian_norm="sampled",
     ):
         super().__init__(
             target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
         )
+        if jacobian_norm not in JACOBIAN_NORMS:
+            raise SettingError(
+                f"`jacobian_norm` must be one of {', '.join(JACOBIAN_NORMS)}; got "
+                f"{jacobian_norm!r}."
+            )
+        self.jacobian_norm = jacobian_norm
+
+    def check_built(self, layers):
+        super().check_built(layers)
+        for number, layer in enumerate(layers, start=1):
+            obstacle = layer.norm_obstacle() if self._is_analytic and number > 1 else None
+            if obstacle is not None:
+                raise SettingError(
+                    f"`jacobian_norm` analytic is not known here, for layer {number} {obstacle}; "
+                    "use sampled."
+                )
 
     def noise_units(self, layers):
         return [
-            max(below.units, layer.units)
+            below.units if self._is_analytic else max(below.units, layer.units)
             for below, layer in zip(layers, layers[1:], strict=False)
         ]
 
@@ -74,17 +96,19 @@ class LDRL(SmallNoiseRule):
         return layer > 0
 
     def inverse_loss(self, network, batch, layer, noise):
-        pair, y = network.layers_up[layer], batch.h[layer + 1]
+        pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
         dx, points = self._perturbed(network, batch, layer, noise)
-        differences = pair.inverse_differences(y, points, batch.aux[layer])
-        return local_difference_reconstruction_loss(dx, *differences)
+        first, *second = pair.inverse_differences(y, points, aux)
+        if second:
+            change = inner_product(*second, *second)
+        else:
+            norm = inner_product(pair.squared_slopes(y, aux), pair.squared_weights())
+            change = self.sigma(network, layer) ** 2 * norm
+        return -2 * inner_product(dx, first) + change
 
     def knows_descent(self, network, layer):
-        pair = network.layers_up[layer]
-        return (
-            pair.linear_inverse
-            and defined_last(pair, "linear_inverse", "inverse_differences")
-            and defined_last(self, "inverse_descent", "inverse_loss")
+        return network.layers_up[layer].inverse_is_product and (
+            defined_last(self, "inverse_descent", "inverse_loss")
         )
 
     def inverse_descent(self, network, batch, layer, noise, scale):
@@ -93,26 +117,56 @@ class LDRL(SmallNoiseRule):
         With e = g(y + dy) - g(y), the gradient of the loss is G = -2 d/dV < dx, u V > +
         2 d/dV < e, v V >, u = r(f(x + dx)) - r(y) and v = r(y + dy) - r(y): a product's gradient
         does not need the product u V. The loss, linear and squared in V, is < G, V > - || e ||^2.
+        Where the second term is analytic, its slopes are summed over the batch first.
         """
-        pair, y = network.layers_up[layer], batch.h[layer + 1]
+        pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
         dx, points = self._perturbed(network, batch, layer, noise)
-        u, v = pair.inverse_inputs(y, points, batch.aux[layer])
-        e = pair.inverse_product(v)
-        gradients = pair.inverse_gradients([u, v], [-2 * scale * dx, 2 * scale * e])
-        along = [
-            tf.reduce_sum(gradient * tf.convert_to_tensor(weight))
-            for gradient, weight in zip(gradients, pair.inverse_variables, strict=True)
-            if gradient is not None  # c cancels
-        ]
-        return sum(along) / scale - tf.reduce_sum(e * e), gradients
+        u, *v = pair.inverse_inputs(y, points, aux)
+        e = [pair.inverse_product(one) for one in v]
+        outputs = [-2 * scale * dx, *(2 * scale * one for one in e)]
+        gradients = pair.inverse_gradients([u, *v], outputs)
+        if v:
+            return _inner(gradients, pair) / scale - tf.reduce_sum(e[0] * e[0]), gradients
+        # The norm N(V) is squared in V, so that < dN/dV, V > / 2 = N.
+        slopes = tf.reduce_sum(pair.squared_slopes(y, aux), axis=0, keepdims=True)
+        half = pair.norm_gradients(scale * self.sigma(network, layer) ** 2 / 2 * slopes)
+        gradients = _added(gradients, half)
+        return _inner(gradients, pair) / scale, _added(gradients, half)
 
     def _perturbed(self, network, batch, layer, noise):
-        """Return dx and the points [f(x + dx), y + dy] of a draw of the noise."""
+        """Return dx and the points of a draw of the noise: [f(x + dx), y + dy], or the first alone
+        where the second term is analytic."""
         x, y = batch.h[layer], batch.h[layer + 1]
         sigma = self.sigma(network, layer)
-        dx, dy = sigma * noise(x), sigma * noise(y)
-        return dx, [tf.stop_gradient(batch.f(layer, x + dx)), y + dy]
+        dx = sigma * noise(x)
+        points = [tf.stop_gradient(batch.f(layer, x + dx))]
+        return dx, points if self._is_analytic else [*points, y + sigma * noise(y)]
+
+    @property
+    def _is_analytic(self):
+        return self.jacobian_norm == "analytic"
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
         return difference_targets(network, batch.h, top, len(batch.h) - 1, batch.aux)[:-1]
+
+    def get_config(self):
+        return {**super().get_config(), "jacobian_norm": self.jacobian_norm}
+
+
+def _inner(gradients, pair):
+    """< G, V > over all weights of g; c, whose gradient is None, cancels in differences."""
+    return tf.add_n(
+        [
+            tf.reduce_sum(gradient * tf.convert_to_tensor(weight))
+            for gradient, weight in zip(gradients, pair.inverse_variables, strict=True)
+            if gradient is not None
+        ]
+    )
+
+
+def _added(gradients, others):
+    return [
+        None if one is None else one + other
+        for one, other in zip(gradients, others, strict=True)
+    ]

@@ -104,6 +104,16 @@ def test_normal_noise_is_the_default_and_no_frame():
     assert np.abs(draws @ draws.T / 12 - np.eye(12)).max() > 0.1
 
 
+def test_random_signs_take_the_place_of_normal_numbers():
+    model = network("rademacher")
+    draws = [*drawn(model, 1, 0, 0, 12), *drawn(model, 1, 0, 1, 12), *drawn(model, 2, 0, 0, 12)]
+    for number, one in enumerate(draws):
+        np.testing.assert_array_equal(np.abs(one), 1)
+        assert 0.3 < np.mean(one > 0) < 0.7
+        for other in draws[number + 1 :]:
+            assert one.shape != other.shape or np.any(one != other)
+
+
 @pytest.mark.slow
 def test_fewer_updates_bring_an_inverse_closer_to_the_transposed_weights():
     def distance(directions):
@@ -124,7 +134,8 @@ def test_fewer_updates_bring_an_inverse_closer_to_the_transposed_weights():
 
 
 def test_directions_that_do_not_exist_are_refused():
-    with pytest.raises(SettingError, match="one of gaussian, orthogonal, or .* got .radial"):
+    known = "one of gaussian, rademacher, orthogonal, or .* got .radial"
+    with pytest.raises(SettingError, match=known):
         LDRL(noise_directions="radial")
     with pytest.raises(SettingError, match=r"got \['orthogonal', 'radial'\]"):
         LDRL(noise_directions=["orthogonal", "radial"])
@@ -138,7 +149,8 @@ def test_a_layer_too_wide_for_a_frame_is_refused():
         named = f"on at most 4096 units, and the feedback layer 1 of 1 has it on {units}; use"
         with pytest.raises(SettingError, match=named):
             built(pair, "orthogonal")
-    built(dtp_tf.Conv2DPair(80), "gaussian")
+    for other in ("gaussian", "rademacher"):
+        built(dtp_tf.Conv2DPair(80), other)
 
 
 def test_each_layer_may_have_directions_of_its_own():

@@ -148,6 +148,7 @@ SETTINGS = {
     "auxiliary_units": 6,
     "noise_samples": 2,
     "straight_through": True,
+    "jacobian_norm": "analytic",
     "feedback_magnitudes": "fixed-random",
     "increment": 0.5,
     "orthogonality": 0.25,
@@ -165,7 +166,7 @@ def taken(rule):
     own |= {
         "gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"},
         "sign_symmetry": {"feedback_magnitudes"}, "gait_prop": {"increment", "orthogonality"},
-        "bp": {"straight_through"},
+        "bp": {"straight_through"}, "ldrl": {"jacobian_norm"},
     }.get(rule, set())  # fmt: skip
     return steps | feedback | noise | own
 

@@ -1,0 +1,222 @@
+"""L-DRL with the second term of its loss as what it is on average: the norm of g's Jacobian."""
+
+import dataclasses
+
+import battery
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from rule_networks import (
+    ETA,
+    FORWARD_RATE,
+    INVERSE_RATE,
+    SIGMA,
+    feedback_weights,
+    flat,
+    give_noise,
+    library,
+    random_batch,
+    random_net,
+    random_noise,
+    updates,
+)
+from test_ldrl_descent import LINEAR, PAIRS, built, examples
+
+import dtp_tf
+from dtp_tf.errors import SettingError
+from dtp_tf.network.batch import Batch
+from dtp_tf.numerics.directions import WIDEST
+from dtp_tf.rules import LDRL
+
+KNOWN = [kind for kind in PAIRS if kind != "average"]
+
+
+def analytic(kind, **settings):
+    keras.utils.set_random_seed(0)  # initializers draw their seeds when they are made
+    return built(PAIRS[kind](), jacobian_norm="analytic", **settings)
+
+
+def norms(network, batch, layer):
+    """|| J_g(y) ||_F^2 of each example, as the pair says it."""
+    pair, y = network.layers_up[layer], batch.h[layer + 1]
+    product = pair.squared_slopes(y, batch.aux[layer]) * pair.squared_weights()
+    return tf.reduce_sum(tf.reshape(product, (len(y), -1)), axis=1)
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_the_norm_is_that_of_the_derivative_of_the_inverse(kind):
+    network = analytic(kind)
+    batch = Batch(network, *examples())
+    for layer in network.trained_feedback:
+        y = batch.h[layer + 1]
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(y)
+            (below,) = network.layers_up[layer].invert([y], batch.aux[layer])
+        jacobian = tape.batch_jacobian(below, y, experimental_use_pfor=False)
+        expected = tf.reduce_sum(tf.reshape(jacobian, (len(y), -1)) ** 2, axis=1)
+        np.testing.assert_allclose(norms(network, batch, layer), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_a_known_descent_is_that_of_the_loss_of_each_example(kind):
+    network = analytic(kind)
+    batch = Batch(network, *examples())
+    for layer in network.trained_feedback:
+        with tf.GradientTape() as tape:
+            loss = network.rule.inverse_loss(network, batch, layer, network.noise(layer, 0))
+            total = tf.reduce_sum(loss)
+        expected = tape.gradient(total, network.feedback_variables(layer))
+        found, gradients = network.rule.inverse_descent(
+            network, batch, layer, network.noise(layer, 0), tf.constant(0.5)
+        )
+        np.testing.assert_allclose(found, total, rtol=1e-4)
+        np.testing.assert_allclose(2 * gradients[0], expected[0], rtol=1e-3, atol=1e-6)
+        assert gradients[1] is None
+        assert expected[1] is None
+
+
+@pytest.mark.parametrize("kind", ["dense", "max"])
+def test_it_is_the_mean_of_the_sampled_term_over_small_noise(kind):
+    network, layer = analytic(kind), 1
+    for weights in network.inverse_variables:  # orthogonal ones have the same norm, all of them
+        weights.assign(tf.random.stateless_normal(weights.shape, (1, 2)))
+    batch = Batch(network, *examples())
+    y, aux, pair = batch.h[layer + 1], batch.aux[layer], network.layers_up[layer]
+    rng, sigma, draws = np.random.default_rng(0), 1e-2, []
+    for _ in range(400):
+        dy = tf.constant(sigma * rng.normal(size=y.shape), tf.float32)
+        (change,) = pair.inverse_differences(y, [y + dy], aux)
+        draws.append(tf.reduce_sum(tf.reshape(change, (len(y), -1)) ** 2, axis=1))
+    mean, deviation = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(len(draws))
+    expected = sigma**2 * norms(network, batch, layer).numpy()
+    assert np.all(np.abs(mean - expected) < 5 * deviation)
+    assert np.all(deviation < 0.1 * expected)
+
+
+@pytest.mark.parametrize("r", ["tanh", "elu"])
+def test_a_step_moves_the_weights_as_the_equations_say(monkeypatch, r):
+    """In float64 by NumPy: V moves along -2 u^T dx and 2 sigma^2 r'(y)^2 V, W as without it."""
+    net, (x, y) = random_net("ldrl", 3, "tanh", r, True), random_batch()
+    eps = random_noise("ldrl", net)
+    give_noise(monkeypatch, eps)
+    network = library(net, "ldrl", inverse_steps=1, jacobian_norm="analytic")
+    logs = battery.an_epoch(network, x, y)
+    h, after = reference.activations(net, x), {}
+    for i, (v, c) in net.g.items():
+        dx = SIGMA * eps[0][i][0]
+        u = before(net, i, reference.f(net, i, h[i - 1] + dx)) - before(net, i, h[i])
+        slopes = (before(net, i, h[i] + 1e-6) - before(net, i, h[i] - 1e-6)) / 2e-6
+        squares = (slopes**2).mean(axis=0)[:, None]
+        gradient = -2 * u.T @ dx / len(x) + 2 * SIGMA**2 * squares * v
+        after[i] = (v - INVERSE_RATE * gradient, c)
+        loss = -2 * np.sum(dx * (u @ v), axis=1).mean() + SIGMA**2 * np.sum(squares * v**2)
+        assert float(logs[f"inverse_loss_{i}"]) == pytest.approx(loss, 1e-4)
+    taught = dataclasses.replace(net, g=after)  # inverses first
+    forward = reference.forward_step("ldrl", taught, x, y, ETA, FORWARD_RATE)
+    for variables, old, new in (
+        (feedback_weights(network), flat(net.g), flat(after)),
+        (network.forward_variables, flat(net.f), flat(forward.f)),
+    ):
+        moved = [now - then for now, then in zip(new, old, strict=True)]
+        battery.near(updates(variables, old), moved, rtol=1e-4)
+
+
+def before(net, i, t):
+    return t if i == net.last else reference.ACTIVATIONS[net.r][0](t)
+
+
+def test_weighted_examples_count_by_their_weights():
+    x, y = examples()
+    networks = [analytic("max") for _ in range(3)]
+    networks[0].train_step((x, y))
+    networks[1].train_step((x, y, tf.ones(len(y))))
+    networks[2].train_step((x, y, tf.constant([2.0] + [1.0] * (len(y) - 1))))
+    one, same, other = (battery.arrays(network.inverse_variables) for network in networks)
+    battery.near(same, one, 1e-4)
+    assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(one, other, strict=True))
+
+
+def test_an_update_of_the_inverses_moves_them_all_and_nothing_else():
+    network = analytic("max")
+    network.set_phase(("inverse",))
+    kept = battery.arrays(network.forward_variables)
+    kernels = [variable for variable in network.inverse_variables if len(variable.shape) > 1]
+    moved = battery.arrays(kernels)
+    network.train_step(examples())
+    for one, old in zip(battery.arrays(network.forward_variables), kept, strict=True):
+        np.testing.assert_array_equal(one, old)
+    for one, old in zip(battery.arrays(kernels), moved, strict=True):
+        assert np.abs(one - old).max() > 0
+
+
+class Squared(dtp_tf.DensePair):
+    def inverse_differences(self, base, points, aux=None):
+        return [one**2 for one in super().inverse_differences(base, points, aux)]
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (lambda: dtp_tf.DensePair(4), "layer 2 has an inverse that is no product of r.h."),
+        (lambda: battery.PAIRS["block"][0]()[0], "layer 2 has an inverse that is no product"),
+        (lambda: Squared(4, **LINEAR), "layer 2 has an inverse that is no product"),
+        (
+            lambda: dtp_tf.DensePair(4, inverse_first=True, inverse_activation="softmax"),
+            "layer 2 has an inverse whose activation is not element-wise",
+        ),
+        (lambda: dtp_tf.Conv2DPair(4, pool="average", **LINEAR), "layer 2 pools averages"),
+        (lambda: dtp_tf.DensePair(4, transmission="sign", **LINEAR), "layer 2 gets signs"),
+    ],
+)
+def test_what_it_does_not_know_is_refused_by_name(pair, words):
+    first = dtp_tf.Conv2DPair(3, **LINEAR)
+    with pytest.raises(SettingError, match=f"`jacobian_norm` analytic .*{words}.*; use sampled"):
+        built([first, pair()], jacobian_norm="analytic")
+
+
+def test_the_first_layer_has_no_inverse_and_may_be_what_it_likes():
+    first = dtp_tf.Conv2DPair(3, pool="average", activation="elu")
+    built([first, dtp_tf.DensePair(4, **LINEAR)], jacobian_norm="analytic")
+
+
+def test_noise_that_it_does_not_draw_needs_no_frame():
+    def network(**settings):
+        pairs = [dtp_tf.DensePair(4), dtp_tf.DensePair(WIDEST + 1, **LINEAR)]
+        rule = LDRL(noise_directions=["orthogonal", "gaussian"], **settings)
+        dtp_tf.DTPNetwork(pairs, 3, rule=rule).build((None, 5))
+
+    network(jacobian_norm="analytic")
+    with pytest.raises(SettingError, match="the feedback layer 1 of 2 has it on 4097"):
+        network()
+
+
+def test_another_word_is_refused():
+    with pytest.raises(SettingError, match="`jacobian_norm` must be one of sampled, analytic"):
+        LDRL(jacobian_norm="exact")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"inverse_first": False, "inverse_activation": "tanh"}, "needs `inverse_first` true"),
+        ({"layers": ("conv 4 3", "conv 4 3 average 2")}, "layer 2 pools averages; use sampled"),
+        ({"layers": ("conv 4 3", "residual 4")}, "layer 2 is a residual block; use sampled"),
+        ({"layers": ("dense 4", "dense 4 norm")}, "layer 2 is normalisation; use sampled"),
+        ({"units": (4, 4), "transmission": "sign"}, "`transmission` sign have none; use sampled"),
+    ],
+)
+def test_a_recipe_refuses_it_before_anything_is_read(settings, words):
+    with pytest.raises(SettingError, match=words):
+        dtp_tf.recipe(
+            "digits", rule="ldrl", jacobian_norm="analytic", **{"units": None, **settings}
+        ).check()
+
+
+def test_a_network_with_it_is_made_again_from_its_configuration(tmp_path):
+    network = analytic("dense")
+    network.train_step(examples())
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    assert loaded.rule.jacobian_norm == "analytic"

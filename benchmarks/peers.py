@@ -7,7 +7,10 @@ The same network, batch, optimizer (Adam) and float32, on all cores, a batch in 
 
     source-128, source-1024   3072-1000-1000-1000-10 tanh: `dtp` (parallel) and `bp`
     lenet-128                 the network that Ernoult et al. call LeNet: `bp`, and `ldrl` with one
-                              and four updates of the inverses, which have no peer but `bp`
+                              and four updates of the inverses, which have no peer but `bp`;
+                              "analytic" has that `jacobian_norm`, and random signs as noise
+    wide-128                  3072-1024-1024-1024-10 tanh: `bp`, and `ldrl` with two updates of the
+                              inverses and orthogonal noise, sampled and analytic
 
 Peers are PyTorch as an expert writes it (fused Adam, targets without a graph, convolutions with
 channels last), the same through torch.compile, and Keras's `fit`. Each contestant has a process of
@@ -38,8 +41,11 @@ ROWS = {
     ("lenet", 128, "bp"): (OURS, TORCH, COMPILED, FIT),
     ("lenet", 128, "ldrl"): (OURS,),
     ("lenet", 128, "ldrl-4"): (OURS,),
+    ("lenet", 128, "ldrl-1-analytic"): (OURS,),
+    ("lenet", 128, "ldrl-4-analytic"): (OURS,),
     ("wide", 128, "bp"): (OURS,),
     ("wide", 128, "ldrl-2"): (OURS,),
+    ("wide", 128, "ldrl-2-analytic"): (OURS,),
 }
 COLUMNS = ("network", "batch", "rule", "library", "images_per_second", "spread", "ours_over_it",
            "ratio_spread")  # fmt: skip
@@ -152,7 +158,7 @@ def compete(library, network, batch, rule, seconds):
 def recipe_of(network, batch, rule):
     from dtp_tf.recipes import recipe
 
-    name, _, steps = rule.partition("-")
+    name, steps, norm = (*rule.split("-"), "", "")[:3]
     name_of = {"lenet": "cifar10-lenet"}.get(network, "cifar10")
     settings = {"rule": name, "batch_size": batch, "optimizer": "adam", "learning_rate": RATE}
     if name != "bp":
@@ -161,6 +167,9 @@ def recipe_of(network, batch, rule):
         settings |= {"inverse_steps": int(steps or 1)}
     if name == "dtp":
         settings |= {"noise_directions": "gaussian"}  # as PyTorch draws it here
+    if name == "ldrl":
+        settings |= {"noise_directions": "rademacher" if norm else "gaussian"}
+        settings |= {"jacobian_norm": norm or "sampled"}
     if network == "wide":
         settings |= {"units": (1024,) * 3}
         settings |= {"noise_directions": "orthogonal"} if name == "ldrl" else {}

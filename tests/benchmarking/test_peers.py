@@ -16,8 +16,11 @@ def test_every_row_has_a_recipe_of_its_network_batch_and_rule(row):
     assert (recipe.batch_size, recipe.optimizer) == (batch, "adam")
     if network == "source":
         assert (3072, *recipe.units, 10) == peers.WIDTHS
-    if rule == "ldrl-4":
+    if rule.startswith("ldrl-4"):
         assert recipe.inverse_steps == 4
+    if recipe.rule == "ldrl":
+        assert recipe.jacobian_norm == ("analytic" if rule.endswith("analytic") else "sampled")
+        assert (recipe.noise_directions == "orthogonal") == (network == "wide")
 
 
 def test_a_ratio_is_taken_within_a_turn():

@@ -94,21 +94,30 @@ def augment(images, seed, flip, crop, pixel_noise=0.0, place=None):
         return drawn if place is None else drawn[start : start + count]
 
     height, width, channels = images.shape[1:]
-    flip_seed, y_seed, x_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
-    rows = own(_window(size, height, crop, y_seed))
-    columns = own(_window(size, width, crop, x_seed))
-    if flip:
-        mirrored = own(tf.random.stateless_uniform((size, 1), flip_seed)) < 0.5
-        columns = tf.where(mirrored, width - 1 - columns, columns)
-    # One look-up of pixels for both: on a CPU it costs a quarter of padding, slicing and mirroring.
-    pixels = tf.reshape(rows[:, :, None] * width + columns[:, None, :], (count, height * width))
-    flat = tf.reshape(images, (count, height * width, channels))
-    moved = tf.reshape(tf.gather(flat, pixels, batch_dims=1), tf.shape(images))
+    if flip or crop:
+        flip_seed, y_seed, x_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+        rows = own(_window(size, height, crop, y_seed))
+        columns = own(_window(size, width, crop, x_seed))
+        if flip:
+            mirrored = own(tf.random.stateless_uniform((size, 1), flip_seed)) < 0.5
+            columns = tf.where(mirrored, width - 1 - columns, columns)
+        images = _looked_up(images, rows, columns)
     if not pixel_noise:
-        return moved
+        return images
     noise_seed = tf.random.experimental.stateless_fold_in(seed, 3)
     noise = own(tf.random.stateless_normal((size, height, width, channels), noise_seed))
-    return _with_noise(moved, 255 * pixel_noise * noise)
+    return _with_noise(images, 255 * pixel_noise * noise)
+
+
+# One look-up of pixels for both moves, which XLA makes in a third of the time. It would draw other
+# random numbers, so these come from outside.
+@tf.function(jit_compile=True, autograph=False)
+def _looked_up(images, rows, columns):
+    """Return `images[i, rows[i, y], columns[i, x]]` for each image i and pixel (y, x)."""
+    (height, width, channels), count = images.shape[1:], tf.shape(images)[0]
+    pixels = tf.reshape(rows[:, :, None] * width + columns[:, None, :], (count, height * width))
+    flat = tf.reshape(images, (count, height * width, channels))
+    return tf.reshape(tf.gather(flat, pixels, batch_dims=1), tf.shape(images))
 
 
 def _with_noise(images, noise):

@@ -4,6 +4,7 @@ All numbers come from one process run, on random images of CIFAR-10's shape, and
 fastest of several windows: other work on the machine only ever makes a window slower.
 """
 
+import itertools
 import pathlib
 import statistics
 import tempfile
@@ -55,15 +56,18 @@ def measure_throughput(
         the pixels on), "mflop_per_image" (by rule), and "batch_sizes", for each of them a dict of
 
             step            one training step of DTP on a batch in memory
-            train           an epoch of DTP as `train` makes it: pipeline, metrics, callbacks
+            train           an epoch of DTP as `train` makes it: pipeline, metrics, callbacks;
+                            with its "share_of_step" in images per second
             bp_step         the same two for backpropagation
             bp_train
-            keras_bp_fit    Keras's own `fit` of the same network on the same pipeline
+            keras_bp_fit    Keras's own `fit` of the same network on the same pipeline; with the
+                            "share_of_train" that it has of bp_train
 
         each with "images_per_second", "gflops" (the algorithm's minimal count over the time),
         "share_of_peak" and "share_of_limit", where the limit is the time of the products that a
         step needs, in their shapes, and of the memory that Adam moves, one after the other,
-        measured turn by turn with the step, see `dtp_tf.benchmarking.limits`;
+        measured turn by turn with the step, see `dtp_tf.benchmarking.limits`; so are the other
+        shares: medians of turns, an epoch and a window of the other each;
         "dtp_epoch_over_bp_epoch"; and "profile", see `profile_step`.
     """
     say = report or (lambda text: None)
@@ -77,27 +81,31 @@ def measure_throughput(
     for size in batch_sizes:
         dtp, bp = base.replace(batch_size=size), base.replace(rule="bp", batch_size=size)
         rates[size] = found = {}
-        at_limit = {}  # images per second by rule
-        for name, (measure, rule) in MEASURED.items():
-            one = dtp if rule == "dtp" else bp
-            say(f"{name}, batches of {size}")
-            if measure is step_rate:
-                least = limit_of(rule, widths, size, base)
-                rate, share = rate_beside(least, one, data, seconds)
-                at_limit[rule] = rate / share
-            else:
-                rate = measure(one, data, seconds)
-            found[name] = {
-                "images_per_second": rate,
-                "gflops": rate * mflop[rule] / 1e3,
-                "share_of_limit": rate / at_limit[rule],
-            }
+        for rule, (step, train, *fit) in NAMES.items():
+            one = {"dtp": dtp, "bp": bp}[rule]
+            say(f"{step}, batches of {size}")
+            own_rate, share = rate_beside(limit_of(rule, widths, size, base), one, data, seconds)
+            at_limit = own_rate / share
+            say(f"{', '.join([train, *fit])}, batches of {size}")
+            beside = {step: (compiled_step(one, data), size)}
+            beside |= {name: keras_epoch(one, data) for name in fit}
+            turns = epochs_in_turn(one, data, beside, seconds)
+            for name in (step, train, *fit):
+                rate = own_rate if name == step else 1 / min(turns.get(name, turns[EPOCH]))
+                found[name] = {
+                    "images_per_second": rate,
+                    "gflops": rate * mflop[rule] / 1e3,
+                    "share_of_limit": rate / at_limit,
+                }
+            found[train]["share_of_step"] = _share(turns[step], turns[EPOCH])
+            for name in fit:
+                found[name]["share_of_train"] = _share(turns[EPOCH], turns[name])
         if profile:
             say(f"the operations of a step, batches of {size}")
             found["profile"] = profile_step(compiled_step(dtp, data))
         peak = max(peak, gemm_peak(seconds))  # the machine may have been busy the first time
     for found in rates.values():
-        for name in MEASURED:
+        for name in itertools.chain(*NAMES.values()):
             found[name]["share_of_peak"] = found[name]["gflops"] / peak
         ratio = found["bp_train"]["images_per_second"] / found["train"]["images_per_second"]
         found["dtp_epoch_over_bp_epoch"] = ratio
@@ -163,12 +171,13 @@ def fastest(call, seconds):
     return min(windows)
 
 
-def in_turn(calls, seconds, turns=None):
+def in_turn(calls, seconds, turns=None, warm=False):
     """Return the seconds of one call of each function in each of `turns` turns, `WINDOWS` by
-    default, in which each has a window of about `seconds`."""
+    default, in which each has a window of about `seconds`; `warm` ones are compiled already."""
     counts = []
     for call in calls:
-        call(), call()  # compile, then warm up
+        if not warm:
+            call(), call()  # compile, then warm up
         start = time.perf_counter()
         call()
         counts.append(max(1, round(seconds / (time.perf_counter() - start))))
@@ -208,19 +217,47 @@ def step_rate(recipe, data, seconds):
     return recipe.batch_size / fastest(compiled_step(recipe, data), seconds)
 
 
-def epoch_rate(recipe, data, seconds):
-    """Return the images per second of the epochs of `train`."""
+def epochs_in_turn(recipe, data, beside, seconds):
+    """Return the seconds per image of epochs of `train`, and of others in the same turns.
+
+    Args:
+        recipe, data: what to train.
+        beside: `{name: (a function, its images)}`, each called between two epochs for about
+            `seconds`, but at least once.
+        seconds: see above.
+
+    Returns:
+        `{name: the seconds of each turn}`, that of the epochs being `EPOCH`.
+    """
+    between = _Between(beside, seconds)
     with tempfile.TemporaryDirectory() as folder:
         recipe = recipe.replace(epochs=WINDOWS + 1, diagnostics_every=None)
         run = Run.create(recipe, pathlib.Path(folder) / "run")
-        history = []
+        history, console = [], make_console(quiet=True)
         network = build_network(recipe, data)
-        Loop(recipe, data, network, run, history, (), make_console(quiet=True)).run_epochs()
-    return max(logs["images_per_second"] for logs in history[1:])  # the first one compiles
+        Loop(recipe, data, network, run, history, (between,), console).run_epochs()
+    epochs = [1 / logs["images_per_second"] for logs in history[1:]]  # the first one compiles
+    return {EPOCH: epochs, **between.found}
 
 
-def fit_rate(recipe, data, seconds):
-    """Return the images per second of Keras's `fit` of the recipe's forward network."""
+class _Between(keras.callbacks.Callback):
+    def __init__(self, calls, seconds):
+        super().__init__()
+        self._calls, self._seconds = calls, seconds
+        self.found = {name: [] for name in calls}
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, (call, images) in self._calls.items():
+            if epoch == 0:  # compile, and warm up
+                call(), call()
+            else:
+                (window,) = in_turn([call], self._seconds, turns=1, warm=True)
+                self.found[name] += [one / images for one in window]
+
+
+def keras_epoch(recipe, data):
+    """Return a function that trains an epoch by Keras's own `fit` of the recipe's forward network,
+    and the images of the epoch."""
     classifier = build_network(recipe, data).classifier(dtype="uint8")
     classifier.compile(
         keras.optimizers.Adam(min(as_list(recipe.learning_rate))),  # one update takes the same
@@ -230,31 +267,19 @@ def fit_rate(recipe, data, seconds):
     batches = TrainingBatches(
         data.train, recipe.batch_size, recipe.seed, recipe.flip, recipe.crop, recipe.pixel_noise
     )
-    clock = _EpochTimes()
     batches.select(0, 0)
-    classifier.fit(
-        batches.dataset, epochs=WINDOWS + 1, shuffle=False, verbose=0, callbacks=[clock]
-    )
-    return batches.steps * batches.size / min(clock.seconds[1:])
+
+    def epoch():
+        classifier.fit(batches.dataset, epochs=1, shuffle=False, verbose=0)
+
+    return epoch, batches.steps * batches.size
 
 
-class _EpochTimes(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.seconds = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(time.perf_counter() - self._start)
+def _share(seconds, others):
+    """The median over turns of the time of one by that of another."""
+    return statistics.median(a / b for a, b in zip(seconds, others, strict=True))
 
 
-#: What is measured for each batch size: how, and by which rule.
-MEASURED = {
-    "step": (step_rate, "dtp"),
-    "train": (epoch_rate, "dtp"),
-    "bp_step": (step_rate, "bp"),
-    "bp_train": (epoch_rate, "bp"),
-    "keras_bp_fit": (fit_rate, "bp"),
-}
+EPOCH = "epoch"
+#: What is measured for each batch size, by rule: a step, the epochs of `train`, and Keras's `fit`.
+NAMES = {"dtp": ("step", "train"), "bp": ("bp_step", "bp_train", "keras_bp_fit")}

@@ -140,6 +140,12 @@ def show_throughput(console, found):
     for size, rates in found["batch_sizes"].items():
         ratio = rates["dtp_epoch_over_bp_epoch"]
         console.print(f"\nbatches of {size}: an epoch of dtp takes {ratio:.2f} times one of bp")
+        train, bp_train, fit = (rates[name] for name in ("train", "bp_train", "keras_bp_fit"))
+        console.print(
+            f"turn by turn, train has {train['share_of_step']:.1%} of the images/s of a step, "
+            f"bp_train {bp_train['share_of_step']:.1%}; Keras's fit {fit['share_of_train']:.1%} of "
+            "those of bp_train"
+        )
         _show_profile(console, rates.get("profile", ()))
     started = found["start_up"]
     if started is not None:

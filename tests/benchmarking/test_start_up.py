@@ -33,7 +33,7 @@ def test_impossible_batch_sizes_are_refused(sizes):
 
 def test_the_command_prints_a_table_or_json(monkeypatch):
     one = {"images_per_second": 1234.5, "gflops": 50.0, "share_of_peak": 0.5,
-           "share_of_limit": 0.75}  # fmt: skip
+           "share_of_limit": 0.75, "share_of_step": 0.98, "share_of_train": 0.71}  # fmt: skip
     found = {
         "gemm_peak_gflops": 100.0,
         "memory_gb_per_second": 20.0,
@@ -41,7 +41,7 @@ def test_the_command_prints_a_table_or_json(monkeypatch):
         "network": [3072, 10],
         "batch_sizes": {
             "128": {
-                "step": one,
+                **dict.fromkeys(("step", "train", "bp_step", "bp_train", "keras_bp_fit"), one),
                 "dtp_epoch_over_bp_epoch": 1.5,
                 "profile": [{"operation": "MatMul", "times": 21.0, "milliseconds": 12.3}],
             }
@@ -57,7 +57,7 @@ def test_the_command_prints_a_table_or_json(monkeypatch):
     command = ["benchmark", "--batch-sizes", "128, 256", "--seconds", "0.5", "--profile"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0
-    for text in ("1,234", "50.0%", "1.50 times", "12.30", "MatMul", "3072-10"):
+    for text in ("1,234", "50.0%", "1.50 times", "98.0% of", "71.0%", "12.30", "MatMul", "3072-10"):
         assert text in done.stdout
     assert (asked["batch_sizes"], asked["seconds"], asked["profile"]) == ([128, 256], 0.5, True)
     done = CliRunner().invoke(main, [*command, "--json"])

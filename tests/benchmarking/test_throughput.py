@@ -8,7 +8,7 @@ import pytest
 
 from dtp_tf.benchmarking import throughput
 from dtp_tf.benchmarking.throughput import (
-    MEASURED,
+    NAMES,
     bp_products,
     compiled_step,
     dtp_products,
@@ -56,8 +56,9 @@ def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
     result, _ = found
     assert set(result["batch_sizes"]) == {"500"}
     for rates in result["batch_sizes"].values():
-        assert set(MEASURED) < set(rates)
-        for name, (_, rule) in MEASURED.items():
+        measured = [(rule, name) for rule, names in NAMES.items() for name in names]
+        assert {name for _, name in measured} < set(rates)
+        for rule, name in measured:
             one = rates[name]
             flops = result["mflop_per_image"][rule]
             assert one["gflops"] == pytest.approx(one["images_per_second"] * flops / 1e3)
@@ -66,6 +67,12 @@ def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
             assert one["share_of_limit"] > 0
         ratio = rates["bp_train"]["images_per_second"] / rates["train"]["images_per_second"]
         assert rates["dtp_epoch_over_bp_epoch"] == pytest.approx(ratio)
+        for name, share in (
+            ("train", "share_of_step"),
+            ("bp_train", "share_of_step"),
+            ("keras_bp_fit", "share_of_train"),
+        ):
+            assert 0.01 < rates[name][share] < 100
     assert result["network"] == [3072, 20, 20, 10]
     assert result["gemm_peak_gflops"] > 1
 
@@ -74,7 +81,13 @@ def test_every_measurement_has_its_rate_and_its_share_of_the_peak(found):
 def test_what_is_measured_is_said_before(found):
     _, lines = found
     assert lines[0] == "product of two 2048 x 2048 matrices"
-    assert [f"{name}, batches of 500" in lines for name in MEASURED] == [True] * len(MEASURED)
+    assert [line for line in lines if line.endswith(", batches of 500")] == [
+        "step, batches of 500",
+        "train, batches of 500",
+        "bp_step, batches of 500",
+        "bp_train, keras_bp_fit, batches of 500",
+        "the operations of a step, batches of 500",
+    ]
 
 
 @pytest.mark.slow
@@ -92,6 +105,18 @@ def test_the_measured_step_trains():
     data = random_images(10)
     step = compiled_step(recipe("cifar10", batch_size=10, **TINY), data)
     assert [step(), step(), step()] == [1, 2, 3]
+
+
+def test_epochs_and_what_stands_between_them_take_turns(monkeypatch):
+    monkeypatch.setattr(throughput, "WINDOWS", 3)
+    calls = []
+    beside = {"other": (lambda: calls.append(time.sleep(0.001)), 10)}
+    found = throughput.epochs_in_turn(
+        recipe("cifar10", batch_size=500, **TINY), few_images(500), beside, seconds=0.01
+    )
+    assert {name: len(seconds) for name, seconds in found.items()} == {"epoch": 3, "other": 3}
+    assert all(0.0001 <= one < 0.01 for one in found["other"])  # of an image
+    assert len(calls) > 2 + 3
 
 
 def test_the_fastest_window_counts():

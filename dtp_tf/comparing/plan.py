@@ -19,9 +19,9 @@ from dtp_tf.recipes.settings import did_you_mean
 # initial forward weights, batches and epochs. Optimizers and what belongs to a rule are tuned.
 HELD_EQUAL = tuple(
     "recipe dataset image_folder records image_feature label_feature classes image_size "
-    "validation_fraction preprocessing flip crop pixel_noise units layers model activation dropout "
-    "transmission initializer init batch_size epochs early_stopping class_weights precision "
-    "deterministic".split()
+    "validation_fraction preprocessing flip crop pixel_noise input_noise units layers model "
+    "activation dropout transmission initializer init batch_size epochs early_stopping "
+    "class_weights precision deterministic".split()
 )
 MAX_SEEDS = 1_000
 

@@ -21,7 +21,7 @@ class Batch:
         network: a built `DTPNetwork`.
         x, y, weights: examples, labels, and the examples' weights or None.
         update: whether this is a step of training: running statistics in the layers take the batch
-            in, and the preprocessing is what it is in training.
+            in, the preprocessing is what it is in training, and the input has its noise.
 
     Attributes:
         h: [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits; each
@@ -44,6 +44,7 @@ class Batch:
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
             h = network.preprocessed(x, training=update)
+            h = network.noisy(h) if update else h
             for i, layer in enumerate(network.layers_up):
                 sent = network.sent(i, tf.stop_gradient(h))
                 if i > 0:  # nothing is below the first layer

@@ -18,11 +18,11 @@ from dtp_tf.network.outputs import ACTIVATIONS, check_output
 from dtp_tf.network.saved import Saved
 from dtp_tf.network.sources import Sources
 from dtp_tf.network.trainer import LocalTrainer
-from dtp_tf.numerics.noise import step_seed, uniform
+from dtp_tf.numerics.noise import gaussian, step_seed, uniform
 from dtp_tf.numerics.precision import is_mixed
 from dtp_tf.numerics.sampling import bernoulli, first_sampled, sampled_passes
 from dtp_tf.pairs.dense import DensePair
-from dtp_tf.rules.base import Rule, TargetRule
+from dtp_tf.rules.base import Rule, TargetRule, at_least_zero
 from dtp_tf.rules.dtp import DTP
 
 
@@ -54,6 +54,8 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         classes: another name of `units`.
         output_settings: other arguments of `keras.layers.Dense` for the output layer, a dict.
         layer_names: other names of layers in `classifier()`, a dict; as of a converted model.
+        input_noise: standard deviation, at least 0, of the normal noise that training steps add to
+            h_0, the preprocessed input.
         **kwargs: `name` and the other arguments of `keras.Model`.
 
     Attributes:
@@ -96,6 +98,7 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         classes=None,
         output_settings=None,
         layer_names=None,
+        input_noise=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -129,6 +132,7 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         self.output_transmission = output_transmission
         self.output_settings = output_settings
         self.layer_names = layer_names
+        self.input_noise = at_least_zero("input_noise", input_noise)
         self.seed = seed
         # An activation that comes first in g answers to that of f, and the logits have none.
         first = pairs[-1].inverse_first
@@ -217,6 +221,13 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
         h = self.preprocessing(inputs, training=training)
         check_unmasked(h)
         return h
+
+    def noisy(self, h):
+        """Return h_0 as a training step has it, with its `input_noise`."""
+        if not self.input_noise:
+            return h
+        # A key of one number is also that of samples, which the first layer does not get.
+        return h + self.input_noise * gaussian(h, self.seed, self.step, 0)
 
     def activations(self, inputs, training=False):
         """Return [h_0, .., h_M]: the preprocessed input, the hidden activations, the logits.
@@ -341,6 +352,7 @@ class DTPNetwork(Sources, LocalTrainer, Saved, keras.Model):
             "seed": self.seed,
             "output_settings": serialize(self.output_settings),
             "layer_names": self.layer_names,
+            "input_noise": self.input_noise,
         }
 
     @classmethod

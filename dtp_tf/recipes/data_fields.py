@@ -65,7 +65,12 @@ class DataFields:
 
     pixel_noise: float = setting(
         0.0, float, "Standard deviation of normal noise on the pixels of training images, as a "
-        "share of their range; fresh in every epoch.", low=0, high=1,
+        "share of their range, which they do not leave: black ones become brighter; fresh in every "
+        "epoch.", low=0, high=1,
+    )
+    input_noise: float = setting(
+        0.0, float, "Standard deviation of normal noise on the preprocessed inputs of training "
+        "steps, which may leave the range of the pixels and so keeps their mean.", low=0,
     )
 
     @property

@@ -209,7 +209,7 @@ RECIPES = {
         "the pixels, binary samples between the layers, their constants.",
         dict(
             dataset="mnist", units=(200, 200), activation="sigmoid", transmission="sample",
-            initializer="glorot_uniform", pixel_noise=0.3, batch_size=100, epochs=1000,
+            initializer="glorot_uniform", input_noise=0.3, batch_size=100, epochs=1000,
             validation_fraction=1 / 6, optimizer="rmsprop-graves", learning_rate=0.00308740019447,
         ),
         {

@@ -26,6 +26,7 @@ def build_network(recipe, data):
     rule = build_rule(recipe, steps_of_pass(recipe, data))
     if recipe.model is not None:
         network = network_of_model(recipe, rule, data)
+        network.input_noise = recipe.input_noise
         _start(network, recipe)
         compile_network(network, recipe, data)
         return network
@@ -42,6 +43,7 @@ def build_network(recipe, data):
         # What is sent as signs are the hidden layers' messages to each other.
         output_transmission="sample" if recipe.transmission == "sample" else "continuous",
         seed=recipe.seed,
+        input_noise=recipe.input_noise,
         name="network",
     )
     network.build((None, *data.image_shape))

@@ -217,3 +217,4 @@ def test_the_recipe_of_the_paper_has_its_network():
     assert (recipe.units, recipe.transmission) == ((200, 200), "sample")
     assert (recipe.activation, recipe.inverse_activation) == ("sigmoid", "tanh")
     assert recipe.noise_decay_epochs == 100
+    assert (recipe.input_noise, recipe.pixel_noise) == (0.3, 0)  # of mean 0: not clipped

@@ -168,11 +168,11 @@ def recipe_of(network, batch, rule):
     if name == "dtp":
         settings |= {"noise_directions": "gaussian"}  # as PyTorch draws it here
     if name == "ldrl":
-        settings |= {"noise_directions": "rademacher" if norm else "gaussian"}
+        drawn = "rademacher" if norm else "gaussian"
+        settings |= {"noise_directions": "orthogonal" if network == "wide" else drawn}
         settings |= {"jacobian_norm": norm or "sampled"}
     if network == "wide":
         settings |= {"units": (1024,) * 3}
-        settings |= {"noise_directions": "orthogonal"} if name == "ldrl" else {}
     return recipe(name_of, **settings)
 
 

@@ -69,7 +69,7 @@ def slopes(activation, h):
 
 def is_element_wise(activation):
     """Whether an activation makes each number of its own number alone, as softmax does not."""
-    numbers = tf.constant([[0.5, -1.0, 1.5], [0.5, 1.0, -0.5]])  # the first one is the same
-    with tf.init_scope():
+    with tf.init_scope():  # a network may be built within a graph
+        numbers = tf.constant([[0.5, -1.0, 1.5], [0.5, 1.0, -0.5]])  # the first one is the same
         one, other = np.asarray(activation(numbers))[:, 0]
     return bool(one == other)

@@ -74,7 +74,7 @@ def step_seed(seed, step, *key):
 
 
 def _random_signs(shape, seed):
-    # A random bit for each: a sixth of the time that normal numbers take.
+    # A random bit for each, and not a number.
     count = tf.reduce_prod(shape)
     words = tf.random.stateless_uniform(((count + 31) // 32, 1), seed, None, None, tf.int32)
     bits = tf.constant([*(1 << place for place in range(31)), -(1 << 31)], tf.int32)

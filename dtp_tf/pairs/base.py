@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from dtp_tf.errors import SettingError
-from dtp_tf.numerics.activations import is_element_wise
+from dtp_tf.numerics.activations import is_element_wise, slopes
 
 
 class LayerPair(keras.layers.Layer):
@@ -165,18 +165,18 @@ class LayerPair(keras.layers.Layer):
 
     def squared_slopes(self, base, aux=None):
         """Return r'(base)^2, unpooled, as `inverse_inputs` are; for a linear inverse."""
-        raise NotImplementedError
+        return slopes(self.inverse_activation, base) ** 2
 
     def squared_weights(self):
         """Return what `inverse_inputs` of 1 in one place each are multiplied with, squared and
         summed over all outputs: `(1, ..)`, a place for each; for a linear inverse."""
         raise NotImplementedError
 
-    def norm_gradients(self, slopes):
-        """Return the gradients of the sum of < slopes, `squared_weights` > by `inverse_variables`,
-        None for c; `slopes` of one example, `(1, ..)`."""
+    def norm_gradients(self, factors):
+        """Return the gradients of < factors, `squared_weights` > by `inverse_variables`, None for
+        c; `factors` of one example, `(1, ..)`."""
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(slopes * self.squared_weights())
+            total = tf.reduce_sum(factors * self.squared_weights())
         return tape.gradient(total, self.inverse_variables)
 
     def transposed_layer(self, name, **settings):

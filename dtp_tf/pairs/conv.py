@@ -6,7 +6,6 @@ from keras import ops
 
 from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
-from dtp_tf.numerics.activations import slopes
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 from dtp_tf.pairs.images import convolved, size_text
@@ -268,7 +267,7 @@ class Conv2DPair(LayerPair):
         return super().norm_obstacle()
 
     def squared_slopes(self, base, aux=None):
-        return self._unpooled(slopes(self.inverse_activation, base) ** 2, aux)
+        return self._unpooled(super().squared_slopes(base), aux)
 
     def squared_weights(self):
         kernel = tf.convert_to_tensor(self.inverse_layer.kernel)

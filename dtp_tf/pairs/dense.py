@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from dtp_tf.arguments import check_whole
-from dtp_tf.numerics.activations import slopes
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 
@@ -198,15 +197,12 @@ class DensePair(LayerPair):
             return "gets signs, which have no slopes"
         return super().norm_obstacle()
 
-    def squared_slopes(self, base, aux=None):
-        return slopes(self.inverse_activation, base) ** 2
-
     def squared_weights(self):
         return ops.sum(ops.square(self.inverse_layer.kernel), axis=1)[None]
 
-    def norm_gradients(self, slopes):
+    def norm_gradients(self, factors):
         # In one pass over the weights.
-        return [2 * ops.transpose(slopes) * self.inverse_layer.kernel, None]
+        return [2 * ops.transpose(factors) * self.inverse_layer.kernel, None]
 
     def _shaped(self, flat):
         """The shape of the activations below: nothing to do but below images."""

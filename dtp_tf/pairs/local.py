@@ -6,7 +6,6 @@ from keras import ops
 
 from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
-from dtp_tf.numerics.activations import slopes
 from dtp_tf.numerics.precision import exact, is_mixed
 from dtp_tf.pairs.base import LayerPair
 from dtp_tf.pairs.images import convolved, pads
@@ -193,9 +192,6 @@ class LocallyConnected2DPair(LayerPair):
 
     def inverse_product(self, inputs):
         return self.inverse_layer.linear(inputs)
-
-    def squared_slopes(self, base, aux=None):
-        return slopes(self.inverse_activation, base) ** 2
 
     def squared_weights(self):
         kernel = tf.convert_to_tensor(self.inverse_layer.kernel)

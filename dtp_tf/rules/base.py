@@ -210,8 +210,7 @@ class LearnedFeedback(Rule):
     inverse_l2 = 0.0
 
     def __init__(self, noise=NOISE, schedule="parallel", inverse_steps=1, noise_samples=1):
-        if schedule not in PASSES:
-            raise SettingError(f"`schedule` must be one of {', '.join(PASSES)}; got {schedule!r}.")
+        check_choice("schedule", schedule, PASSES)
         for name, value in {"inverse_steps": inverse_steps, "noise_samples": noise_samples}.items():
             counts = as_list(value)
             whole = [isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in counts]
@@ -336,6 +335,12 @@ def as_list(value):
 def at_layer(value, position):
     """Return the value of such a setting for the layer at `position`."""
     return value[position] if isinstance(value, (list, tuple)) else value
+
+
+def check_choice(name, value, choices):
+    """Raise `SettingError` for a setting's value that is none of its choices."""
+    if value not in choices:
+        raise SettingError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.")
 
 
 def at_least_zero(name, value):

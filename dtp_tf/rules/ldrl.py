@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs.base import defined_last
-from dtp_tf.rules.base import inner_product
+from dtp_tf.rules.base import check_choice, inner_product
 from dtp_tf.rules.directed_noise import SmallNoiseRule
 from dtp_tf.rules.dtp import difference_targets, top_target
 
@@ -69,11 +69,7 @@ class LDRL(SmallNoiseRule):
         super().__init__(
             target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
         )
-        if jacobian_norm not in JACOBIAN_NORMS:
-            raise SettingError(
-                f"`jacobian_norm` must be one of {', '.join(JACOBIAN_NORMS)}; got "
-                f"{jacobian_norm!r}."
-            )
+        check_choice("jacobian_norm", jacobian_norm, JACOBIAN_NORMS)
         self.jacobian_norm = jacobian_norm
 
     def check_built(self, layers):

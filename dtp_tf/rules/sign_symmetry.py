@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.errors import SettingError
 from dtp_tf.pairs.dense import DensePair
+from dtp_tf.rules.base import check_choice
 from dtp_tf.rules.fa import FA
 
 MAGNITUDES = ("uniform", "fixed-random")
@@ -39,11 +40,7 @@ class SignSymmetry(FA):
     """
 
     def __init__(self, feedback_magnitudes="uniform"):
-        if feedback_magnitudes not in MAGNITUDES:
-            raise SettingError(
-                f"`feedback_magnitudes` must be one of {', '.join(MAGNITUDES)}; got "
-                f"{feedback_magnitudes!r}."
-            )
+        check_choice("feedback_magnitudes", feedback_magnitudes, MAGNITUDES)
         self.feedback_magnitudes = feedback_magnitudes
 
     def check(self, layers):

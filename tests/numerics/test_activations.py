@@ -51,3 +51,9 @@ def test_activations_of_each_number_by_itself_are_element_wise(name):
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_activations_of_several_numbers_are_not(name):
     assert not is_element_wise(keras.activations.get(name))
+
+
+def test_whether_an_activation_is_element_wise_can_be_asked_within_a_graph():
+    found = []
+    tf.function(lambda: found.append(is_element_wise(keras.activations.softmax)))()
+    assert found == [False]

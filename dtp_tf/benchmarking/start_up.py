@@ -2,7 +2,7 @@
 
     python -m dtp_tf.benchmarking.start_up RECIPE [DATA_DIR]
 
-is such a run, of one epoch: it prints what it measured as JSON.
+is such a run, of one epoch, with its export and report: it prints what it measured as JSON.
 """
 
 import json
@@ -81,8 +81,7 @@ def _run(recipe, data_dir=None):
             data_dir=data_dir,
             epochs=1,
             run_dir=pathlib.Path(folder) / "run",
-            export_dir=None,
-            report=False,
+            export_dir=pathlib.Path(folder) / "exported_models",
             callbacks=[first],
             console=make_console(quiet=True),
         )

@@ -1,6 +1,8 @@
 """One training run: data, network, loop, checkpoints, report, export."""
 
 import contextlib
+import dataclasses
+import gc
 
 import keras
 
@@ -192,11 +194,7 @@ def train(
                 console.print(f"init       {initialize(network, settled.init)}", markup=False)
                 if settled.symmetric_start:
                     start_symmetric(network)
-            # Metrics make their variables when they first see numbers: in a trace, it is made
-            # twice.
-            first, classes = data.train.take(slice(1)), len(data.class_names)
-            batch = labelled(recipe_loss(settled), (first.images, first.labels), classes)
-            network.build_metrics(*batch)
+            _build_metrics(network, settled, data)
         if not workers.is_chief:
             run = None
         elif run is None:
@@ -236,13 +234,26 @@ def train(
                 f"continues{where}",
                 markup=False,
             )
+        facts, interrupted = fingerprint(data), loop.interrupted
+        # What only the training needs, the largest part of the memory, goes before the best network
+        # is read; it is full of circles.
+        data = dataclasses.replace(data, train=None)
+        del loop, network, saved
+        gc.collect()
         exported = dict(directory=export_dir, name=name, keep=keep, keep_others=keep_others)
-        return finish(settled, data, run, history, console, loop.interrupted, exported, report)
+        return finish(settled, data, facts, run, history, console, interrupted, exported, report)
 
 
-def finish(recipe, data, run, history, console, interrupted, exported, with_page):
+def _build_metrics(network, recipe, data):
+    """Have metrics make their variables: they do when they first see numbers, in a trace twice."""
+    first, classes = data.train.take(slice(1)), len(data.class_names)
+    network.build_metrics(*labelled(recipe_loss(recipe), (first.images, first.labels), classes))
+
+
+def finish(recipe, data, facts, run, history, console, interrupted, exported, with_page):
     """Report on the best network of a run, draw, export; return it and the `RunHistory`.
 
+    `data` may be without their training split; `facts` is the `fingerprint` of the whole.
     `exported` are arguments of `dtp_tf.export.export`; nothing is without a "directory".
     `with_page` is whether to write `report.html`.
     """
@@ -260,7 +271,7 @@ def finish(recipe, data, run, history, console, interrupted, exported, with_page
         "seconds": sum(logs.get("seconds", 0) for logs in history),
         "conditions": {
             "recipe": recipe.to_dict(),
-            "data": fingerprint(data),
+            "data": facts,
             "chosen_by": "validation accuracy",
             **read_json(run.versions, VERSIONS),
         },

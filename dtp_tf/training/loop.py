@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from dtp_tf.console.console import Display
 from dtp_tf.data.batches import TrainingBatches
+from dtp_tf.data.passes import Passes
 from dtp_tf.evaluating.diagnostics import Diagnostics, rounding_warning
 from dtp_tf.machines.checkpoint_every import CheckpointEvery
 from dtp_tf.machines.distribution import Workers
@@ -79,12 +80,12 @@ class Loop:
             part=(workers.index, workers.count),
         )
         workers.check_batch_size(self._batches.size)
-        self._training = workers.training(self._batches)
+        self._training = _by_one_iterator(workers.training(self._batches))
         phases = dict.fromkeys(phase for epoch in (0, 1) for phase, _ in self._passes(epoch))
         self._loss = recipe_loss(recipe)
         self._functions = {phase: self._traced(phase) for phase in phases}
         self._test = self._compiled(lambda data: network.test_step(self._labelled(data)))
-        self._validation = workers.validation(data.validation)
+        self._validation = _by_one_iterator(workers.validation(data.validation))
         about = {
             "recipe": recipe.to_dict(),
             "class_names": list(data.class_names),
@@ -292,3 +293,8 @@ class Loop:
         if patience is None or not self.history:
             return False
         return len(self.history) - best_epoch(self.history) >= patience
+
+
+def _by_one_iterator(batches):
+    """Return batches to iterate over once an epoch; what is spread over replicas as it is."""
+    return Passes(batches) if isinstance(batches, tf.data.Dataset) else batches

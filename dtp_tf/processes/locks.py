@@ -20,15 +20,20 @@ def alone(path, work):
             is no hindrance.
         work: the folder that the block writes, for the sentence.
 
+    Yields:
+        A function that tells whether the lock's file is still there, and not that of a folder which
+        has been put in its place.
+
     Raises:
         UserError: another process is at it, or the lock's file cannot be written.
     """
     file = _only(path, work)
     try:
-        yield
+        yield lambda: _is_still(file, path)
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(path)  # before it is let go: whoever waits for it looks whether it is there
+            if _is_still(file, path):
+                os.unlink(path)  # before it is let go: whoever waits for it looks if it is there
         file.close()
 
 
@@ -70,7 +75,7 @@ def _holder(file):
 
 
 def _is_still(file, path):
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path, follow_symlinks=False))
     return False
 

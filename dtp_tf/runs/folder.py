@@ -17,6 +17,7 @@ While a process trains the run there is also `.lock`, see `dtp_tf.processes.lock
 comparison that diverged has `diverged.json`, which says how.
 """
 
+import contextlib
 import csv
 import datetime
 import io
@@ -90,6 +91,7 @@ class Run:
         self.diagnostics = self.path / "diagnostics.png"
         self.report = self.path / "report.html"
         self.diverged = self.path / "diverged.json"
+        self._is_here = None
 
     @classmethod
     def create(cls, recipe, path=None, parent="runs"):
@@ -135,13 +137,27 @@ class Run:
         refuse_links_out(run.path)
         return run
 
+    @contextlib.contextmanager
     def alone(self):
         """Return a block's context in which no other process trains the run.
 
         Raises:
             UserError: another process does.
         """
-        return alone(self.path / LOCK, self.path)
+        with alone(self.path / LOCK, self.path) as self._is_here:
+            try:
+                yield
+            finally:
+                self._is_here = None
+
+    def _refuse_another(self):
+        """Raise `UserError` if the path does not lead to the folder of this training any more."""
+        if self._is_here is not None and not self._is_here():
+            raise UserError(
+                f"{self.path} is not the folder of this training any more: it was moved, removed "
+                "or replaced, so that nothing more is written there; --resume with the path that "
+                "the run has now continues from its last checkpoint."
+            )
 
     def recipe(self):
         """Return the recipe that the run was started with."""
@@ -151,7 +167,12 @@ class Run:
             raise UserError(f"{self.config} does not fit this version: {error}") from None
 
     def save_checkpoint(self, network, about, is_best):
-        """Write the state after an epoch; `about["history"]` tells which."""
+        """Write the state after an epoch; `about["history"]` tells which.
+
+        Raises:
+            UserError: the run was moved while it was `alone`, or cannot be written.
+        """
+        self._refuse_another()
         save_model(network, self.last, about)
         if is_best:
             self._keep_best(network, about)
@@ -159,7 +180,12 @@ class Run:
         self.unfinished.unlink(missing_ok=True)
 
     def save_unfinished(self, network, about):
-        """Write the state within the epoch that follows `about["history"]`."""
+        """Write the state within the epoch that follows `about["history"]`.
+
+        Raises:
+            UserError: see `save_checkpoint`.
+        """
+        self._refuse_another()
         save_model(network, self.unfinished, about)
 
     def load_checkpoint(self, repair=True, within=True):
@@ -202,8 +228,9 @@ class Run:
         """Return the best network as a `SavedModel` that says all of its training.
 
         Raises:
-            UserError: the file is missing or damaged.
+            UserError: the file is missing or damaged, or the run was moved while it was `alone`.
         """
+        self._refuse_another()
         return self._load(self.best)
 
     def _load(self, path):

@@ -117,3 +117,29 @@ def test_a_file_system_without_locks_is_said_and_used(tmp_path, monkeypatch, cap
     said = capsys.readouterr().err
     assert said.startswith(f"warning: the file system of {tmp_path} has no locks")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_lock_of_a_folder_that_was_put_in_the_place_of_another_is_left_alone(tmp_path):
+    mine, other = tmp_path / "work", tmp_path / "other"
+    mine.mkdir()
+    with alone(mine / ".lock", mine) as is_here:
+        assert is_here()
+        mine.rename(other)
+        assert not is_here()
+        mine.mkdir()
+        (mine / ".lock").write_bytes(b"1 on elsewhere")
+        assert not is_here()
+    assert (mine / ".lock").read_bytes() == b"1 on elsewhere"
+
+
+@pytest.mark.parametrize("replacement", [None, "a file", "a link"])
+def test_a_lock_in_a_folder_that_is_gone_is_not_there(tmp_path, replacement):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with alone(folder / ".lock", folder) as is_here:
+        folder.rename(tmp_path / "moved")
+        if replacement == "a file":
+            folder.write_text("")
+        elif replacement == "a link":
+            folder.symlink_to(tmp_path / "nowhere")
+        assert not is_here()

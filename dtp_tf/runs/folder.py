@@ -74,6 +74,8 @@ class Run:
         path: the folder.
     """
 
+    _is_here = None  # within `alone`: whether the path still leads to the folder that is locked
+
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.config = self.path / "config.json"
@@ -91,7 +93,6 @@ class Run:
         self.diagnostics = self.path / "diagnostics.png"
         self.report = self.path / "report.html"
         self.diverged = self.path / "diverged.json"
-        self._is_here = None
 
     @classmethod
     def create(cls, recipe, path=None, parent="runs"):

@@ -27,9 +27,6 @@ class Passes:
         self._endless = tf.data.Dataset.counter().flat_map(again).with_options(untuned())
         self._iterator, self._left = None, 0
 
-    def __len__(self):
-        return self._steps
-
     def __iter__(self):
         if self._left or self._iterator is None:
             self._iterator = iter(self._endless)

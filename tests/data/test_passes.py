@@ -46,7 +46,6 @@ def test_each_pass_is_the_one_that_was_chosen_before_it_and_no_iterator_is_made_
         batches.select(epoch, 0)
         wanted.append(taken(batches.dataset))
     passes = Passes(batches.dataset)
-    assert len(passes) == 3
     del iterators[:]
     for epoch in (0, 1, 2, 3, 1):
         batches.select(epoch, 0)

@@ -2,6 +2,8 @@
 
 import inspect
 import io
+import subprocess
+import sys
 
 import peers
 import pytest
@@ -29,6 +31,29 @@ def test_a_ratio_is_taken_within_a_turn():
     assert [one["ours_over_it"] for one in found] == [1, 2]
     assert [one["ratio_spread"] for one in found] == [0, 1]
     assert [one["images_per_second"] for one in found] == [100, 25]
+
+
+def test_ldrl_is_measured_in_turn_with_our_own_bp_and_told_in_its_times(monkeypatch):
+    rates = {peers.OURS: [50, 30, 25], peers.OURS_BP: [100, 90, 50]}
+    monkeypatch.setattr(peers, "measure", lambda row, libraries, *_: {
+        one: rates[one] for one in libraries
+    })  # fmt: skip
+    done = CliRunner().invoke(peers.main, ["--rows", "lenet-128-ldrl"])
+    assert "lenet-128-ldrl: a step takes 2.00 times one of bp" in done.output
+
+
+def test_where_ours_cannot_be_measured_it_is_said_in_a_sentence(monkeypatch):
+    def start(*_):
+        return subprocess.Popen(
+            [sys.executable, "-c", "raise SystemExit('no dtp_tf here')"],
+            **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE), text=True,
+        )  # fmt: skip
+
+    monkeypatch.setattr(peers, "start", start)
+    done = CliRunner().invoke(peers.main, ["--rows", "lenet-128-ldrl"])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (
+        1, "Error: dtp_tf cannot be measured: no dtp_tf here",
+    )  # fmt: skip
 
 
 def test_an_unknown_row_is_refused_with_those_there_are():

@@ -154,18 +154,37 @@ class LayerPair(keras.layers.Layer):
             products = [self.inverse_product(one) for one in inputs]  # only eager calls compute it
         return tape.gradient(products, self.inverse_variables, output_gradients=outputs)
 
-    def norm_obstacle(self):
-        """Return why || J_g ||_F^2 is not < `squared_slopes`, `squared_weights` >, in words that go
-        on after "layer 2", or None where it is."""
+    def slope_obstacle(self):
+        """Return why `transposed_differential` and `input_differential` are not those of g, in
+        words that go on after "layer 2", or None where they are."""
         if not self.inverse_is_product:
             return "has an inverse that is no product of r(h) with its weights"
         if not is_element_wise(self.inverse_activation):
             return "has an inverse whose activation is not element-wise"
         return None
 
+    def transposed_differential(self, base, below, aux=None):
+        """Return J_g(base)^T below, in the shape of `base`; for a linear inverse."""
+        inputs = tf.zeros_like(base)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            product = self.inverse_product(self._unpooled(inputs, aux))  # only eager calls do it
+        back = tape.gradient(product, inputs, output_gradients=below)
+        return slopes(self.inverse_activation, base) * back
+
+    def input_differential(self, base, moved, aux=None):
+        """Return r'(base) moved, unpooled: what `inverse_inputs` are for small moves; for a linear
+        inverse."""
+        return self._unpooled(slopes(self.inverse_activation, base) * moved, aux)
+
+    def norm_obstacle(self):
+        """Return why || J_g ||_F^2 is not < `squared_slopes`, `squared_weights` >, in words that go
+        on after "layer 2", or None where it is."""
+        return self.slope_obstacle()
+
     def squared_slopes(self, base, aux=None):
         """Return r'(base)^2, unpooled, as `inverse_inputs` are; for a linear inverse."""
-        return slopes(self.inverse_activation, base) ** 2
+        return self._unpooled(slopes(self.inverse_activation, base) ** 2, aux)
 
     def squared_weights(self):
         """Return what `inverse_inputs` of 1 in one place each are multiplied with, squared and
@@ -211,6 +230,10 @@ class LayerPair(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "dropout": self.dropout}
+
+    def _unpooled(self, values, aux):
+        """Return what g makes of numbers at f's outputs before it weighs them: they themselves."""
+        return values
 
     def _refuse_without_inverse(self):
         if not self.inverse:

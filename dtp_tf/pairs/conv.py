@@ -7,7 +7,7 @@ from keras import ops
 from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.precision import exact, is_mixed
-from dtp_tf.pairs.base import LayerPair
+from dtp_tf.pairs.activated import ActivatedPair
 from dtp_tf.pairs.images import convolved, size_text
 from dtp_tf.pairs.pooling import (
     Window,
@@ -23,7 +23,7 @@ POOLS = ("max", "average")
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class Conv2DPair(LayerPair):
+class Conv2DPair(ActivatedPair):
     """A convolution f, which may pool or have a stride, and a transposed convolution g.
 
         f(h) = pool( s(h * W + b) )
@@ -105,9 +105,10 @@ class Conv2DPair(LayerPair):
         inverse_first=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if is_mixed(self.dtype_policy):
-            self.autocast = False  # targets come in here: only f may round what it gets
+        super().__init__(
+            activation, inverse_activation, kernel_initializer, inverse_kernel_initializer,
+            inverse, inverse_first, **kwargs,
+        )  # fmt: skip
         for name, value in (
             ("filters", filters),
             ("kernel_size", kernel_size),
@@ -132,20 +133,10 @@ class Conv2DPair(LayerPair):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
-        self.activation = keras.activations.get(activation)
         self.pool = pool
         self.pool_size = pool_size
         self.pool_strides = pool_size if pool_strides is None else pool_strides
         self.pool_padding = pool_padding
-        self.inverse_activation = (
-            self.activation
-            if inverse_activation is None
-            else keras.activations.get(inverse_activation)
-        )
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.inverse_kernel_initializer = keras.initializers.get(inverse_kernel_initializer)
-        self.inverse = inverse
-        self.inverse_first = inverse_first
         self.forward_layer = keras.layers.Conv2D(
             filters,
             kernel_size,
@@ -191,10 +182,6 @@ class Conv2DPair(LayerPair):
                     "pool less."
                 )
         return (input_shape[0], *convolved, self.filters)
-
-    def compute_output_spec(self, inputs, reverse=False, aux=None):
-        shape = self.below if reverse else self.above
-        return keras.KerasTensor((inputs.shape[0], *shape), dtype=self.variable_dtype)
 
     def _convolved(self, input_shape):
         """Height and width after the convolution."""
@@ -249,10 +236,6 @@ class Conv2DPair(LayerPair):
         unpooled = self._unpooled(self.inverse_activation(above), aux)
         return self.inverse_product(unpooled) + tf.convert_to_tensor(self.inverse_layer.bias)
 
-    @property
-    def linear_inverse(self):
-        return self.inverse and self.inverse_first
-
     def inverse_inputs(self, base, points, aux=None):
         at_base = self.inverse_activation(base)
         return [self._unpooled(self.inverse_activation(point) - at_base, aux) for point in points]
@@ -265,9 +248,6 @@ class Conv2DPair(LayerPair):
         if self.pool == "average":
             return "pools averages, so that a number meets several weights of the same output"
         return super().norm_obstacle()
-
-    def squared_slopes(self, base, aux=None):
-        return self._unpooled(super().squared_slopes(base), aux)
 
     def squared_weights(self):
         kernel = tf.convert_to_tensor(self.inverse_layer.kernel)
@@ -352,16 +332,8 @@ class Conv2DPair(LayerPair):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
-            "activation": keras.activations.serialize(self.activation),
             "pool": self.pool,
             "pool_size": self.pool_size,
             "pool_strides": self.pool_strides,
             "pool_padding": self.pool_padding,
-            "inverse_activation": keras.activations.serialize(self.inverse_activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "inverse_kernel_initializer": keras.initializers.serialize(
-                self.inverse_kernel_initializer
-            ),
-            "inverse": self.inverse,
-            "inverse_first": self.inverse_first,
         }

@@ -7,7 +7,7 @@ from keras import ops
 
 from dtp_tf.arguments import check_whole
 from dtp_tf.numerics.precision import exact, is_mixed
-from dtp_tf.pairs.base import LayerPair
+from dtp_tf.pairs.activated import ActivatedPair
 
 TRANSMISSIONS = ("continuous", "sign", "sample")
 
@@ -19,7 +19,7 @@ def sign(h):
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class DensePair(LayerPair):
+class DensePair(ActivatedPair):
     """A Dense layer f and a Dense inverse g: `pair(h)` and `pair(h, reverse=True)`.
 
         f(h) = s(h W + b),   g(t) = r(t V + c)   or, with `inverse_first`,   g(t) = r(t) V + c
@@ -96,21 +96,16 @@ class DensePair(LayerPair):
         settings=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(
+            activation, inverse_activation, kernel_initializer, inverse_kernel_initializer,
+            inverse, inverse_first, **kwargs,
+        )  # fmt: skip
         if transmission not in TRANSMISSIONS:
             raise ValueError(
                 f"`transmission` must be one of {', '.join(TRANSMISSIONS)}; got {transmission!r}."
             )
         check_whole("units", units)
         self.above = (units,)
-        self.activation = keras.activations.get(activation)
-        self.inverse_activation = (
-            self.activation
-            if inverse_activation is None
-            else keras.activations.get(inverse_activation)
-        )
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.inverse_kernel_initializer = keras.initializers.get(inverse_kernel_initializer)
         self.forward_layer = keras.layers.Dense(
             units,
             kernel_initializer=self.kernel_initializer,
@@ -119,11 +114,7 @@ class DensePair(LayerPair):
             **(settings or {}),
         )
         self.settings = settings
-        self.inverse = inverse
-        self.inverse_first = inverse_first
         self.transmission = transmission
-        if is_mixed(self.dtype_policy):
-            self.autocast = False  # targets come in here: only f may round what it gets
 
     def build(self, input_shape):
         if self.built:
@@ -175,10 +166,6 @@ class DensePair(LayerPair):
         product = self.inverse_product(self.inverse_activation(self._transmitted(above)))
         return product + self._shaped(ops.expand_dims(self.inverse_layer.bias, 0))
 
-    @property
-    def linear_inverse(self):
-        return self.inverse and self.inverse_first
-
     def inverse_inputs(self, base, points, aux=None):
         at_base = self.inverse_activation(self._transmitted(base))
         return [self.inverse_activation(self._transmitted(point)) - at_base for point in points]
@@ -192,10 +179,10 @@ class DensePair(LayerPair):
         # One product of more rows is faster, and what it gives is larger than what it takes.
         return super().inverse_gradients(*([ops.concatenate(one)] for one in (inputs, outputs)))
 
-    def norm_obstacle(self):
+    def slope_obstacle(self):
         if self.transmission == "sign":
             return "gets signs, which have no slopes"
-        return super().norm_obstacle()
+        return super().slope_obstacle()
 
     def squared_weights(self):
         return ops.sum(ops.square(self.inverse_layer.kernel), axis=1)[None]
@@ -224,10 +211,6 @@ class DensePair(LayerPair):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)
 
-    def compute_output_spec(self, inputs, reverse=False, aux=None):
-        shape = self.below if reverse else self.above
-        return keras.KerasTensor((inputs.shape[0], *shape), dtype=self.variable_dtype)
-
     def transposed_layer(self, name, **settings):
         layer = keras.layers.Dense(
             math.prod(self.below),
@@ -254,14 +237,6 @@ class DensePair(LayerPair):
         return {
             **super().get_config(),
             "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-            "inverse_activation": keras.activations.serialize(self.inverse_activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "inverse_kernel_initializer": keras.initializers.serialize(
-                self.inverse_kernel_initializer
-            ),
-            "inverse": self.inverse,
-            "inverse_first": self.inverse_first,
             "transmission": self.transmission,
             "settings": keras.saving.serialize_keras_object(self.settings),
         }

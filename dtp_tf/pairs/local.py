@@ -6,15 +6,15 @@ from keras import ops
 
 from dtp_tf.arguments import check_whole
 from dtp_tf.errors import SettingError
-from dtp_tf.numerics.precision import exact, is_mixed
-from dtp_tf.pairs.base import LayerPair
+from dtp_tf.numerics.precision import exact
+from dtp_tf.pairs.activated import ActivatedPair
 from dtp_tf.pairs.images import convolved, pads
 from dtp_tf.pairs.pooling import Window
 from dtp_tf.recipes.layers_in_words import MOST_LOCAL_PIXELS
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class LocallyConnected2DPair(LayerPair):
+class LocallyConnected2DPair(ActivatedPair):
     """A locally connected layer f, and a locally connected way back g.
 
         f(h)[i, j] = s( sum over the window at (i, j) of h W[i, j] + b[i, j] )
@@ -85,9 +85,10 @@ class LocallyConnected2DPair(LayerPair):
         inverse_first=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if is_mixed(self.dtype_policy):
-            self.autocast = False  # targets come in here: only f may round what it gets
+        super().__init__(
+            activation, inverse_activation, kernel_initializer, inverse_kernel_initializer,
+            inverse, inverse_first, **kwargs,
+        )  # fmt: skip
         for name, value in (
             ("filters", filters),
             ("kernel_size", kernel_size),
@@ -104,16 +105,6 @@ class LocallyConnected2DPair(LayerPair):
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding
-        self.activation = keras.activations.get(activation)
-        self.inverse_activation = (
-            self.activation
-            if inverse_activation is None
-            else keras.activations.get(inverse_activation)
-        )
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.inverse_kernel_initializer = keras.initializers.get(inverse_kernel_initializer)
-        self.inverse = inverse
-        self.inverse_first = inverse_first
 
     def build(self, input_shape):
         if self.built:
@@ -152,10 +143,6 @@ class LocallyConnected2DPair(LayerPair):
         sides = convolved(self.name, input_shape, self.kernel_size, self.strides, self.padding)
         return (input_shape[0], *sides, self.filters)
 
-    def compute_output_spec(self, inputs, reverse=False, aux=None):
-        shape = self.below if reverse else self.above
-        return keras.KerasTensor((inputs.shape[0], *shape), dtype=self.variable_dtype)
-
     def call(self, inputs, reverse=False, aux=None):
         if reverse:
             return self.invert([inputs])[0]
@@ -181,10 +168,6 @@ class LocallyConnected2DPair(LayerPair):
         if not self.inverse_first:
             images = self.inverse_activation(images)
         return tf.split(images, len(points), axis=0)
-
-    @property
-    def linear_inverse(self):
-        return self.inverse and self.inverse_first
 
     def inverse_inputs(self, base, points, aux=None):
         at_base = self.inverse_activation(base)
@@ -229,14 +212,6 @@ class LocallyConnected2DPair(LayerPair):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
-            "activation": keras.activations.serialize(self.activation),
-            "inverse_activation": keras.activations.serialize(self.inverse_activation),
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "inverse_kernel_initializer": keras.initializers.serialize(
-                self.inverse_kernel_initializer
-            ),
-            "inverse": self.inverse,
-            "inverse_first": self.inverse_first,
         }
 
 

@@ -78,25 +78,28 @@ def check_rule(layers, rule, symmetric_start=False):
             )
 
 
-def check_norm(layers, transmission):
-    """Raise `SettingError` for layers whose Jacobians `jacobian_norm` analytic does not know.
+def check_norm(jacobian_norm, layers, transmission):
+    """Raise `SettingError` for layers whose Jacobians a `jacobian_norm` does not know.
 
     Args:
+        jacobian_norm, transmission: the settings of a recipe.
         layers: as `parse_layers` returns them.
-        transmission: the setting of a recipe.
     """
+    if jacobian_norm in (None, "sampled"):
+        return
     if transmission == "sign":
         raise SettingError(
-            "`jacobian_norm` analytic is of the slopes of inverses, and those of `transmission` "
-            "sign have none; use sampled."
+            f"`jacobian_norm` {jacobian_norm} is of the slopes of inverses, and those of "
+            "`transmission` sign have none; use sampled."
         )
     for number, layer in enumerate(layers, start=1):
-        averages = getattr(layer, "pool", None) == "average"
+        averages = jacobian_norm == "analytic" and getattr(layer, "pool", None) == "average"
         if number > 1 and (averages or is_block(layer)):
             what = "pools averages" if averages else f"is {_what(layer)}"
             raise SettingError(
-                "`jacobian_norm` analytic is for inverses of one set of weights without average "
-                f"pooling, and layer {number} {what}; use sampled."
+                f"`jacobian_norm` {jacobian_norm} is for inverses of one set of weights"
+                f"{', without average pooling' * (jacobian_norm == 'analytic')}, and layer "
+                f"{number} {what}; use sampled."
             )
 
 

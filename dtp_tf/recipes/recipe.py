@@ -173,8 +173,7 @@ class Recipe(Fields):
         check_rule(self.parsed_layers(), self.rule, bool(self.symmetric_start))
         if self.model is None:
             check_trained(self, len(self.parsed_layers()))
-        if self.jacobian_norm == "analytic":
-            check_norm(self.parsed_layers(), self.transmission)
+        check_norm(self.jacobian_norm, self.parsed_layers(), self.transmission)
         if self.rule == "gait_prop":
             check_invertible(self._activations())
         if self.rule == "autoencoder":
@@ -203,10 +202,10 @@ class Recipe(Fields):
                 "`inverse_activation` matched needs `inverse_first` true, got false: it belongs "
                 "before the weights of an inverse."
             )
-        if self.jacobian_norm == "analytic" and not self.inverse_first:
+        if self.jacobian_norm not in (None, "sampled") and not self.inverse_first:
             raise SettingError(
-                "`jacobian_norm` analytic needs `inverse_first` true, got false: it is known where "
-                "an inverse ends with its weights."
+                f"`jacobian_norm` {self.jacobian_norm} needs `inverse_first` true, got false: it "
+                "is known where an inverse ends with its weights."
             )
         if self.feedback_magnitudes == "uniform" and (
             self.inverse_initializer != taken["inverse_initializer"]

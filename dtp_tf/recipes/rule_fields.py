@@ -8,7 +8,7 @@ from dtp_tf.recipes.rules import RULES
 from dtp_tf.recipes.settings import setting
 
 NOISE_DIRECTIONS = ("gaussian", "rademacher", "orthogonal")
-JACOBIAN_NORMS = ("sampled", "analytic")
+JACOBIAN_NORMS = ("sampled", "analytic", "transposed")
 SCHEDULES = ("parallel", "alternating", "inverse-first")
 
 
@@ -102,8 +102,10 @@ class RuleFields:
     )
     jacobian_norm: str | None = setting(
         None, str, "The second term of the inverses' loss in ldrl: sampled = by noise, as "
-        "published; analytic = what that is on average, from the weights, in half the products; it "
-        "needs `inverse_first` and no average pooling.", choices=JACOBIAN_NORMS, optional=True,
+        "published; analytic = what that is on average, from the weights, in half the products, "
+        "for layers without average pooling; transposed = by the first term's noise, through the "
+        "transposed inverse, which takes the noise out of what an inverse learns, in three "
+        "quarters. Both need `inverse_first`.", choices=JACOBIAN_NORMS, optional=True,
     )
     straight_through: bool | None = setting(
         None, bool, "Whether the signs of `transmission` sign pass gradients on in the rule bp, as "

@@ -9,7 +9,7 @@ from dtp_tf.rules.base import check_choice, inner_product
 from dtp_tf.rules.directed_noise import SmallNoiseRule
 from dtp_tf.rules.dtp import difference_targets, top_target
 
-JACOBIAN_NORMS = ("sampled", "analytic")
+JACOBIAN_NORMS = ("sampled", "analytic", "transposed")
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -35,6 +35,11 @@ class LDRL(SmallNoiseRule):
     with V: the sum over j of r'(y_j)^2 || V_j ||^2, as contractive autoencoders have it (Rifai et
     al. 2011). V then learns from the covariance of noise and answer, and decays.
 
+    It is the mean of || J_g(y)^T dx ||^2, too, for the dx of the first term. With that the loss is,
+    to first order and but for what does not depend on g, || J_f dx - J_g^T dx ||^2: where J_g is
+    J_f^T, its gradient is 0 for each example and draw, and not on average alone. V is then used
+    both ways, up to the layer and down from it.
+
     Args:
         target_step: beta, above 0; applies to the gradient of each example's own loss.
         noise: sigma, above 0, in units of the activations; see `FeedbackRule`.
@@ -42,7 +47,9 @@ class LDRL(SmallNoiseRule):
         noise_directions: see `DirectedNoiseRule`; of both eps and eps'.
         jacobian_norm: "sampled", the second term with dy drawn, as published; or "analytic", its
             mean as above, in half the products of an update: for inverses with `inverse_first`,
-            element-wise activations and no average pooling.
+            element-wise activations and no average pooling; or "transposed", as above, in three
+            quarters of the products: for inverses with `inverse_first` and element-wise
+            activations.
 
     Raises:
         SettingError: see `SmallNoiseRule`; an unknown `jacobian_norm`; once the network is built,
@@ -74,17 +81,20 @@ class LDRL(SmallNoiseRule):
 
     def check_built(self, layers):
         super().check_built(layers)
-        for number, layer in enumerate(layers, start=1):
-            obstacle = layer.norm_obstacle() if self._is_analytic and number > 1 else None
+        if self.jacobian_norm == "sampled":
+            return
+        for number, layer in enumerate(layers[1:], start=2):
+            analytic = self.jacobian_norm == "analytic"
+            obstacle = layer.norm_obstacle() if analytic else layer.slope_obstacle()
             if obstacle is not None:
                 raise SettingError(
-                    f"`jacobian_norm` analytic is not known here, for layer {number} {obstacle}; "
-                    "use sampled."
+                    f"`jacobian_norm` {self.jacobian_norm} is not known here, for layer {number} "
+                    f"{obstacle}; use sampled."
                 )
 
     def noise_units(self, layers):
         return [
-            below.units if self._is_analytic else max(below.units, layer.units)
+            max(below.units, layer.units) if self.jacobian_norm == "sampled" else below.units
             for below, layer in zip(layers, layers[1:], strict=False)
         ]
 
@@ -95,6 +105,8 @@ class LDRL(SmallNoiseRule):
         pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
         dx, points = self._perturbed(network, batch, layer, noise)
         first, *second = pair.inverse_differences(y, points, aux)
+        if self.jacobian_norm == "transposed":
+            second = [pair.transposed_differential(y, dx, aux)]
         if second:
             change = inner_product(*second, *second)
         else:
@@ -113,11 +125,17 @@ class LDRL(SmallNoiseRule):
         With e = g(y + dy) - g(y), the gradient of the loss is G = -2 d/dV < dx, u V > +
         2 d/dV < e, v V >, u = r(f(x + dx)) - r(y) and v = r(y + dy) - r(y): a product's gradient
         does not need the product u V. The loss, linear and squared in V, is < G, V > - || e ||^2.
-        Where the second term is analytic, its slopes are summed over the batch first.
+        Where the second term is analytic, its slopes are summed over the batch first. Where it is
+        transposed, e = J_g^T dx, and v = r'(y) e has the same output as u, dx.
         """
         pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
         dx, points = self._perturbed(network, batch, layer, noise)
         u, *v = pair.inverse_inputs(y, points, aux)
+        if self.jacobian_norm == "transposed":
+            e = pair.transposed_differential(y, dx, aux)
+            inputs = pair.input_differential(y, e, aux) - u
+            gradients = pair.inverse_gradients([inputs], [2 * scale * dx])
+            return _inner(gradients, pair) / scale - tf.reduce_sum(e * e), gradients
         e = [pair.inverse_product(one) for one in v]
         outputs = [-2 * scale * dx, *(2 * scale * one for one in e)]
         gradients = pair.inverse_gradients([u, *v], outputs)
@@ -131,16 +149,14 @@ class LDRL(SmallNoiseRule):
 
     def _perturbed(self, network, batch, layer, noise):
         """Return dx and the points of a draw of the noise: [f(x + dx), y + dy], or the first alone
-        where the second term is analytic."""
+        where the second term has no dy."""
         x, y = batch.h[layer], batch.h[layer + 1]
         sigma = self.sigma(network, layer)
         dx = sigma * noise(x)
         points = [tf.stop_gradient(batch.f(layer, x + dx))]
-        return dx, points if self._is_analytic else [*points, y + sigma * noise(y)]
-
-    @property
-    def _is_analytic(self):
-        return self.jacobian_norm == "analytic"
+        if self.jacobian_norm == "sampled":
+            points.append(y + sigma * noise(y))
+        return dx, points
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)

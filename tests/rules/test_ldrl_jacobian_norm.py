@@ -1,4 +1,5 @@
-"""L-DRL with the second term of its loss as what it is on average: the norm of g's Jacobian."""
+"""L-DRL with the second term of its loss as what it is on average, the norm of g's Jacobian, or
+through the transposed Jacobian."""
 
 import dataclasses
 
@@ -33,9 +34,13 @@ from dtp_tf.rules import LDRL
 KNOWN = [kind for kind in PAIRS if kind != "average"]
 
 
-def analytic(kind, **settings):
+def network_with(norm, kind, **settings):
     keras.utils.set_random_seed(0)  # initializers draw their seeds when they are made
-    return built(PAIRS[kind](), jacobian_norm="analytic", **settings)
+    return built(PAIRS[kind](), jacobian_norm=norm, **settings)
+
+
+def analytic(kind):
+    return network_with("analytic", kind)
 
 
 def norms(network, batch, layer):
@@ -59,9 +64,30 @@ def test_the_norm_is_that_of_the_derivative_of_the_inverse(kind):
         np.testing.assert_allclose(norms(network, batch, layer), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KNOWN)
-def test_a_known_descent_is_that_of_the_loss_of_each_example(kind):
-    network = analytic(kind)
+@pytest.mark.parametrize("kind", PAIRS)
+def test_the_transposed_differential_is_that_of_the_derivative_of_the_inverse(kind):
+    network = network_with("transposed", kind)
+    batch = Batch(network, *examples())
+    for layer in network.trained_feedback:
+        pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
+        dx, dy = (tf.random.stateless_normal(one.shape, (1, 2)) for one in (batch.h[layer], y))
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            (below,) = pair.invert([y], aux)
+        back = pair.transposed_differential(y, dx, aux)
+        np.testing.assert_allclose(back, tape.gradient(below, y, dx), rtol=1e-4, atol=1e-6)
+        there = pair.inverse_product(pair.input_differential(y, dy, aux))  # < dx, J dy >, twice
+        assert float(tf.reduce_sum(dx * there)) == pytest.approx(
+            float(tf.reduce_sum(back * dy)), 1e-3
+        )
+
+
+@pytest.mark.parametrize(
+    ("norm", "kind"),
+    [*(("analytic", kind) for kind in KNOWN), *(("transposed", kind) for kind in PAIRS)],
+)
+def test_a_known_descent_is_that_of_the_loss_of_each_example(norm, kind):
+    network = network_with(norm, kind)
     batch = Batch(network, *examples())
     for layer in network.trained_feedback:
         with tf.GradientTape() as tape:
@@ -77,8 +103,9 @@ def test_a_known_descent_is_that_of_the_loss_of_each_example(kind):
         assert expected[1] is None
 
 
+@pytest.mark.parametrize("term", ["sampled", "transposed"])
 @pytest.mark.parametrize("kind", ["dense", "max"])
-def test_it_is_the_mean_of_the_sampled_term_over_small_noise(kind):
+def test_it_is_the_mean_of_the_other_terms_over_small_noise(kind, term):
     network, layer = analytic(kind), 1
     for weights in network.inverse_variables:  # orthogonal ones have the same norm, all of them
         weights.assign(tf.random.stateless_normal(weights.shape, (1, 2)))
@@ -86,8 +113,12 @@ def test_it_is_the_mean_of_the_sampled_term_over_small_noise(kind):
     y, aux, pair = batch.h[layer + 1], batch.aux[layer], network.layers_up[layer]
     rng, sigma, draws = np.random.default_rng(0), 1e-2, []
     for _ in range(400):
-        dy = tf.constant(sigma * rng.normal(size=y.shape), tf.float32)
-        (change,) = pair.inverse_differences(y, [y + dy], aux)
+        like = y if term == "sampled" else batch.h[layer]
+        noise = tf.constant(sigma * rng.normal(size=like.shape), tf.float32)
+        if term == "sampled":
+            (change,) = pair.inverse_differences(y, [y + noise], aux)
+        else:
+            change = pair.transposed_differential(y, noise, aux)
         draws.append(tf.reduce_sum(tf.reshape(change, (len(y), -1)) ** 2, axis=1))
     mean, deviation = np.mean(draws, axis=0), np.std(draws, axis=0) / np.sqrt(len(draws))
     expected = sigma**2 * norms(network, batch, layer).numpy()
@@ -95,23 +126,29 @@ def test_it_is_the_mean_of_the_sampled_term_over_small_noise(kind):
     assert np.all(deviation < 0.1 * expected)
 
 
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
 @pytest.mark.parametrize("r", ["tanh", "elu"])
-def test_a_step_moves_the_weights_as_the_equations_say(monkeypatch, r):
-    """In float64 by NumPy: V moves along -2 u^T dx and 2 sigma^2 r'(y)^2 V, W as without it."""
+def test_a_step_moves_the_weights_as_the_equations_say(monkeypatch, r, norm):
+    """In float64 by NumPy: V moves along -2 u^T dx and the second term's gradient, which is
+    2 sigma^2 r'(y)^2 V or 2 (r'(y)^2 V dx)^T dx; W as without it."""
     net, (x, y) = random_net("ldrl", 3, "tanh", r, True), random_batch()
     eps = random_noise("ldrl", net)
     give_noise(monkeypatch, eps)
-    network = library(net, "ldrl", inverse_steps=1, jacobian_norm="analytic")
+    network = library(net, "ldrl", inverse_steps=1, jacobian_norm=norm)
     logs = battery.an_epoch(network, x, y)
     h, after = reference.activations(net, x), {}
     for i, (v, c) in net.g.items():
         dx = SIGMA * eps[0][i][0]
         u = before(net, i, reference.f(net, i, h[i - 1] + dx)) - before(net, i, h[i])
         slopes = (before(net, i, h[i] + 1e-6) - before(net, i, h[i] - 1e-6)) / 2e-6
-        squares = (slopes**2).mean(axis=0)[:, None]
-        gradient = -2 * u.T @ dx / len(x) + 2 * SIGMA**2 * squares * v
+        if norm == "analytic":
+            second = SIGMA**2 * (slopes**2).mean(axis=0)[:, None] * v
+        else:
+            second = (slopes**2 * (dx @ v.T)).T @ dx / len(x)
+        gradient = -2 * u.T @ dx / len(x) + 2 * second
         after[i] = (v - INVERSE_RATE * gradient, c)
-        loss = -2 * np.sum(dx * (u @ v), axis=1).mean() + SIGMA**2 * np.sum(squares * v**2)
+        # The second term is squared in V.
+        loss = -2 * np.sum(dx * (u @ v), axis=1).mean() + np.sum(second * v)
         assert float(logs[f"inverse_loss_{i}"]) == pytest.approx(loss, 1e-4)
     taught = dataclasses.replace(net, g=after)  # inverses first
     forward = reference.forward_step("ldrl", taught, x, y, ETA, FORWARD_RATE)
@@ -123,13 +160,29 @@ def test_a_step_moves_the_weights_as_the_equations_say(monkeypatch, r):
         battery.near(updates(variables, old), moved, rtol=1e-4)
 
 
+@pytest.mark.parametrize("norm", ["transposed", "analytic"])
+def test_where_g_has_the_transposed_jacobian_of_f_no_draw_moves_a_transposed_term(norm):
+    network = network_with(norm, "dense")
+    batch = Batch(network, *examples())
+    layer = network.trained_feedback[-1]  # the output layer: f and r are linear
+    pair = network.layers_up[layer]
+    pair.inverse_layer.kernel.assign(tf.transpose(pair.forward_layer.kernel))
+    _, (gradient, _) = network.rule.inverse_descent(
+        network, batch, layer, network.noise(layer, 0), tf.constant(1.0)
+    )
+    size = SIGMA**2 * float(tf.norm(pair.forward_layer.kernel))
+    share = float(tf.norm(gradient)) / size
+    assert share < 1e-3 if norm == "transposed" else share > 0.1
+
+
 def before(net, i, t):
     return t if i == net.last else reference.ACTIVATIONS[net.r][0](t)
 
 
-def test_weighted_examples_count_by_their_weights():
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
+def test_weighted_examples_count_by_their_weights(norm):
     x, y = examples()
-    networks = [analytic("max") for _ in range(3)]
+    networks = [network_with(norm, "max") for _ in range(3)]
     networks[0].train_step((x, y))
     networks[1].train_step((x, y, tf.ones(len(y))))
     networks[2].train_step((x, y, tf.constant([2.0] + [1.0] * (len(y) - 1))))
@@ -138,8 +191,9 @@ def test_weighted_examples_count_by_their_weights():
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(one, other, strict=True))
 
 
-def test_an_update_of_the_inverses_moves_them_all_and_nothing_else():
-    network = analytic("max")
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
+def test_an_update_of_the_inverses_moves_them_all_and_nothing_else(norm):
+    network = network_with(norm, "max")
     network.set_phase(("inverse",))
     kept = battery.arrays(network.forward_variables)
     kernels = [variable for variable in network.inverse_variables if len(variable.shape) > 1]
@@ -170,10 +224,14 @@ class Squared(dtp_tf.DensePair):
         (lambda: dtp_tf.DensePair(4, transmission="sign", **LINEAR), "layer 2 gets signs"),
     ],
 )
-def test_what_it_does_not_know_is_refused_by_name(pair, words):
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
+def test_what_it_does_not_know_is_refused_by_name(pair, words, norm):
     first = dtp_tf.Conv2DPair(3, **LINEAR)
-    with pytest.raises(SettingError, match=f"`jacobian_norm` analytic .*{words}.*; use sampled"):
-        built([first, pair()], jacobian_norm="analytic")
+    if norm == "transposed" and "averages" in words:  # it takes them as they are
+        built([first, pair()], jacobian_norm=norm)
+        return
+    with pytest.raises(SettingError, match=f"`jacobian_norm` {norm} .*{words}.*; use sampled"):
+        built([first, pair()], jacobian_norm=norm)
 
 
 def test_the_first_layer_has_no_inverse_and_may_be_what_it_likes():
@@ -181,19 +239,20 @@ def test_the_first_layer_has_no_inverse_and_may_be_what_it_likes():
     built([first, dtp_tf.DensePair(4, **LINEAR)], jacobian_norm="analytic")
 
 
-def test_noise_that_it_does_not_draw_needs_no_frame():
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
+def test_noise_that_it_does_not_draw_needs_no_frame(norm):
     def network(**settings):
         pairs = [dtp_tf.DensePair(4), dtp_tf.DensePair(WIDEST + 1, **LINEAR)]
         rule = LDRL(noise_directions=["orthogonal", "gaussian"], **settings)
         dtp_tf.DTPNetwork(pairs, 3, rule=rule).build((None, 5))
 
-    network(jacobian_norm="analytic")
+    network(jacobian_norm=norm)
     with pytest.raises(SettingError, match="the feedback layer 1 of 2 has it on 4097"):
         network()
 
 
 def test_another_word_is_refused():
-    with pytest.raises(SettingError, match="`jacobian_norm` must be one of sampled, analytic"):
+    with pytest.raises(SettingError, match="`jacobian_norm` must be one of sampled, analytic, tr"):
         LDRL(jacobian_norm="exact")
 
 
@@ -207,16 +266,23 @@ def test_another_word_is_refused():
         ({"units": (4, 4), "transmission": "sign"}, "`transmission` sign have none; use sampled"),
     ],
 )
-def test_a_recipe_refuses_it_before_anything_is_read(settings, words):
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
+def test_a_recipe_refuses_it_before_anything_is_read(settings, words, norm):
+    def check():
+        settled = {"rule": "ldrl", "jacobian_norm": norm, "units": None, **settings}
+        dtp_tf.recipe("digits", **settled).check()
+
+    if norm == "transposed" and "averages" in words:
+        check()
+        return
     with pytest.raises(SettingError, match=words):
-        dtp_tf.recipe(
-            "digits", rule="ldrl", jacobian_norm="analytic", **{"units": None, **settings}
-        ).check()
+        check()
 
 
-def test_a_network_with_it_is_made_again_from_its_configuration(tmp_path):
-    network = analytic("dense")
+@pytest.mark.parametrize("norm", ["analytic", "transposed"])
+def test_a_network_with_it_is_made_again_from_its_configuration(tmp_path, norm):
+    network = network_with(norm, "dense")
     network.train_step(examples())
     network.save(tmp_path / "network.keras")
     loaded = keras.saving.load_model(tmp_path / "network.keras")
-    assert loaded.rule.jacobian_norm == "analytic"
+    assert loaded.rule.jacobian_norm == norm

@@ -7,8 +7,8 @@ The same network, batch, optimizer (Adam) and float32, on all cores, a batch in 
 
     source-128, source-1024   3072-1000-1000-1000-10 tanh: `dtp` (parallel) and `bp`
     lenet-128                 the network that Ernoult et al. call LeNet: `bp`, and `ldrl` with one
-                              and four updates of the inverses; "analytic" has that
-                              `jacobian_norm`, and random signs as noise
+                              and four updates of the inverses; "analytic" and "transposed" have
+                              that `jacobian_norm`, and random signs as noise
     wide-128                  3072-1024-1024-1024-10 tanh: `ldrl` with two updates of the inverses
                               and orthogonal noise, sampled and analytic
 
@@ -47,6 +47,7 @@ ROWS = {
     ("lenet", 128, "ldrl-4"): (OURS, OURS_BP),
     ("lenet", 128, "ldrl-1-analytic"): (OURS, OURS_BP),
     ("lenet", 128, "ldrl-4-analytic"): (OURS, OURS_BP),
+    ("lenet", 128, "ldrl-1-transposed"): (OURS, OURS_BP),
     ("wide", 128, "ldrl-2"): (OURS, OURS_BP),
     ("wide", 128, "ldrl-2-analytic"): (OURS, OURS_BP),
 }

@@ -74,8 +74,12 @@ def test_what_differs_is_found_by_comparing_with_the_papers_settings_and_conditi
 
 
 def test_a_shorter_variant_of_settings_that_no_paper_has_is_held_against_them_in_full():
-    row = find_table("lee").rows["cifar10-bp"]
+    row = find_table("lee").rows["cifar10-ldrl"]
     assert said(row, row.trained(quick=True), None) == ["epochs 3 (in full: 75)"]
+    bp = find_table("lee").rows["cifar10-bp"]
+    assert said(bp, bp.trained(quick=True), None) == [
+        "epochs 3 (in full: 75)", "flip true (published: false)", "crop 4 (published: 0)",
+    ]  # fmt: skip
     told = find_table("lee").rows["discrete-bp"]
     assert said(told, told.trained(quick=True), None) == ["epochs 5 (published: 500)"]
 

@@ -80,7 +80,9 @@ def main(turns, seconds, rows, out, contestant):
         rates = measure(row, libraries, turns, seconds)
         table += lines(row, rates)
         if OURS_BP in rates:
-            click.echo(f"{name}: a step takes {1 / table[-1]['ours_over_it']:.2f} times one of bp")
+            turns_of_both = zip(rates[OURS], rates[OURS_BP], strict=True)
+            times = statistics.median(bp / own for own, bp in turns_of_both)
+            click.echo(f"{name}: a step takes {times:.2f} times one of bp")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         with open(out / "peers.csv", "w", newline="", encoding="utf-8") as file:

@@ -164,7 +164,7 @@ class Diagnostics:
         for probe in range(JACOBIAN_PROBES):
             with tf.GradientTape(persistent=True) as outer:
                 outer.watch(h)
-                above = batch.f(i, h)
+                above = batch.f(i, h, drop=False)
                 if pair is network.output_pair and network.rule.inverts_probabilities:
                     above = network.activate_output(above)
                 held = tf.stop_gradient(above)

@@ -15,7 +15,8 @@ class Batch:
 
     All but `outputs` is held constant, so that no loss can move another layer's weights. What a
     layer drops in this step (`LayerPair.dropout`) is 0 in its activations and outputs, and in all
-    that is asked of it at other points by `f`.
+    that is asked of it at other points by `f`. Its inverse knows the whole layer, from which it
+    learns, and gets points that are `undropped`.
 
     Args:
         network: a built `DTPNetwork`.
@@ -40,6 +41,7 @@ class Batch:
     def __init__(self, network, x, y, weights=None, update=True):
         self._network, self._y, self._inputs, self._pre_activations = network, y, [], []
         self._layers, self._kept, self.aux, self.outputs = network.layers_up, [], [], []
+        self._whole = []
         self._descents = {}
         self.tape = tf.GradientTape(persistent=True)
         with self.tape:
@@ -51,6 +53,7 @@ class Batch:
                     self.tape.watch(sent)
                 pre_activation, h, aux = layer.record(sent, update)
                 rate = layer.dropout
+                self._whole.append(tf.stop_gradient(h))
                 self._kept.append(kept(h, rate, network.seed, network.step, i) if rate else None)
                 h = self._dropped(i, h)
                 self.aux.append(aux)
@@ -64,9 +67,23 @@ class Batch:
         self.h = [tf.stop_gradient(tensor) for tensor in [self._inputs[0], *self.outputs]]
         self.answers = tf.stop_gradient(self.scores)
 
-    def f(self, layer, h):
-        """f of layer `layer` at other activations than this batch's own; no state changes."""
-        return self._dropped(layer, self._layers[layer].perturbed(h))
+    def f(self, layer, h, drop=True):
+        """f of layer `layer` at other activations than this batch's own; no state changes. Without
+        `drop` it is the whole layer, from which an inverse learns."""
+        h = self._layers[layer].perturbed(h)
+        return self._dropped(layer, h) if drop else h
+
+    def undropped(self, layer, point):
+        """Return a point near `h[layer + 1]` as the inverse of layer `layer` takes it.
+
+        Where the layer drops nothing, that is the point itself. Else it is as far from the layer's
+        whole activations as the layer would let it be: they are m h for those that the inverse
+        knows, with m = 0 or 1 / (1 - rate), and J_f^T = J_whole^T m. So units that are dropped take
+        no part in a difference, and none is out of the range of the layer's nonlinearity.
+        """
+        if self._kept[layer] is None:
+            return point
+        return self._whole[layer] + self._kept[layer] * (point - self.h[layer + 1])
 
     def _dropped(self, layer, h):
         return h if self._kept[layer] is None else h * self._kept[layer]
@@ -94,11 +111,13 @@ class Batch:
 
     def top_gradient_factors(self):
         """`top_gradient` as a product: dC/dh_M `(batch, outputs)` and the output layer's weights
-        transposed, `(outputs, units)`; None where it is no such product or one that saves nothing.
+        transposed, `(outputs, units)`; None where it is no such product or one that saves nothing,
+        or where h_{M-1} is dropped.
         """
         output = self._layers[-1]
         exact = output.transmission != "sign" and not is_mixed(output.dtype_policy)
-        if not exact or output.above[0] > FEW_OUTPUTS:
+        drops = len(self._layers) > 1 and self._kept[-2] is not None
+        if drops or not exact or output.above[0] > FEW_OUTPUTS:
             return None
         return self.output_gradient(), tf.transpose(output.forward_layer.kernel)
 

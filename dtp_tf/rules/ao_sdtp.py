@@ -94,7 +94,7 @@ class AOSDTP(SDTP):
             shaped_as(h, inverse(inverse.output(o, z))) for o in (batch.answers, batch.labels)
         )
         target = difference_target(h, at_p, at_y)
-        return difference_targets(network, batch.h, target, top, batch.aux)
+        return difference_targets(network, batch, target, top)
 
     def get_config(self):
         return {**super().get_config(), "auxiliary_units": self.auxiliary_units}

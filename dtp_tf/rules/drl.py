@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from dtp_tf.rules.base import each_at_least_zero, squared_error
 from dtp_tf.rules.directed_noise import SmallNoiseRule
-from dtp_tf.rules.dtp import below_target, difference_targets, top_target
+from dtp_tf.rules.dtp import difference_targets, target_below, top_target
 from dtp_tf.rules.penalty import penalty
 
 
@@ -70,23 +70,21 @@ class DRL(SmallNoiseRule):
         return layer > 0
 
     def inverse_loss(self, network, batch, layer, noise):
-        layers, h = network.layers_up, batch.h
+        layers, h = network.layers_up, batch.h[layer]
         sigma = self.sigma(network, layer)
-        corrupted = h[layer] + sigma * noise(h[layer])
+        corrupted = h + sigma * noise(h)
         moved = corrupted
         for above in range(layer, len(layers)):
             moved = batch.f(above, moved)
         for above in range(len(layers) - 1, layer, -1):
-            moved = below_target(layers[above], h[above], h[above + 1], moved, batch.aux[above])
-        moved = tf.stop_gradient(moved)
-        aux = batch.aux[layer]
-        reconstruction = below_target(layers[layer], h[layer], h[layer + 1], moved, aux)
+            moved = target_below(network, batch, above, moved)
+        reconstruction = target_below(network, batch, layer, tf.stop_gradient(moved))
         loss = difference_reconstruction_loss(corrupted, reconstruction, sigma)
         return loss + penalty(self.l2(network, layer), layers[layer].inverse_variables)
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 1, batch.aux)[:-1]
+        return difference_targets(network, batch, top, len(batch.h) - 1)[:-1]
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}

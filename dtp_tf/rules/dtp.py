@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import NOISE, TARGET_STEP, each_at_least_zero, squared_error
 from dtp_tf.rules.directed_noise import DirectedNoiseRule
 from dtp_tf.rules.penalty import penalty
@@ -18,28 +19,36 @@ def difference_target(h_below, g_h, g_t):
     return h_below + (g_t - g_h)  # this order rounds once near h, not twice
 
 
-def below_target(pair, h_below, h, t, aux=None):
-    """`difference_target` by the inverse of a pair, from its own h and t."""
-    return h_below + pair.difference(h, t, aux)
+def target_below(network, batch, layer, target):
+    """`difference_target` by the inverse of layer `layer`, from the target of what it gives."""
+    h, t = (batch.undropped(layer, point) for point in (batch.h[layer + 1], target))
+    return batch.h[layer] + network.layers_up[layer].difference(h, t, batch.aux[layer])
 
 
-def difference_targets(network, h, target, top, aux=None):
+def difference_targets(network, batch, target, top, *former):
     """Take the target of h_top down to h_1 by difference corrections.
 
     Args:
         network: whose inverses are used.
-        h: the activations h_0 .. h_M, `batch.h`.
+        batch: the `Batch`.
         target: t_top.
         top: number of the layer that `target` belongs to, from 1.
-        aux: what the inverses need to know of the forward pass, `batch.aux`; convolutions do.
 
     Returns:
         [t_1, .., t_top]
+
+    Raises:
+        SettingError: the arguments are those of an earlier version, (network, h, target, top, aux).
     """
+    if former or not hasattr(batch, "undropped"):
+        raise SettingError(
+            "`difference_targets` takes (network, batch, target, top), got a "
+            f"{type(batch).__name__} and {3 + len(former)} more: pass `batch` in the place of "
+            "`batch.h`, and no `batch.aux`."
+        )
     targets = [target]
     for layer in range(top - 1, 0, -1):
-        pair, of_layer = network.layers_up[layer], None if aux is None else aux[layer]
-        targets.insert(0, below_target(pair, h[layer], h[layer + 1], targets[0], of_layer))
+        targets.insert(0, target_below(network, batch, layer, targets[0]))
     return targets
 
 
@@ -50,16 +59,16 @@ def targets_from_top(network, batch, eta):
     many as classes, so the inverse there need not be applied to t_{M-1} as a whole: see
     `LayerPair.difference_along`.
     """
-    h, aux, top = batch.h, batch.aux, len(batch.h) - 2
+    h, top = batch.h, len(batch.h) - 2
     target = top_target(h[top], batch.top_gradient(), eta)
     factors = batch.top_gradient_factors()
     if top == 1 or factors is None:
-        return difference_targets(network, h, target, top, aux)
+        return difference_targets(network, batch, target, top)
     error, rows = factors
     pair = network.layers_up[top - 1]
-    correction = pair.difference_along(h[top], target, -eta * error, rows, aux[top - 1])
+    correction = pair.difference_along(h[top], target, -eta * error, rows, batch.aux[top - 1])
     below = h[top - 1] + correction
-    return [*difference_targets(network, h, below, top - 1, aux), target]
+    return [*difference_targets(network, batch, below, top - 1), target]
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
@@ -129,7 +138,7 @@ class DTP(DirectedNoiseRule):
     def inverse_loss(self, network, batch, layer, noise):
         pair, h = network.layers_up[layer], batch.h[layer]
         corrupted = tf.stop_gradient(h + self.sigma(network, layer) * noise(h))
-        above = tf.stop_gradient(batch.f(layer, corrupted))
+        above = tf.stop_gradient(batch.f(layer, corrupted, drop=False))
         loss = squared_error(pair.reconstruction(above, batch.aux[layer]), corrupted)
         return loss + penalty(self.l2(network, layer), pair.inverse_variables)
 

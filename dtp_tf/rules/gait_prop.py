@@ -146,7 +146,7 @@ class GAITProp(SignalRule):
         for layer in range(len(network.layers_up) - 1, 0, -1):
             pair = network.layers_up[layer]
             slope, undone = INVERTIBLE[_name(pair)]
-            y = self._undropped(network, batch, layer)
+            y = batch.undropped(layer, batch.h[layer + 1])
             error = batch.pre_activation_gradient(layer, signal)  # signal_i * s'(a_i)
             reached *= gamma
             moved = undone(y, reached * slope(y) * error) / reached
@@ -154,12 +154,6 @@ class GAITProp(SignalRule):
             signal = shaped_as(batch.h[layer], through_pseudo_inverse(moved, kernel))
             signals.insert(0, signal)
         return signals
-
-    def _undropped(self, network, batch, layer):
-        pair = network.layers_up[layer]
-        if not pair.dropout:
-            return batch.h[layer + 1]
-        return tf.stop_gradient(pair.activate(pair.pre_activation(batch.h[layer])))
 
     def local_losses(self, network, batch, taught):
         losses = super().local_losses(network, batch, taught)

@@ -102,8 +102,8 @@ class LDRL(SmallNoiseRule):
         return layer > 0
 
     def inverse_loss(self, network, batch, layer, noise):
-        pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
-        dx, points = self._perturbed(network, batch, layer, noise)
+        pair, aux = network.layers_up[layer], batch.aux[layer]
+        y, dx, points = self._perturbed(network, batch, layer, noise)
         first, *second = pair.inverse_differences(y, points, aux)
         if self.jacobian_norm == "transposed":
             second = [pair.transposed_differential(y, dx, aux)]
@@ -128,8 +128,8 @@ class LDRL(SmallNoiseRule):
         Where the second term is analytic, its slopes are summed over the batch first. Where it is
         transposed, e = J_g^T dx, and v = r'(y) e has the same output as u, dx.
         """
-        pair, y, aux = network.layers_up[layer], batch.h[layer + 1], batch.aux[layer]
-        dx, points = self._perturbed(network, batch, layer, noise)
+        pair, aux = network.layers_up[layer], batch.aux[layer]
+        y, dx, points = self._perturbed(network, batch, layer, noise)
         u, *v = pair.inverse_inputs(y, points, aux)
         if self.jacobian_norm == "transposed":
             e = pair.transposed_differential(y, dx, aux)
@@ -148,19 +148,19 @@ class LDRL(SmallNoiseRule):
         return _inner(gradients, pair) / scale, _added(gradients, half)
 
     def _perturbed(self, network, batch, layer, noise):
-        """Return dx and the points of a draw of the noise: [f(x + dx), y + dy], or the first alone
-        where the second term has no dy."""
-        x, y = batch.h[layer], batch.h[layer + 1]
+        """Return y, all that f makes of x, and of a draw of the noise dx and the points
+        [f(x + dx), y + dy], or the first alone where the second term has no dy."""
+        x, y = batch.h[layer], batch.undropped(layer, batch.h[layer + 1])
         sigma = self.sigma(network, layer)
         dx = sigma * noise(x)
-        points = [tf.stop_gradient(batch.f(layer, x + dx))]
+        points = [tf.stop_gradient(batch.f(layer, x + dx, drop=False))]
         if self.jacobian_norm == "sampled":
             points.append(y + sigma * noise(y))
-        return dx, points
+        return y, dx, points
 
     def targets(self, network, batch):
         top = top_target(batch.h[-1], batch.output_gradient(), self.target_step)
-        return difference_targets(network, batch.h, top, len(batch.h) - 1, batch.aux)[:-1]
+        return difference_targets(network, batch, top, len(batch.h) - 1)[:-1]
 
     def get_config(self):
         return {**super().get_config(), "jacobian_norm": self.jacobian_norm}

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from dtp_tf.rules.base import NOISE, FeedbackRule, each_at_least_zero, squared_error
-from dtp_tf.rules.dtp import below_target, difference_targets
+from dtp_tf.rules.dtp import difference_targets
 from dtp_tf.rules.penalty import penalty
 
 
@@ -63,7 +63,7 @@ class SDTP(FeedbackRule):
 
     def inverse_loss(self, network, batch, layer, noise):
         pair, h = network.layers_up[layer], batch.h[layer]
-        above = batch.f(layer, h + self.sigma(network, layer) * noise(h))
+        above = batch.f(layer, h + self.sigma(network, layer) * noise(h), drop=False)
         if layer == len(network.layers_up) - 1:
             above = network.activate_output(above)
         back = pair.reconstruction(tf.stop_gradient(above), batch.aux[layer])
@@ -72,8 +72,8 @@ class SDTP(FeedbackRule):
 
     def targets(self, network, batch):
         output = network.layers_up[-1]
-        top = below_target(output, batch.h[-2], batch.answers, batch.labels)
-        return difference_targets(network, batch.h, top, len(batch.h) - 2, batch.aux)
+        top = batch.h[-2] + output.difference(batch.answers, batch.labels)
+        return difference_targets(network, batch, top, len(batch.h) - 2)
 
     def get_config(self):
         return {**super().get_config(), "inverse_l2": self.inverse_l2}

@@ -30,6 +30,6 @@ class TP(DTP):
     def targets(self, network, batch):
         targets = [top_target(batch.h[-2], batch.top_gradient(), self.target_step)]
         for layer in range(len(batch.h) - 3, 0, -1):
-            pair, aux = network.layers_up[layer], batch.aux[layer]
-            targets.insert(0, pair(targets[0], reverse=True, aux=aux))
+            pair, t = network.layers_up[layer], batch.undropped(layer, targets[0])
+            targets.insert(0, pair(t, reverse=True, aux=batch.aux[layer]))
         return targets

@@ -7,7 +7,9 @@ import tensorflow as tf
 
 import dtp_tf
 from dtp_tf.errors import SettingError
+from dtp_tf.evaluating.diagnostics import angle
 from dtp_tf.network.batch import Batch
+from dtp_tf.numerics.activations import matched
 from dtp_tf.rules import BY_NAME
 
 RATE = 0.5
@@ -78,6 +80,64 @@ def test_backpropagation_is_that_of_keras_with_the_same_choice():
         loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(Y, scores))
     for one, other in zip(gradients, tape.gradient(loss, made.forward_variables), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def transposed_network(rule, rate, activation, convolutional=False, **taken):
+    """A network whose inverses have the transposed weights and the slopes of their layers."""
+    keras.utils.set_random_seed(0)
+    alike = dict(
+        activation=activation, inverse_activation=matched(activation), inverse_first=True,
+        dropout=rate,
+    )  # fmt: skip
+    pairs = [dtp_tf.DensePair(30, **alike), dtp_tf.DensePair(20, **alike)]
+    if convolutional:
+        pairs.insert(0, dtp_tf.Conv2DPair(4, 3, pool="max", pool_size=2, **alike))
+    made = dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule](**taken), seed=4)
+    made.build((None, 6, 6, 1) if convolutional else (None, 6))
+    made.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.01), run_eagerly=True)
+    for pair in made.layers_up[1:]:
+        if pair.inverse:
+            pair.inverse_layer.kernel.assign(keras.ops.transpose(pair.forward_layer.kernel))
+    return made
+
+
+@pytest.mark.parametrize("activation", ["tanh", "elu"])
+@pytest.mark.parametrize("convolutional", [False, True])
+@pytest.mark.parametrize("rule", ["dtp", "ldrl"])
+def test_with_transposed_weights_targets_teach_what_backpropagation_does(
+    rule, convolutional, activation
+):
+    x = np.random.default_rng(1).normal(size=(40, 6, 6, 1)).astype("float32")
+    x = x if convolutional else X
+    of_rule = transposed_network(rule, 0.6, activation, convolutional, target_step=1e-3)
+    of_bp = transposed_network("bp", 0.6, activation, convolutional)
+    for weight, other in zip(of_bp.forward_variables, of_rule.forward_variables, strict=True):
+        weight.assign(other)
+    gradients, wanted = (n.forward_gradients(batch_of(n, x))[0] for n in (of_rule, of_bp))
+    for one, other in zip(gradients[:-2], wanted[:-2], strict=True):  # the output has bp's own
+        assert angle(one, other) < 0.5
+
+
+@pytest.mark.parametrize("activation", ["tanh", "elu"])
+def test_no_inverse_is_asked_outside_the_range_of_its_layer(activation):
+    made = transposed_network("ldrl", 0.6, activation)
+    batch = batch_of(made, 3 * X)
+    assert np.min(batch.h[1]) < -2
+    for layer, pair in enumerate(made.pairs):
+        h = batch.h[layer + 1]
+        whole = np.asarray(pair(batch.h[layer]))
+        np.testing.assert_allclose(batch.undropped(layer, h), whole, rtol=1e-5)
+        moved = np.asarray(batch.undropped(layer, h + 0.01)) - whole
+        np.testing.assert_allclose(moved, np.where(np.asarray(h) == 0, 0, 0.025), atol=1e-5)
+
+
+def test_inverses_learn_from_whole_layers():
+    taken = dict(jacobian_norm="transposed", noise=1e-3)
+    made = transposed_network("ldrl", 0.6, "tanh", **taken)
+    before = [weight.numpy() for weight in made.inverse_variables]
+    made.train_step((tf.constant(X), tf.constant(Y)))  # V = W^T is where its loss is lowest
+    for weight, other in zip(made.inverse_variables, before, strict=True):
+        np.testing.assert_allclose(weight, other, atol=1e-8)
 
 
 @pytest.mark.slow

@@ -22,6 +22,9 @@ from rule_networks import (
     values,
 )
 
+from dtp_tf.errors import SettingError
+from dtp_tf.rules.dtp import difference_targets
+
 # Rules whose targets go down by g_i(t_i) - g_i(h_i) from the top hidden layer or from the logits.
 CORRECTED = ("dtp", "fwdtp", "sdtp", "drl", "ldrl")
 
@@ -229,3 +232,10 @@ def test_sdtp_leaves_an_output_that_is_right_alone():
         targets(library(net, "sdtp"), x, y), reference.activations(net, x)[1:], strict=False
     ):
         np.testing.assert_allclose(target, h, rtol=0, atol=5e-7)
+
+
+@pytest.mark.parametrize("aux", [(), ([None, None],)])
+def test_arguments_of_difference_targets_before_are_refused_with_what_to_pass_now(aux):
+    h = [tf.zeros((2, 3))] * 3
+    with pytest.raises(SettingError, match=r"takes \(network, batch, .*got a list.*pass `batch`"):
+        difference_targets(None, h, h[1], 1, *aux)

@@ -55,7 +55,7 @@ class Batch:
                 rate = layer.dropout
                 self._whole.append(tf.stop_gradient(h))
                 self._kept.append(kept(h, rate, network.seed, network.step, i) if rate else None)
-                h = self._dropped(i, h)
+                h = self.dropped(i, h)
                 self.aux.append(aux)
                 self._inputs.append(sent)
                 self._pre_activations.append(pre_activation)
@@ -71,7 +71,7 @@ class Batch:
         """f of layer `layer` at other activations than this batch's own; no state changes. Without
         `drop` it is the whole layer, from which an inverse learns."""
         h = self._layers[layer].perturbed(h)
-        return self._dropped(layer, h) if drop else h
+        return self.dropped(layer, h) if drop else h
 
     def undropped(self, layer, point):
         """Return a point near `h[layer + 1]` as the inverse of layer `layer` takes it.
@@ -85,7 +85,8 @@ class Batch:
             return point
         return self._whole[layer] + self._kept[layer] * (point - self.h[layer + 1])
 
-    def _dropped(self, layer, h):
+    def dropped(self, layer, h):
+        """Return what layer `layer` lets through in this step of whole activations of its own."""
         return h if self._kept[layer] is None else h * self._kept[layer]
 
     @property

@@ -41,10 +41,11 @@ class CCL(FeedbackRule):
     def inverse_loss(self, network, batch, layer, noise):
         above = tf.stop_gradient(self._backward(network, batch, layer + 1)[0])
         back = network.layers_up[layer].reconstruction(above, batch.aux[layer])
-        return squared_error(batch.h[layer], back)
+        return squared_error(batch.undropped(layer - 1, batch.h[layer]), back)
 
     def targets(self, network, batch):
-        return self._backward(network, batch, 1)[:-1]
+        whole = self._backward(network, batch, 1)[:-1]
+        return [batch.dropped(layer, b) for layer, b in enumerate(whole)]
 
     def _backward(self, network, batch, lowest):
         """Return [b_lowest, .., b_M]."""

@@ -28,8 +28,10 @@ class TP(DTP):
     """
 
     def targets(self, network, batch):
+        top = len(batch.h) - 3
         targets = [top_target(batch.h[-2], batch.top_gradient(), self.target_step)]
-        for layer in range(len(batch.h) - 3, 0, -1):
-            pair, t = network.layers_up[layer], batch.undropped(layer, targets[0])
-            targets.insert(0, pair(t, reverse=True, aux=batch.aux[layer]))
+        t = batch.undropped(top, targets[0])  # those below are of whole layers, as g_i gives them
+        for layer in range(top, 0, -1):
+            t = network.layers_up[layer](t, reverse=True, aux=batch.aux[layer])
+            targets.insert(0, batch.dropped(layer - 1, t))
         return targets

@@ -131,6 +131,22 @@ def test_no_inverse_is_asked_outside_the_range_of_its_layer(activation):
         np.testing.assert_allclose(moved, np.where(np.asarray(h) == 0, 0, 0.025), atol=1e-5)
 
 
+def test_targets_that_inverses_give_are_dropped_as_the_activations_are():
+    made, plain = network("ccl"), network("ccl", rate=0.0)
+    plain.set_weights(made.get_weights())
+    batch, whole = batch_of(made), batch_of(plain)
+    for target, other, h in zip(
+        made.rule.targets(made, batch), plain.rule.targets(plain, whole), batch.h[1:], strict=False
+    ):
+        mask = np.asarray(h) != 0  # what comes down from the label does not depend on h
+        np.testing.assert_allclose(target, other * mask / (1 - RATE), rtol=1e-5, atol=1e-6)
+    made = network("tp")
+    made.rule.target_step = 0.0
+    batch, (_, pair) = batch_of(made), made.pairs
+    back = pair(pair(batch.h[1]), reverse=True) * (np.asarray(batch.h[1]) != 0) / (1 - RATE)
+    np.testing.assert_allclose(made.rule.targets(made, batch)[0], back, rtol=1e-4, atol=1e-5)
+
+
 def test_inverses_learn_from_whole_layers():
     taken = dict(jacobian_norm="transposed", noise=1e-3)
     made = transposed_network("ldrl", 0.6, "tanh", **taken)

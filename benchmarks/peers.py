@@ -191,6 +191,7 @@ def keras_fit(network, batch, rule):
     import tensorflow as tf
 
     from dtp_tf.benchmarking.throughput import random_images
+    from dtp_tf.data.splits import untuned
     from dtp_tf.training.building import build_network
 
     data = random_images(batch)
@@ -199,6 +200,8 @@ def keras_fit(network, batch, rule):
     count = len(data.train) // batch * batch
     whole = data.train.images[:count], data.train.labels[:count]
     batches = tf.data.Dataset.from_tensor_slices(whole).batch(batch).cache()
+    # Else an epoch may take as long as tf.data's tuning sleeps, and not as long as Keras needs.
+    batches = batches.prefetch(1).with_options(untuned())
     return lambda: model.fit(batches, epochs=1, shuffle=False, verbose=0), count
 
 

@@ -28,6 +28,11 @@ _LABEL_STEPS = dict(
 )
 # Narrows the angles of fixed feedback to backpropagation, and does bp good: docs/comparing.md.
 _DECAY = dict(learning_rate=1e-3, optimizer="adam weight_decay=0.3")
+# Feedback from the logits that keeps an average of many batches: docs/comparing.md.
+_AVERAGED = dict(
+    noise=0.03, noise_directions="orthogonal", inverse_optimizer="sgd",
+    inverse_learning_rate_schedule="cosine", optimizer="adam epsilon=1e-09 weight_decay=0.3",
+)  # fmt: skip
 # Few updates of the inverses of `ldrl`: docs/comparing.md.
 _FEW_STEPS = dict(inverse_steps=2, noise_directions="orthogonal", inverse_epochs_before=1)
 
@@ -57,6 +62,11 @@ RECIPES = {
                 jacobian_norm="analytic", optimizer="adam epsilon=1e-09 weight_decay=0.6",
             ),
             "bp": dict(optimizer="adam weight_decay=0.3"),
+            "ddtp_linear": dict(_AVERAGED, inverse_l2=1.0, inverse_learning_rate=5e-3),
+            "drl": dict(
+                _AVERAGED, inverse_l2=0.1, inverse_learning_rate=5e-2, inverse_first=True,
+                inverse_activation="matched", inverse_epochs_before=1,
+            ),
         },
     ),
     "cifar10-cnn": NamedRecipe(

@@ -53,8 +53,8 @@ class Batch:
                     self.tape.watch(sent)
                 pre_activation, h, aux = layer.record(sent, update)
                 rate = layer.dropout
-                self._whole.append(tf.stop_gradient(h))
                 self._kept.append(kept(h, rate, network.seed, network.step, i) if rate else None)
+                self._whole.append(tf.stop_gradient(h) if rate else None)
                 h = self.dropped(i, h)
                 self.aux.append(aux)
                 self._inputs.append(sent)
@@ -76,10 +76,10 @@ class Batch:
     def undropped(self, layer, point):
         """Return a point near `h[layer + 1]` as the inverse of layer `layer` takes it.
 
-        Where the layer drops nothing, that is the point itself. Else it is as far from the layer's
-        whole activations as the layer would let it be: they are m h for those that the inverse
-        knows, with m = 0 or 1 / (1 - rate), and J_f^T = J_whole^T m. So units that are dropped take
-        no part in a difference, and none is out of the range of the layer's nonlinearity.
+        Where the layer drops nothing, that is the point itself. Else it is h' + m (point - h): h' is
+        what the whole layer gave, and m = 0 or 1 / (1 - rate) what it lets through, so that J_f^T is
+        that of the whole layer times m. No unit leaves the range of the layer's nonlinearity, and
+        those that are dropped take no part in differences.
         """
         if self._kept[layer] is None:
             return point

@@ -76,10 +76,10 @@ class Batch:
     def undropped(self, layer, point):
         """Return a point near `h[layer + 1]` as the inverse of layer `layer` takes it.
 
-        Where the layer drops nothing, that is the point itself. Else it is h' + m (point - h): h' is
-        what the whole layer gave, and m = 0 or 1 / (1 - rate) what it lets through, so that J_f^T is
-        that of the whole layer times m. No unit leaves the range of the layer's nonlinearity, and
-        those that are dropped take no part in differences.
+        Where the layer drops nothing, that is the point itself. Else it is h' + m (point - h), with
+        h' what the whole layer gave and m = 0 or 1 / (1 - rate) what it lets through: J_f^T is that
+        of the whole layer times m. No unit leaves the range of the layer's nonlinearity, and those
+        that are dropped take no part in differences.
         """
         if self._kept[layer] is None:
             return point

@@ -55,6 +55,30 @@ def exact_copy(layer, name=None):
     return type(layer).from_config(config)
 
 
+def exact_network(network):
+    """Return a network that computes with exact numbers: itself, or one with its weights, without
+    optimizers that have begun."""
+    config = keras.saving.serialize_keras_object(network)
+    if not _make_exact(config):
+        return network
+    made = keras.saving.deserialize_keras_object(config)
+    made.set_weights(network.get_weights())
+    return made
+
+
+def _make_exact(config):
+    """Make all dtype policies in a Keras configuration exact; return whether one was not."""
+    if isinstance(config, (list, tuple)):
+        return any([_make_exact(one) for one in config])
+    if not isinstance(config, dict):
+        return False
+    if config.get("class_name") == "DTypePolicy":
+        policy = keras.DTypePolicy(config["config"]["name"])
+        config["config"]["name"] = exact(policy).name
+        return is_mixed(policy)
+    return any([_make_exact(one) for one in config.values()])
+
+
 def dtype_policy(precision):
     """Return the name of the Keras dtype policy of a recipe's `precision`."""
     return "mixed_bfloat16" if precision == "mixed_bfloat16" else "float32"

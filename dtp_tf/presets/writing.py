@@ -14,6 +14,7 @@ from dtp_tf.errors import UserError
 from dtp_tf.files import json_text, make_folder, remove_half_written, written
 from dtp_tf.machines.versions import versions
 from dtp_tf.numerics.keras_files import weights_file
+from dtp_tf.numerics.precision import exact_network
 from dtp_tf.presets.cards import hub_card
 from dtp_tf.presets.folder import FORMAT, Preset
 from dtp_tf.processes.locks import alone
@@ -23,7 +24,7 @@ def save_preset(network, folder, facts, float16=False):
     """Write a network as a preset, in one step.
 
     Args:
-        network: a built `DTPNetwork`.
+        network: a built `DTPNetwork`; of one with mixed numbers the preset computes in float32.
         folder: must not exist or be empty; its name becomes the preset's.
         facts: what `metadata.json` says beside what the network and the files say themselves; see
             `dtp_tf.presets.cards.model_card`. "class_names" must be there.
@@ -35,7 +36,7 @@ def save_preset(network, folder, facts, float16=False):
     Raises:
         UserError: the folder is in use, or being written by another process, or cannot be written.
     """
-    folder = pathlib.Path(os.path.abspath(folder))
+    folder, network = pathlib.Path(os.path.abspath(folder)), exact_network(network)
     refuse_used(folder)
     make_folder(folder.parent)
     with alone(folder.with_name(f".{folder.name}.lock"), folder):

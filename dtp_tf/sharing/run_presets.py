@@ -7,6 +7,7 @@ from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import predict
 from dtp_tf.files import read_json
+from dtp_tf.numerics.precision import exact_network
 from dtp_tf.presets.writing import halved, layers_text, save_preset
 from dtp_tf.recipes.recipe import RULES
 from dtp_tf.runs.folder import METRICS, Run
@@ -52,7 +53,7 @@ def save_run(
     _refuse_own_rule(run, recipe.rule)
     if float16:
         data = load_recorded_data(recipe, data_dir, dataset)
-        _refuse_another_accuracy(network, data)
+        _refuse_another_accuracy(exact_network(network), data)
     validation = metrics["validation"]["accuracy"]
     return save_preset(
         network,

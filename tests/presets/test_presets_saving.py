@@ -107,6 +107,22 @@ def test_the_metadata_say_what_the_run_said(saved):
         }  # fmt: skip
 
 
+def test_a_preset_of_a_network_with_mixed_numbers_computes_with_exact_ones(tmp_path):
+    pairs = [dtp_tf.DensePair(8, dtype="mixed_bfloat16") for _ in range(2)]
+    network = dtp_tf.DTPNetwork(pairs, 3, rule=dtp_tf.rules.DTP(), seed=1)
+    network.build((None, 6))
+    network.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    save_preset(network, tmp_path / "preset", {"class_names": ["a", "b", "c"]})
+    loaded = dtp_tf.DTPNetwork.from_preset(tmp_path / "preset")
+    x = np.random.default_rng(0).normal(size=(20, 6)).astype("float32")
+    assert {pair.compute_dtype for pair in loaded.layers_up} == {"float32"}
+    assert {pair.compute_dtype for pair in network.pairs} == {"bfloat16"}
+    np.testing.assert_allclose(loaded(x), network.classifier()(x), rtol=1e-6)
+    assert np.max(np.abs(loaded(x) - network(x))) > 1e-4
+    for one, other in zip(loaded.inverse_variables, network.inverse_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_hash_is_the_sha_256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2

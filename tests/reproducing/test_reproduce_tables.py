@@ -112,8 +112,8 @@ def test_unknown_names_are_refused_with_what_there_is(tmp_path):
     said = refusal(invoke("reproduce", "lee", "--rows", "dtp,discret"), 2)
     assert "unknown row 'discret' of lee" in said and "autoencoder-classifier" in said
     assert "`rows` needs at least one row" in refusal(invoke("reproduce", "lee", "--rows", ","), 2)
-    said = refusal(invoke("reproduce", "meulemans", "--settings", "ours"), 2)
-    assert "leaves no row of meulemans to train; rows with settings of ours are none" in said
+    said = refusal(invoke("reproduce", "ernoult-vgg", "--settings", "ours"), 2)
+    assert "leaves no row of ernoult-vgg to train; rows with settings of ours are none" in said
     table = write_table(tmp_path, one={"rule": "fa"})
     said = refusal(invoke("reproduce", str(table), "--rows", "fa", "--settings", "ours"), 2)
     assert "rows with settings of ours are dtp-ours" in said

@@ -309,6 +309,13 @@ def without_times(row):
     return {name: row[name] for name in row if name not in ("seconds", "images_per_second")}
 
 
+def transpose_inverses(model):
+    """Give the inverses of dense layers the transposed weights of these."""
+    for i in model.inverted:
+        pair = model.layers_up[i]
+        pair.inverse_layer.kernel.assign(np.transpose(pair.forward_layer.kernel))
+
+
 def arrays(path):
     """Return every array in a `.keras` file by its address, read without Keras."""
     with zipfile.ZipFile(path) as archive:

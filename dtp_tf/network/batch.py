@@ -117,8 +117,7 @@ class Batch:
         """
         output = self._layers[-1]
         exact = output.transmission != "sign" and not is_mixed(output.dtype_policy)
-        drops = len(self._layers) > 1 and self._kept[-2] is not None
-        if drops or not exact or output.above[0] > FEW_OUTPUTS:
+        if self._kept[-2] is not None or not exact or output.above[0] > FEW_OUTPUTS:
             return None
         return self.output_gradient(), tf.transpose(output.forward_layer.kernel)
 

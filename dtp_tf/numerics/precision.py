@@ -55,28 +55,17 @@ def exact_copy(layer, name=None):
     return type(layer).from_config(config)
 
 
-def exact_network(network):
-    """Return a network that computes with exact numbers: itself, or one with its weights, without
-    optimizers that have begun."""
-    config = keras.saving.serialize_keras_object(network)
-    if not _make_exact(config):
-        return network
-    made = keras.saving.deserialize_keras_object(config)
-    made.set_weights(network.get_weights())
-    return made
-
-
-def _make_exact(config):
-    """Make all dtype policies in a Keras configuration exact; return whether one was not."""
+def exact_config(config):
+    """Return a Keras configuration in which all dtype policies are of exact numbers."""
     if isinstance(config, (list, tuple)):
-        return any([_make_exact(one) for one in config])
+        return type(config)(map(exact_config, config))
     if not isinstance(config, dict):
-        return False
+        return config
     if config.get("class_name") == "DTypePolicy":
-        policy = keras.DTypePolicy(config["config"]["name"])
-        config["config"]["name"] = exact(policy).name
-        return is_mixed(policy)
-    return any([_make_exact(one) for one in config.values()])
+        return keras.saving.serialize_keras_object(
+            exact(keras.saving.deserialize_keras_object(config))
+        )
+    return {name: exact_config(one) for name, one in config.items()}
 
 
 def dtype_policy(precision):

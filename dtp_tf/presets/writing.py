@@ -14,7 +14,7 @@ from dtp_tf.errors import UserError
 from dtp_tf.files import json_text, make_folder, remove_half_written, written
 from dtp_tf.machines.versions import versions
 from dtp_tf.numerics.keras_files import weights_file
-from dtp_tf.numerics.precision import exact_network
+from dtp_tf.numerics.precision import exact_config
 from dtp_tf.presets.cards import hub_card
 from dtp_tf.presets.folder import FORMAT, Preset
 from dtp_tf.processes.locks import alone
@@ -36,7 +36,7 @@ def save_preset(network, folder, facts, float16=False):
     Raises:
         UserError: the folder is in use, or being written by another process, or cannot be written.
     """
-    folder, network = pathlib.Path(os.path.abspath(folder)), exact_network(network)
+    folder = pathlib.Path(os.path.abspath(folder))
     refuse_used(folder)
     make_folder(folder.parent)
     with alone(folder.with_name(f".{folder.name}.lock"), folder):
@@ -46,7 +46,7 @@ def save_preset(network, folder, facts, float16=False):
 
 
 def _write(network, folder, facts, float16):
-    config = keras.saving.serialize_keras_object(network)
+    config = exact_config(keras.saving.serialize_keras_object(network))
     image = len(network.example_shape) == 3
     facts = {
         "format_version": FORMAT,

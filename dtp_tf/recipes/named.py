@@ -28,7 +28,7 @@ _LABEL_STEPS = dict(
 )
 # Narrows the angles of fixed feedback to backpropagation, and does bp good: docs/comparing.md.
 _DECAY = dict(learning_rate=1e-3, optimizer="adam weight_decay=0.3")
-# Feedback from the logits that keeps an average of many batches: docs/comparing.md.
+# Feedback that keeps an average of many batches: docs/comparing.md.
 _AVERAGED = dict(
     noise=0.03, noise_directions="orthogonal", inverse_optimizer="sgd",
     inverse_learning_rate_schedule="cosine", optimizer="adam epsilon=1e-09 weight_decay=0.3",

@@ -7,7 +7,6 @@ from dtp_tf.data.sets import load_recorded_data
 from dtp_tf.errors import UserError
 from dtp_tf.evaluating.evaluation import predict
 from dtp_tf.files import read_json
-from dtp_tf.numerics.precision import exact_network
 from dtp_tf.presets.writing import halved, layers_text, save_preset
 from dtp_tf.recipes.recipe import RULES
 from dtp_tf.runs.folder import METRICS, Run
@@ -53,7 +52,7 @@ def save_run(
     _refuse_own_rule(run, recipe.rule)
     if float16:
         data = load_recorded_data(recipe, data_dir, dataset)
-        _refuse_another_accuracy(exact_network(network), data)
+        _refuse_another_accuracy(network.classifier(dtype="uint8"), data)
     validation = metrics["validation"]["accuracy"]
     return save_preset(
         network,
@@ -98,16 +97,19 @@ def _refuse_own_rule(run, rule):
         )
 
 
-def _refuse_another_accuracy(network, data):
-    """Raise `UserError` if large weights as float16 have another accuracy on the test images."""
+def _refuse_another_accuracy(classifier, data):
+    """Raise `UserError` if large weights as float16 have another accuracy on the test images.
+
+    A network's classifier, which has no mixed numbers, as the preset has none.
+    """
     labels = data.test.labels
-    exact = _correct(network, data.test, labels)
-    kept = network.get_weights()
+    exact = _correct(classifier, data.test, labels)
+    kept = classifier.get_weights()
     try:
-        network.set_weights([halved(array).astype(array.dtype) for array in kept])
-        rounded = _correct(network, data.test, labels)
+        classifier.set_weights([halved(array).astype(array.dtype) for array in kept])
+        rounded = _correct(classifier, data.test, labels)
     finally:
-        network.set_weights(kept)
+        classifier.set_weights(kept)
     if rounded != exact:
         raise UserError(
             f"float16 would change the accuracy from {exact} to {rounded} of the {len(labels)} "
@@ -115,7 +117,7 @@ def _refuse_another_accuracy(network, data):
         )
 
 
-def _correct(network, images, labels):
+def _correct(classifier, images, labels):
     """Return how many images a network classifies rightly; scores that are no numbers are wrong."""
-    scores = predict(network, images)
+    scores = predict(classifier, images)
     return int(np.sum((scores.argmax(axis=-1) == labels) & np.isfinite(scores).all(axis=-1)))

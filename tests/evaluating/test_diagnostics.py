@@ -5,7 +5,7 @@ import csv
 import keras
 import numpy as np
 import pytest
-from helpers import TINY, arrays, assert_same_arrays, train
+from helpers import TINY, arrays, assert_same_arrays, train, transpose_inverses
 
 import dtp_tf
 from dtp_tf.evaluating.diagnostics import (
@@ -34,12 +34,6 @@ def network(rule, units=(7, 5, 4), activation="tanh", **pair):
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
     model.build((None, INPUTS))
     return model
-
-
-def transpose_inverses(model):
-    for i in model.inverted:
-        pair = model.layers_up[i]
-        pair.inverse_layer.kernel.assign(np.transpose(pair.forward_layer.kernel))
 
 
 def measured(model, examples=16):

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import transpose_inverses
 
 import dtp_tf
 from dtp_tf.errors import SettingError
-from dtp_tf.evaluating.diagnostics import angle
+from dtp_tf.evaluating.diagnostics import Diagnostics, angle
 from dtp_tf.network.batch import Batch
 from dtp_tf.numerics.activations import matched
 from dtp_tf.rules import BY_NAME
@@ -95,9 +96,7 @@ def transposed_network(rule, rate, activation, convolutional=False, **taken):
     made = dtp_tf.DTPNetwork(pairs, 3, rule=BY_NAME[rule](**taken), seed=4)
     made.build((None, 6, 6, 1) if convolutional else (None, 6))
     made.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.01), run_eagerly=True)
-    for pair in made.layers_up[1:]:
-        if pair.inverse:
-            pair.inverse_layer.kernel.assign(keras.ops.transpose(pair.forward_layer.kernel))
+    transpose_inverses(made)
     return made
 
 
@@ -145,6 +144,23 @@ def test_targets_that_inverses_give_are_dropped_as_the_activations_are():
     batch, (_, pair) = batch_of(made), made.pairs
     back = pair(pair(batch.h[1]), reverse=True) * (np.asarray(batch.h[1]) != 0) / (1 - RATE)
     np.testing.assert_allclose(made.rule.targets(made, batch)[0], back, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["dtp", "ldrl", "sdtp", "ao_sdtp"])
+def test_an_inverse_learns_the_same_whatever_its_own_layer_drops(rule):
+    losses = []
+    for rate in (0.0, RATE):
+        made = network(rule, rate=0.0)
+        made.pairs[1].dropout = rate
+        losses.append(made.rule.inverse_loss(made, batch_of(made), 1, made.noise(1, 0)))
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+def test_jacobians_are_measured_of_whole_layers():
+    x = np.random.default_rng(1).normal(size=(8, 6, 6, 1)).astype("float32")
+    made = transposed_network("ldrl", 0.6, "tanh", convolutional=True)
+    found = Diagnostics(made, x, Y[:8]).measure()
+    assert found["angle_jacobian_2"] < 0.1 and found["angle_jacobian_3"] < 0.1
 
 
 def test_inverses_learn_from_whole_layers():

@@ -150,12 +150,8 @@ class LocallyConnected2DPair(ActivatedPair):
 
     def pre_activation(self, inputs):
         """Return what every place makes of its window, with its biases, before s."""
-        patches = self._patches(self._window.padded(inputs, 0))
+        patches = self._window.patches(inputs)
         return ops.cast(self.forward_layer(patches), self.variable_dtype)
-
-    def _patches(self, padded):
-        """Each place's window, row by row: `(batch, height above, width above, numbers)`."""
-        return ops.concatenate(self._window.views(padded), axis=-1)
 
     def activate(self, pre_activation):
         return self.activation(pre_activation)
@@ -179,7 +175,7 @@ class LocallyConnected2DPair(ActivatedPair):
     def squared_weights(self):
         kernel = tf.convert_to_tensor(self.inverse_layer.kernel)
         pixels = tf.ones((1, *self.below), kernel.dtype)
-        patches = self._patches(self._window.padded(pixels, 0))
+        patches = self._window.patches(pixels)
         return tf.einsum("bhwp,hwpf->bhwf", patches, kernel**2)
 
     def transposed_layer(self, name, **settings):
@@ -194,11 +190,15 @@ class LocallyConnected2DPair(ActivatedPair):
         steps = []
         if any(map(any, self._window.pads)):
             steps.append(keras.layers.ZeroPadding2D(self._window.pads, name=f"{self.name}_padding"))
-        steps += [self._patches, self.forward_layer]
+        steps += [self._stock_patches, self.forward_layer]
         if self.activation is not keras.activations.linear:
             name = f"{self.name}_activation"
             steps.append(keras.layers.Activation(self.activation, name=name))
         return steps
+
+    def _stock_patches(self, padded):
+        """`Window.patches` of images with their pads, of Keras's own operations."""
+        return ops.concatenate(self._window.views(padded), axis=-1)
 
     @property
     def kind(self):
@@ -260,7 +260,7 @@ class TransposedLocal(keras.layers.Layer):
         """Return the output without the biases."""
         kernel = tf.cast(tf.convert_to_tensor(self.kernel), inputs.dtype)
         patches = tf.einsum("bhwf,hwpf->bhwp", inputs, kernel)
-        return self._window.assembled(tf.split(patches, self._window.size**2, axis=-1))
+        return self._window.spread(patches)
 
 
 class EachPlace:

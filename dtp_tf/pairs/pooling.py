@@ -12,6 +12,7 @@ ten times slower on a CPU than what XLA makes of these, and XLA does not know th
 import functools
 import math
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python.xla import optimization_barrier
 
@@ -42,6 +43,41 @@ class Window:
             for y in range(self.size)
             for x in range(self.size)
         ]
+
+    def patches(self, images):
+        """Return every window, pixel by pixel: images -> `(batch, *pooled, size^2 C)`.
+
+        Pads are zeros. Whole pixels are gathered: strided slices copy number by number.
+        """
+
+        @tf.custom_gradient
+        def gather(images):
+            padded = self.padded(images, 0)
+            _, height, width, channels = padded.shape
+            pixels = tf.reshape(padded, (-1, height * width, channels))
+            patches = tf.gather(pixels, self._pixels(width), axis=1)
+            patches = tf.reshape(patches, (-1, *self.pooled, self.size**2 * channels))
+            return patches, self.spread
+
+        return gather(images)
+
+    def spread(self, patches):
+        """Transposed `patches`: what several windows say of a pixel adds up."""
+
+        @tf.custom_gradient
+        def add(patches):
+            return self.assembled(tf.split(patches, self.size**2, axis=-1)), self.patches
+
+        return add(patches)
+
+    def _pixels(self, width):
+        """The number of each pixel of each window, row by row, on padded images of this width."""
+        rows, columns = (
+            self.stride * np.arange(count)[:, np.newaxis] + np.arange(self.size)
+            for count in self.pooled
+        )
+        numbers = width * rows[:, np.newaxis, :, np.newaxis] + columns[:, np.newaxis, :]
+        return numbers.astype(np.int32).ravel()
 
     def padded(self, images, value):
         """Return images with their pads, whose pixels have this value."""

@@ -9,6 +9,7 @@ import dtp_tf
 from dtp_tf import LocallyConnected2DPair
 from dtp_tf.errors import SettingError
 from dtp_tf.numerics.activations import matched_tanh
+from dtp_tf.pairs.pooling import Window
 
 IMAGE = (7, 6, 2)
 
@@ -42,6 +43,41 @@ def test_inverse_differences_are_differences_of_the_inverse():
         for difference, point in zip(found, points, strict=True):
             expected = pair(point, reverse=True) - pair(base, reverse=True)
             np.testing.assert_allclose(difference, expected, atol=2e-5)
+
+
+def test_windows_are_copied_pixel_by_pixel_and_each_direction_is_the_transposed_other():
+    for image, size, stride, around in (
+        ((7, 6), 3, 2, ((1, 1), (0, 1))),
+        ((5, 5), 2, 3, ((0, 0), (0, 0))),  # gaps between windows, and pixels that none reaches
+        ((4, 3), 3, 1, ((1, 1), (1, 1))),
+    ):
+        window = Window(size, stride, around, image)
+        x = images((*image, 2))
+        padded = np.pad(x, ((0, 0), *around, (0, 0)))
+        expected = [
+            [
+                padded[:, i * stride : i * stride + size, j * stride : j * stride + size]
+                for j in range(window.pooled[1])
+            ]
+            for i in range(window.pooled[0])
+        ]
+        found = window.patches(tf.constant(x))
+        np.testing.assert_array_equal(
+            found, np.moveaxis(expected, 2, 0).reshape(3, *window.pooled, -1)
+        )
+        said = tf.constant(images(found.shape[1:]))
+        back = window.spread(said)
+        assert back.shape == x.shape
+        assert np.vdot(found, said) == pytest.approx(np.vdot(x, back), rel=1e-5)
+        for function, point, upstream, expected in (
+            (window.patches, tf.constant(x), said, back),
+            (window.spread, said, tf.constant(x), found),
+        ):
+            with tf.GradientTape() as tape:
+                tape.watch(point)
+                value = function(point)
+            gradient = tape.gradient(value, point, upstream)
+            np.testing.assert_array_equal(gradient, expected)
 
 
 SEEDED = keras.initializers.Orthogonal(seed=3)

@@ -78,7 +78,11 @@ RECIPES = {
         {
             "ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1),
             "dtp": dict(noise=0.1),
-            "ddtp_linear": {},
+            # The first feature maps are too large for an orthogonal frame.
+            "ddtp_linear": dict(
+                _AVERAGED, inverse_l2=1.0, inverse_learning_rate=5e-3,
+                noise_directions=("rademacher", "orthogonal", "orthogonal"),
+            ),
         },
     ),
     "cifar10-lenet": NamedRecipe(
@@ -181,9 +185,14 @@ RECIPES = {
         dict(
             dataset="mnist", layers=("local 32 3/2", "local 64 3/2", "dense 1024"), crop=2,
             batch_size=100, epochs=30, learning_rate=3e-4, learning_rate_schedule="cosine",
-            initializer="glorot_uniform",
         ),
-        {"dtp": dict(noise=0.1, inverse_initializer="glorot_uniform")},
+        {
+            # The first layer's feature maps are too large for an orthogonal frame.
+            "dtp": dict(_MNIST_DTP, noise_directions=("rademacher", "orthogonal")),
+            "bp": _DECAY, "fa": _DECAY, "dfa": _DECAY,
+            "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1),
+            "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03),
+        },
     ),
     "mnist-paper": NamedRecipe(
         "MNIST as Lee et al. 2015: 784-240x7-10 tanh, their constants, alternating schedule.",

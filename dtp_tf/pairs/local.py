@@ -1,5 +1,7 @@
 """`LocallyConnected2DPair`: kernels that differ from place to place, and the transposed map."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -190,15 +192,22 @@ class LocallyConnected2DPair(ActivatedPair):
         steps = []
         if any(map(any, self._window.pads)):
             steps.append(keras.layers.ZeroPadding2D(self._window.pads, name=f"{self.name}_padding"))
-        steps += [self._stock_patches, self.forward_layer]
+        steps += [*self._stock_patches(), self.forward_layer]
         if self.activation is not keras.activations.linear:
             name = f"{self.name}_activation"
             steps.append(keras.layers.Activation(self.activation, name=name))
         return steps
 
-    def _stock_patches(self, padded):
-        """`Window.patches` of images with their pads, of Keras's own operations."""
-        return ops.concatenate(self._window.views(padded), axis=-1)
+    def _stock_patches(self):
+        """`Window.patches` of images with their pads, of Keras's own layers and operations."""
+        (height, width, channels), ends = self.below, self._window.pads
+        height, width = height + sum(ends[0]), width + sum(ends[1])
+        numbers = self.kernel_size**2 * channels
+        return [
+            keras.layers.Reshape((height * width, channels), name=f"{self.name}_pixels"),
+            functools.partial(ops.take, indices=self._window.pixels(width), axis=1),
+            keras.layers.Reshape((*self.above[:2], numbers), name=f"{self.name}_windows"),
+        ]
 
     @property
     def kind(self):

@@ -55,7 +55,7 @@ class Window:
             padded = self.padded(images, 0)
             _, height, width, channels = padded.shape
             pixels = tf.reshape(padded, (-1, height * width, channels))
-            patches = tf.gather(pixels, self._pixels(width), axis=1)
+            patches = tf.gather(pixels, self.pixels(width), axis=1)
             patches = tf.reshape(patches, (-1, *self.pooled, self.size**2 * channels))
             return patches, self.spread
 
@@ -70,7 +70,7 @@ class Window:
 
         return add(patches)
 
-    def _pixels(self, width):
+    def pixels(self, width):
         """The number of each pixel of each window, row by row, on padded images of this width."""
         rows, columns = (
             self.stride * np.arange(count)[:, np.newaxis] + np.arange(self.size)

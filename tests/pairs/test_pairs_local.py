@@ -153,7 +153,10 @@ def test_a_saved_model_with_a_pair_predicts_the_same_and_its_classifier_without_
     for found, expected in zip(loaded(images()), (h, pair(h, reverse=True)), strict=True):
         np.testing.assert_array_equal(found, expected)
 
-    network = dtp_tf.DTPNetwork([random_pair(dropout=0.5), dtp_tf.DensePair(5)], 3)
+    # Of a name that Keras gives to reshaping in a classifier by itself.
+    before = keras.Sequential([keras.layers.Reshape(IMAGE, name="reshape")])
+    above = LocallyConnected2DPair(2, 2, padding="valid"), dtp_tf.DensePair(5)
+    network = dtp_tf.DTPNetwork([random_pair(dropout=0.5), *above], 3, preprocessing=before)
     network.build((None, *IMAGE))
     network.classifier().save(tmp_path / "classifier.keras")
     known = keras.saving.get_custom_objects()

@@ -5,15 +5,16 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-#: Widest layer that a whole frame of directions is kept for: 64 MB.
-WIDEST = 4096
+#: Most units for which a whole frame is kept, 64 MB: a wider one is worked out number by number.
+KEPT = 4096
 
 
 def orthogonal_directions(rows, signs):
     """Return directions of an orthogonal frame, scaled like standard normal noise.
 
-    The frame has n directions of length sqrt(n), each orthogonal to the others, so that n rows in
-    turn have exactly the covariance that normal noise has on average: the identity.
+    The frame is the type II discrete cosine transform times sqrt(n). Its n directions have a length
+    of sqrt(n), and each is orthogonal to the others, so that n rows in turn have exactly the
+    covariance that normal noise has on average: the identity.
 
     Args:
         rows: which directions, counted on beyond n: int64, `(batch,)`.
@@ -33,14 +34,27 @@ def orthogonal_directions(rows, signs):
            [0., 0., 0., 1.]], dtype=float32)
     """
     units = signs.shape[0]
-    return tf.gather(_frame(units), rows % units) * signs
+    rows %= units
+    if units <= KEPT:
+        return tf.gather(_frame(units), rows) * signs
+    places = rows[:, tf.newaxis] * tf.range(1, 2 * units, 2, dtype=rows.dtype) % (4 * units)
+    length = tf.where(rows == 0, np.float32(np.sqrt(0.5)), 1.0)
+    return tf.gather(_cosines(units), places) * length[:, tf.newaxis] * signs
 
 
 @functools.lru_cache(maxsize=8)
 def _frame(units):
-    """The type II discrete cosine transform times sqrt(units), as a constant outside any graph."""
+    """All directions before the signs, as a constant outside any graph."""
     row, column = np.arange(units)[:, None], np.arange(units)[None, :]
-    transform = np.sqrt(2) * np.cos(np.pi * (column + 0.5) * row / units)
-    transform[0] = 1.0
+    frame = np.sqrt(2) * np.cos(np.pi * (column + 0.5) * row / units)
+    frame[0] = 1.0
     with tf.init_scope():
-        return tf.constant(transform, tf.float32)
+        return tf.constant(frame, tf.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _cosines(units):
+    """The numbers of a frame but for its first row, by the angle in parts of a circle of 4 n."""
+    with tf.init_scope():
+        angles = np.pi / (2 * units) * np.arange(4 * units)
+        return tf.constant(np.sqrt(2) * np.cos(angles), tf.float32)

@@ -146,9 +146,12 @@ class LocallyConnected2DPair(ActivatedPair):
         return (input_shape[0], *sides, self.filters)
 
     def call(self, inputs, reverse=False, aux=None):
-        if reverse:
-            return self.invert([inputs])[0]
-        return self.activate(self.pre_activation(inputs))
+        if not reverse:
+            return self.activate(self.pre_activation(inputs))
+        self._refuse_without_inverse()
+        if self.inverse_first:
+            return self.inverse_layer(self.inverse_activation(inputs))
+        return self.inverse_activation(self.inverse_layer(inputs))
 
     def pre_activation(self, inputs):
         """Return what every place makes of its window, with its biases, before s."""
@@ -157,15 +160,6 @@ class LocallyConnected2DPair(ActivatedPair):
 
     def activate(self, pre_activation):
         return self.activation(pre_activation)
-
-    def invert(self, points, aux=None):
-        self._refuse_without_inverse()
-        if self.inverse_first:
-            points = [self.inverse_activation(point) for point in points]
-        images = self.inverse_layer(tf.concat(points, axis=0))
-        if not self.inverse_first:
-            images = self.inverse_activation(images)
-        return tf.split(images, len(points), axis=0)
 
     def inverse_inputs(self, base, points, aux=None):
         at_base = self.inverse_activation(base)

@@ -78,10 +78,8 @@ RECIPES = {
         {
             "ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1),
             "dtp": dict(noise=0.1),
-            # The first feature maps are too large for an orthogonal frame.
             "ddtp_linear": dict(
-                _AVERAGED, inverse_l2=1.0, inverse_learning_rate=5e-3,
-                noise_directions=("rademacher", "orthogonal", "orthogonal"),
+                _AVERAGED, inverse_l2=1.0, inverse_learning_rate=(1e-3, 3e-3, 5e-3),
             ),
         },
     ),
@@ -187,8 +185,7 @@ RECIPES = {
             batch_size=100, epochs=30, learning_rate=3e-4, learning_rate_schedule="cosine",
         ),
         {
-            # The first layer's feature maps are too large for an orthogonal frame.
-            "dtp": dict(_MNIST_DTP, noise_directions=("rademacher", "orthogonal")),
+            "dtp": _MNIST_DTP,
             "bp": _DECAY, "fa": _DECAY, "dfa": _DECAY,
             "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1),
             "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03),

@@ -57,9 +57,6 @@ class DDTPLinear(SmallNoiseRule):
         )
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
-    def noise_units(self, layers):
-        return [layer.units for layer in layers[:-1]]
-
     def feedback_layers(self, layers):
         maps = {}
         for i, pair in enumerate(layers[:-1]):

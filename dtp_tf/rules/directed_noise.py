@@ -1,9 +1,6 @@
 """Rules whose noise may go through the directions of an orthogonal frame."""
 
-import abc
-
 from dtp_tf.errors import SettingError
-from dtp_tf.numerics.directions import WIDEST
 from dtp_tf.rules.base import FeedbackRule, as_list
 
 DIRECTIONS = ("gaussian", "rademacher", "orthogonal")
@@ -24,8 +21,7 @@ class DirectedNoiseRule(FeedbackRule):
             Or a list with one of these for each trained feedback layer, from the input on.
 
     Raises:
-        SettingError: a value out of its range; once the network is built, orthogonal directions for
-            noise in more than 4096 dimensions.
+        SettingError: a value out of its range.
     """
 
     def __init__(
@@ -45,22 +41,6 @@ class DirectedNoiseRule(FeedbackRule):
                 f"got {noise_directions!r}."
             )
         self.noise_directions = noise_directions
-
-    @abc.abstractmethod
-    def noise_units(self, layers):
-        """Return the largest number of units that get noise for each trained feedback layer."""
-
-    def check_built(self, layers):
-        units = self.noise_units(layers)
-        many = isinstance(self.noise_directions, (list, tuple))
-        chosen = self.noise_directions if many else [self.noise_directions] * len(units)
-        for number, (one, widest) in enumerate(zip(chosen, units, strict=False), start=1):
-            if one == "orthogonal" and widest > WIDEST:
-                raise SettingError(
-                    f"`noise_directions` orthogonal is for noise on at most {WIDEST} units, and "
-                    f"the feedback layer {number} of {len(units)} has it on {widest}; use gaussian "
-                    "or rademacher there."
-                )
 
     def get_config(self):
         chosen = self.noise_directions

@@ -63,9 +63,6 @@ class DRL(SmallNoiseRule):
         )
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
-    def noise_units(self, layers):
-        return [below.units for below in layers[:-1]]
-
     def uses_inverse(self, layer, layers):
         return layer > 0
 

@@ -129,9 +129,6 @@ class DTP(DirectedNoiseRule):
         )
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
-    def noise_units(self, layers):
-        return [below.units for below in layers[:-2]]
-
     def uses_inverse(self, layer, layers):
         return 0 < layer < layers - 1
 

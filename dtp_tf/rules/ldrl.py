@@ -92,12 +92,6 @@ class LDRL(SmallNoiseRule):
                     f"{obstacle}; use sampled."
                 )
 
-    def noise_units(self, layers):
-        return [
-            max(below.units, layer.units) if self.jacobian_norm == "sampled" else below.units
-            for below, layer in zip(layers, layers[1:], strict=False)
-        ]
-
     def uses_inverse(self, layer, layers):
         return layer > 0
 

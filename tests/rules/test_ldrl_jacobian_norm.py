@@ -28,7 +28,6 @@ from test_ldrl_descent import LINEAR, PAIRS, built, examples
 import dtp_tf
 from dtp_tf.errors import SettingError
 from dtp_tf.network.batch import Batch
-from dtp_tf.numerics.directions import WIDEST
 from dtp_tf.rules import LDRL
 
 KNOWN = [kind for kind in PAIRS if kind != "average"]
@@ -237,18 +236,6 @@ def test_what_it_does_not_know_is_refused_by_name(pair, words, norm):
 def test_the_first_layer_has_no_inverse_and_may_be_what_it_likes():
     first = dtp_tf.Conv2DPair(3, pool="average", activation="elu")
     built([first, dtp_tf.DensePair(4, **LINEAR)], jacobian_norm="analytic")
-
-
-@pytest.mark.parametrize("norm", ["analytic", "transposed"])
-def test_noise_that_it_does_not_draw_needs_no_frame(norm):
-    def network(**settings):
-        pairs = [dtp_tf.DensePair(4), dtp_tf.DensePair(WIDEST + 1, **LINEAR)]
-        rule = LDRL(noise_directions=["orthogonal", "gaussian"], **settings)
-        dtp_tf.DTPNetwork(pairs, 3, rule=rule).build((None, 5))
-
-    network(jacobian_norm=norm)
-    with pytest.raises(SettingError, match="the feedback layer 1 of 2 has it on 4097"):
-        network()
 
 
 def test_another_word_is_refused():

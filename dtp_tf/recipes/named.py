@@ -79,7 +79,8 @@ RECIPES = {
             "ldrl": dict(inverse_steps=1, inverse_learning_rate=1e-2, inverse_epochs_before=1),
             "dtp": dict(noise=0.1),
             "ddtp_linear": dict(
-                _AVERAGED, inverse_l2=1.0, inverse_learning_rate=(1e-3, 3e-3, 5e-3),
+                _AVERAGED, inverse_l2=1.0, inverse_learning_rate=(2e-4, 6e-4, 2e-3),
+                inverse_initializer="small_uniform", inverse_epochs_before=1,
             ),
         },
     ),

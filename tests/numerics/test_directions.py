@@ -54,6 +54,14 @@ def test_directions_in_many_dimensions_are_orthogonal_and_need_no_memory_for_all
     np.testing.assert_allclose(directions @ directions.T / units, np.eye(5), atol=1e-5)
 
 
+def test_a_layer_too_wide_for_a_kept_frame_has_orthogonal_noise_in_a_network_too():
+    pairs = [dtp_tf.Conv2DPair(80), dtp_tf.DensePair(6)]
+    model = dtp_tf.DTPNetwork(pairs, 3, rule=LDRL(noise_directions="orthogonal"), seed=3)
+    model.build((None, 8, 8, 1))
+    drawn = np.reshape(model.noise(1, 0)(tf.zeros((4, 8, 8, 80))), (4, 5120))
+    np.testing.assert_allclose(drawn @ drawn.T / 5120, np.eye(4), atol=1e-5)
+
+
 def test_rows_beyond_the_frame_begin_it_again():
     signs = tf.ones(6)
     some = orthogonal_directions(tf.constant([2, 8, 14], tf.int64), signs).numpy()

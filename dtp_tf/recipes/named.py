@@ -22,10 +22,9 @@ _SMALL_STEP = dict(
 _MNIST_DECAY = dict(learning_rate=1e-3, optimizer="adam epsilon=1e-09 weight_decay=0.1")
 _MNIST_DTP = dict(_SMALL_STEP, **_MNIST_DECAY)
 # Of rules whose first target comes from the label: docs/comparing.md.
-_LABEL_STEPS = dict(
-    schedule="inverse-first", noise=0.1, learning_rate=1.5e-3, inverse_learning_rate=2e-4,
-    inverse_learning_rate_schedule="cosine",
-)
+_LABEL_STEP = dict(_SMALL_STEP, target_step=0.03, denoising=False, schedule="parallel")
+_MNIST_SDTP = dict(_LABEL_STEP, **_MNIST_DECAY)
+_CIFAR_SDTP = dict(_LABEL_STEP, optimizer="adam epsilon=1e-09 weight_decay=0.3")
 # Narrows the angles of fixed feedback to backpropagation, and does bp good: docs/comparing.md.
 _DECAY = dict(learning_rate=1e-3, optimizer="adam weight_decay=0.3")
 # Feedback that keeps an average of many batches: docs/comparing.md.
@@ -62,6 +61,7 @@ RECIPES = {
                 jacobian_norm="analytic", optimizer="adam epsilon=1e-09 weight_decay=0.6",
             ),
             "bp": dict(optimizer="adam weight_decay=0.3"),
+            "sdtp": _CIFAR_SDTP, "ao_sdtp": _CIFAR_SDTP,
             "ddtp_linear": dict(_AVERAGED, inverse_l2=1.0, inverse_learning_rate=5e-3),
             "drl": dict(
                 _AVERAGED, inverse_l2=0.1, inverse_learning_rate=5e-2, inverse_first=True,
@@ -188,8 +188,7 @@ RECIPES = {
         {
             "dtp": _MNIST_DTP,
             "bp": _DECAY, "fa": _DECAY, "dfa": _DECAY,
-            "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1),
-            "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03),
+            "sdtp": _MNIST_SDTP, "ao_sdtp": _MNIST_SDTP,
         },
     ),
     "mnist-paper": NamedRecipe(
@@ -258,9 +257,7 @@ RECIPES = {
             "bp": _DECAY, "fa": _DECAY, "dfa": _DECAY,
             # The step must stand out of the inverses' error, which nothing takes away.
             "tp": dict(target_step=10.0, noise=0.1),
-            # The penalty takes the place of a target step, which the label has not.
-            "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1),
-            "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03),
+            "sdtp": _MNIST_SDTP, "ao_sdtp": _MNIST_SDTP,
             # At the others' rate of 3e-4 ddtp_linear stayed some points lower after five epochs.
             "drl": dict(learning_rate=3e-3, inverse_steps=2),
             "ddtp_linear": dict(learning_rate=3e-3),
@@ -278,8 +275,7 @@ RECIPES = {
         {
             "dtp": _LARGE_NOISE,
             "tp": dict(target_step=10.0, noise=0.1),
-            "sdtp": dict(_LABEL_STEPS, inverse_l2=0.1, learning_rate=1e-3),
-            "ao_sdtp": dict(_LABEL_STEPS, inverse_l2=0.03, learning_rate=1e-3),
+            "sdtp": _CIFAR_SDTP, "ao_sdtp": _CIFAR_SDTP,
             # One noise sample of an example tells little of maps between 1024 and 10 dimensions.
             "drl": dict(
                 learning_rate=1e-3, inverse_steps=2, noise_directions="orthogonal",

@@ -42,7 +42,8 @@ class RuleFields:
     )
     target_step: float | None = setting(
         None, float,
-        "eta (or beta): step of the top target along each example's own loss gradient. (Lee's "
+        "eta (or beta): step of the top target along each example's own loss gradient; of sdtp and "
+        "ao_sdtp from the answers towards the label, which 1 reaches. (Lee's "
         "value is for the gradient of a mean over 100 examples: divide it by 100. Meulemans et al. "
         "divide their forward learning rates by it: here `learning_rate` is the rate itself.)",
         low=0, open_low=True, optional=True,
@@ -72,6 +73,10 @@ class RuleFields:
     inverse_l2: float | tuple | None = setting(
         None, float, "Weight of the squared weights of the inverses in their loss; one number, or "
         "one for each layer with an inverse.", low=0, per_layer=True, optional=True,
+    )
+    denoising: bool | None = setting(
+        None, bool, "Whether the inverses of sdtp and ao_sdtp learn to take their noise away, as "
+        "published, or (false) to give it back, as those of dtp do.", optional=True,
     )
     damping: float | None = setting(
         None, float, "lambda of the damped Gauss-Newton step of the rule gnt.",

@@ -28,7 +28,10 @@ _WITHOUT_NOISE = {
 }
 _PENALTY_AND_DIRECTIONS = {"inverse_l2": 0.0, "noise_directions": "gaussian"}
 _DDTP = {**_TRAINED, **_PENALTY_AND_DIRECTIONS, "target_step": 0.0669, "noise": 0.1}
-_SDTP = {**_TRAINED, **_INVERSES, "schedule": "alternating", "inverse_l2": 0.0}
+_SDTP = {
+    **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS, "schedule": "alternating",
+    "denoising": True, "target_step": 1.0,
+}
 
 RULES = {
     "tp": {**_TARGET_STEP, **_TRAINED, **_INVERSES, **_PENALTY_AND_DIRECTIONS},
@@ -76,7 +79,7 @@ TF32_RULES = (
 OF_CLASS = (
     "target_step", "noise", "noise_directions", "schedule", "inverse_steps", "inverse_l2",
     "damping", "feedback_units", "auxiliary_units", "feedback_magnitudes", "noise_samples",
-    "straight_through", "increment", "orthogonality", "jacobian_norm",
+    "straight_through", "increment", "orthogonality", "jacobian_norm", "denoising",
 )
 _OWN_RULE = {**RULES["dtp"], **dict.fromkeys(OF_CLASS)}
 RULE_SETTINGS = tuple(_OWN_RULE)

@@ -20,12 +20,12 @@ class AOSDTP(SDTP):
     """`SDTP` whose output layer is [o, z]: beside the answers o = p it has random features z.
 
         z = s(h_{M-1} A)
-        t_{M-1} = h_{M-1} - g_M([p, z]) + g_M([y, z])
+        t_{M-1} = h_{M-1} - g_M([p, z]) + g_M([t_M, z])
 
-    and the targets below as with `SDTP`. The same z is in both, so that the inverse of the output
-    knows more of the example than its class, and targets within one class differ. The inverses
-    learn to take away the noise, as with `SDTP`; g_M from the answers and the features of
-    h~ = h_{M-1} + sigma eps:
+    t_M and the targets below as with `SDTP`. The same z is in both, so that the inverse of the
+    output knows more of the example than its class, and targets within one class differ. The
+    inverses learn to take away the noise, or to give it back, as with `SDTP`; g_M from the answers
+    and the features of h~ = h_{M-1} + sigma eps:
 
         || g_M([p(h~), z(h~)]) - h_{M-1} ||^2 + lambda || V_M ||^2
 
@@ -38,6 +38,7 @@ class AOSDTP(SDTP):
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         inverse_l2: lambda, see `SDTP`; the features z take it, too.
         auxiliary_units: how many features z has, at least 1.
+        noise_directions, denoising, target_step: see `SDTP`.
 
     Raises:
         SettingError: see `SDTP`, or `auxiliary_units` below 1.
@@ -56,8 +57,20 @@ class AOSDTP(SDTP):
         noise_samples=1,
         auxiliary_units=512,
         inverse_l2=0.0,
+        noise_directions="gaussian",
+        denoising=True,
+        target_step=1.0,
     ):
-        super().__init__(noise, schedule, inverse_steps, noise_samples, inverse_l2)
+        super().__init__(
+            noise,
+            schedule,
+            inverse_steps,
+            noise_samples,
+            inverse_l2,
+            noise_directions,
+            denoising,
+            target_step,
+        )
         check_whole("auxiliary_units", auxiliary_units)
         self.auxiliary_units = auxiliary_units
 
@@ -83,17 +96,19 @@ class AOSDTP(SDTP):
         corrupted = h + self.sigma(network, layer) * noise(h)
         answers = network.activate_output(batch.f(layer, corrupted))
         above = inverse.output(answers, inverse.features(corrupted))
-        loss = squared_error(shaped_as(h, inverse(tf.stop_gradient(above))), h)
+        given = h if self.denoising else tf.stop_gradient(corrupted)
+        loss = squared_error(shaped_as(h, inverse(tf.stop_gradient(above))), given)
         return loss + penalty(self.l2(network, layer), inverse.trainable_variables)
 
     def targets(self, network, batch):
         h, top = batch.h[-2], len(network.pairs)
         inverse = network.feedback[top]
         z = inverse.features(h)
-        at_p, at_y = (
-            shaped_as(h, inverse(inverse.output(o, z))) for o in (batch.answers, batch.labels)
+        at_p, at_t = (
+            shaped_as(h, inverse(inverse.output(o, z)))
+            for o in (batch.answers, self.output_target(batch))
         )
-        target = difference_target(h, at_p, at_y)
+        target = difference_target(h, at_p, at_t)
         return difference_targets(network, batch, target, top)
 
     def get_config(self):

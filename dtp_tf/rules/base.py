@@ -49,7 +49,8 @@ class Rule(abc.ABC):
     `LearnedFeedback` goes with any rule. Arguments of `__init__` that have the name of a recipe's
     setting (`target_step`, `noise`, `noise_samples`, `noise_directions`, `schedule`,
     `inverse_steps`, `damping`, `feedback_units`, `auxiliary_units`, `feedback_magnitudes`,
-    `straight_through`, `increment`, `orthogonality`, `inverse_l2`, `jacobian_norm`) get its value.
+    `straight_through`, `increment`, `orthogonality`, `inverse_l2`, `jacobian_norm`,
+    `denoising`) get its value.
     """
 
     @property

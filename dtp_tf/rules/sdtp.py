@@ -3,19 +3,22 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.rules.base import NOISE, FeedbackRule, each_at_least_zero, squared_error
+from dtp_tf.errors import SettingError
+from dtp_tf.rules.base import NOISE, each_at_least_zero, squared_error
+from dtp_tf.rules.directed_noise import DirectedNoiseRule
 from dtp_tf.rules.dtp import difference_targets
 from dtp_tf.rules.penalty import penalty
 
 
 @keras.saving.register_keras_serializable("dtp_tf")
-class SDTP(FeedbackRule):
+class SDTP(DirectedNoiseRule):
     """Simplified difference target propagation: no gradient anywhere between layers.
 
-    The target of the output is the label itself, y as a one-hot vector, and goes down through an
+    The target of the output comes from the label, y as a one-hot vector, and goes down through an
     inverse of the output layer, too, which maps class probabilities p:
 
-        t_{M-1} = h_{M-1} - g_M(p) + g_M(y)
+        t_M     = p + eta (y - p)
+        t_{M-1} = h_{M-1} - g_M(p) + g_M(t_M)
         t_{i-1} = h_{i-1} - g_i(h_i) + g_i(t_i)
 
     With another output and loss, p are the answers and y those of the smallest loss: the labels of
@@ -25,14 +28,23 @@ class SDTP(FeedbackRule):
 
         || g_i(f_i(h~)) - h_{i-1} ||^2 + lambda || V_i ||^2
 
-    The paper has no penalty, lambda = 0. That of g_M is this rule's only measure of how large a
-    step its first target is, for labels have none: the larger, the smaller.
+    or, without `denoising`, to give it back as those of `DTP` do, h~ in the place of h_{i-1}. Large
+    noise leaves nothing of h_{i-1} in f_i(h~), so that a denoising inverse learns to say the same
+    of all examples; one that preserves it learns from the noise itself, and, damped, comes near the
+    transposed Jacobian of f_i, that of the output layer, too.
+
+    The paper denoises, has no penalty, lambda = 0, and takes the label itself for a target,
+    eta = 1.
 
     Args:
         noise: sigma, at least 0, in units of the activations; see `FeedbackRule`.
         schedule, inverse_steps, noise_samples: see `FeedbackRule`.
         inverse_l2: lambda, at least 0: weight of the squared weights of the inverses; a number, or
             a list with one for each trained inverse.
+        noise_directions: see `DirectedNoiseRule`. A frame is drawn anew once all its directions
+            have been used.
+        denoising: whether the inverses learn to give h_{i-1}, as published, and not h~.
+        target_step: eta, above 0: how far the target of the output is on the way to the label.
 
     Raises:
         SettingError: a value out of its range; at `compile`, a loss whose smallest answers are not
@@ -46,6 +58,7 @@ class SDTP(FeedbackRule):
 
     inverts_probabilities = True
     uses_labels = True
+    draws_frames_anew = True  # as those of `DTP`
 
     def __init__(
         self,
@@ -54,8 +67,16 @@ class SDTP(FeedbackRule):
         inverse_steps=1,
         noise_samples=1,
         inverse_l2=0.0,
+        noise_directions="gaussian",
+        denoising=True,
+        target_step=1.0,
     ):
-        super().__init__(None, noise, schedule, inverse_steps, noise_samples)
+        super().__init__(
+            target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
+        )
+        if not isinstance(denoising, bool):
+            raise SettingError(f"`denoising` must be True or False, got {denoising!r}.")
+        self.denoising = denoising
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
     def uses_inverse(self, layer, layers):
@@ -63,17 +84,25 @@ class SDTP(FeedbackRule):
 
     def inverse_loss(self, network, batch, layer, noise):
         pair, h = network.layers_up[layer], batch.h[layer]
-        above = batch.f(layer, h + self.sigma(network, layer) * noise(h), drop=False)
+        corrupted = tf.stop_gradient(h + self.sigma(network, layer) * noise(h))
+        above = batch.f(layer, corrupted, drop=False)
         if layer == len(network.layers_up) - 1:
             above = network.activate_output(above)
         back = pair.reconstruction(tf.stop_gradient(above), batch.aux[layer])
-        loss = squared_error(back, h)
+        loss = squared_error(back, h if self.denoising else corrupted)
         return loss + penalty(self.l2(network, layer), pair.inverse_variables)
+
+    def output_target(self, batch):
+        """t_M = p + eta (y - p)"""
+        if self.target_step == 1:
+            return batch.labels  # to the last bit
+        return batch.answers + self.target_step * (batch.labels - batch.answers)
 
     def targets(self, network, batch):
         output = network.layers_up[-1]
-        top = batch.h[-2] + output.difference(batch.answers, batch.labels)
+        top = batch.h[-2] + output.difference(batch.answers, self.output_target(batch))
         return difference_targets(network, batch, top, len(batch.h) - 2)
 
     def get_config(self):
-        return {**super().get_config(), "inverse_l2": self.inverse_l2}
+        of_inverses = {"inverse_l2": self.inverse_l2, "denoising": self.denoising}
+        return {**super().get_config(), **of_inverses}

@@ -46,6 +46,7 @@ OTHER = {
     "feedback_magnitudes": "fixed-random",
     "increment": 0.5,
     "orthogonality": 0.125,
+    "denoising": False,
     "inverse_activation": "elu",
     "inverse_first": True,
     "inverse_initializer": "he_normal",
@@ -78,8 +79,10 @@ INVERSES = {"inverse_activation", "inverse_first", "inverse_initializer", "symme
 TAKEN = {
     "tp": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
     "dtp": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
-    "sdtp": TRAINED | INVERSES | {"inverse_l2"},
-    "ao_sdtp": TRAINED | INVERSES | {"inverse_l2", "auxiliary_units"},
+    "sdtp": TRAINED | INVERSES
+    | {"target_step", "inverse_l2", "noise_directions", "denoising"},
+    "ao_sdtp": TRAINED | INVERSES
+    | {"target_step", "inverse_l2", "noise_directions", "denoising", "auxiliary_units"},
     "drl": TRAINED | INVERSES | {"target_step", "inverse_l2", "noise_directions"},
     "ddtp_linear": TRAINED | {"target_step", "inverse_l2", "noise_directions"},
     "ddtp_rhl": TRAINED | {"target_step", "inverse_l2", "noise_directions", "feedback_units"},

@@ -16,7 +16,7 @@ FORWARD_RATE, INVERSE_RATE = 0.7, 0.04
 TRAINED = tuple(reference.FEEDBACK)  # rules whose feedback learns
 NOISELESS = ("ccl", "kp", "local_error")
 # Rules with a target step.
-STEPPED = tuple(name for name in reference.TARGETS if name not in ("sdtp", "ao_sdtp", "ccl"))
+STEPPED = tuple(name for name in reference.TARGETS if name != "ccl")
 # Rules whose inverses start at the output layer, not at the top hidden layer.
 FROM_OUTPUT = ("sdtp", "drl", "ldrl", "ccl")
 FEATURES = 9  # of ddtp_rhl and ao_sdtp
@@ -113,6 +113,8 @@ def library(
         settings["feedback_units"] = FEATURES
     if rule == "ao_sdtp":
         settings["auxiliary_units"] = FEATURES
+    if not net.denoising:
+        settings["denoising"] = False
     if rule == "gait_prop":
         settings = {"increment": reference.INCREMENT, "orthogonality": 0.0, **settings}
     if rule == "weight_mirror":

@@ -23,6 +23,7 @@ from rule_networks import (
 )
 
 from dtp_tf.errors import SettingError
+from dtp_tf.rules import BY_NAME
 from dtp_tf.rules.dtp import difference_targets
 
 # Rules whose targets go down by g_i(t_i) - g_i(h_i) from the top hidden layer or from the logits.
@@ -221,6 +222,16 @@ def test_the_first_target_of_sdtp_needs_no_gradient(monkeypatch):
     monkeypatch.setattr(batch, "_loss_gradient", None)  # what every gradient comes from
     monkeypatch.setattr(batch, "tape", None)
     assert len(network.rule.targets(network, batch)) == 2
+
+
+@pytest.mark.parametrize("rule", ["sdtp", "ao_sdtp"])
+def test_the_label_itself_is_the_target_of_the_output_unless_a_step_is_asked_for(rule):
+    net, (x, y) = random_net(rule, 2), random_batch()
+    batch = batch_of(library(net, rule), x, y)
+    one_hot, p = np.eye(3)[y], batch.answers.numpy()
+    np.testing.assert_array_equal(BY_NAME[rule]().output_target(batch), one_hot)
+    half = BY_NAME[rule](target_step=0.5).output_target(batch)
+    np.testing.assert_allclose(half, (p + one_hot) / 2, rtol=1e-6)
 
 
 def test_sdtp_leaves_an_output_that_is_right_alone():

@@ -1,5 +1,7 @@
 """Every learning rule of the library equals `reference`, loss by loss and step by step."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -161,6 +163,22 @@ def test_a_step_without_feedback_to_train_moves_the_layers_as_the_reference_does
     network = library(net, rule)
     an_epoch(network, x, y)
     moved_as(network, net, reference.forward_step(rule, net, x, y, ETA, FORWARD_RATE))
+
+
+@cases(squares(["sdtp", "ao_sdtp"], reference.SCHEDULES), "schedule")
+def test_inverses_that_give_their_noise_back_learn_as_the_reference_does(
+    monkeypatch, rule, schedule, s, r, inverse_first
+):
+    net = random_net(rule, 3, s, r, inverse_first)
+    net, (x, y) = dataclasses.replace(net, denoising=False), random_batch()
+    count = 3 if schedule == "inverse-first" else 1
+    eps = random_noise(rule, net, count)
+    give_noise(monkeypatch, eps)
+    network = library(net, rule, schedule=schedule, inverse_steps=count)
+    an_epoch(network, x, y)
+    rates = dict.fromkeys(eps[0], INVERSE_RATE)
+    step = reference.SCHEDULES[schedule]
+    moved_as(network, net, step(rule, net, x, y, ETA, SIGMA, eps, FORWARD_RATE, rates))
 
 
 @pytest.mark.parametrize("rule", ["dtp", "sdtp", "ao_sdtp", "drl", "ddtp_linear", "ldrl"])

@@ -52,6 +52,8 @@ BAD = [
     ("auxiliary_units", {"auxiliary_units": 0}, ("ao_sdtp",)),
     ("auxiliary_units", {"auxiliary_units": 2.5}, ("ao_sdtp",)),
     ("auxiliary_units", {"auxiliary_units": True}, ("ao_sdtp",)),
+    ("denoising", {"denoising": "no"}, ("sdtp", "ao_sdtp")),
+    ("denoising", {"denoising": 1}, ("sdtp", "ao_sdtp")),
     ("schedule", {"schedule": "sideways"}, TRAINED),
     ("inverse_steps", {"inverse_steps": 0, "schedule": "inverse-first"}, TRAINED),
     ("inverse_steps", {"inverse_steps": -1, "schedule": "inverse-first"}, TRAINED),
@@ -152,6 +154,7 @@ SETTINGS = {
     "feedback_magnitudes": "fixed-random",
     "increment": 0.5,
     "orthogonality": 0.25,
+    "denoising": False,
 }
 
 
@@ -161,10 +164,12 @@ def taken(rule):
     trains = (*TRAINED, "autoencoder")
     feedback = {"schedule", "inverse_steps"} if rule in trains else set()
     noise = {"noise", "noise_samples"} if rule in (*NOISY, "autoencoder") else set()
-    own = {"noise_directions"} if rule in ("tp", "dtp", *SMALL_NOISE) else set()
+    directed = ("tp", "dtp", "sdtp", "ao_sdtp", *SMALL_NOISE)
+    own = {"noise_directions"} if rule in directed else set()
     own |= {"inverse_l2"} if rule in PENALIZED else set()
     own |= {
-        "gnt": {"damping"}, "ddtp_rhl": {"feedback_units"}, "ao_sdtp": {"auxiliary_units"},
+        "gnt": {"damping"}, "ddtp_rhl": {"feedback_units"},
+        "sdtp": {"denoising"}, "ao_sdtp": {"denoising", "auxiliary_units"},
         "sign_symmetry": {"feedback_magnitudes"}, "gait_prop": {"increment", "orthogonality"},
         "bp": {"straight_through"}, "ldrl": {"jacobian_norm"},
     }.get(rule, set())  # fmt: skip

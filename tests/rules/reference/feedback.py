@@ -36,11 +36,12 @@ def dtp(net, h, y, i, sigma, eps):
 
 
 def sdtp(net, h, y, i, sigma, eps):
-    """|| g_i(f_i(h~)) - h_{i-1} ||^2, where f_M gives the answers"""
-    above = f(net, i, h[i - 1] + sigma * eps[0])
+    """|| g_i(f_i(h~)) - h_{i-1} ||^2, or - h~ without denoising, where f_M gives the answers"""
+    corrupted = h[i - 1] + sigma * eps[0]
+    above = f(net, i, corrupted)
     if i == net.last:
         above = answers(above, net.output)
-    error = g(net, i, above) - h[i - 1]
+    error = g(net, i, above) - (h[i - 1] if net.denoising else corrupted)
     return squared(error), [(above, 2 * error)]
 
 
@@ -51,7 +52,7 @@ def ao_sdtp(net, h, y, i, sigma, eps):
     corrupted = h[net.top] + sigma * eps[0]
     above = auxiliary_output(net, answers(f(net, i, corrupted), net.output), corrupted)
     back = g_auxiliary(net, above)
-    error = back - h[net.top]
+    error = back - (h[net.top] if net.denoising else corrupted)
     slope_r = 1 if net.inverse_first else ACTIVATIONS[net.r][1](back)
     return squared(error), [(above, 2 * error * slope_r)]
 

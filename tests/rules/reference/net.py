@@ -32,6 +32,7 @@ class Net:
         output: "softmax" with the cross-entropy of numbers of classes, "sigmoid" with the binary
             cross-entropy of vectors of labels, or "linear" with their squared error; the two are
             means over the units.
+        denoising: whether the inverses of sdtp and ao_sdtp take their noise away.
     """
 
     f: dict
@@ -41,6 +42,7 @@ class Net:
     r: str = "tanh"
     inverse_first: bool = False
     output: str = "softmax"
+    denoising: bool = True
 
     @property
     def last(self):

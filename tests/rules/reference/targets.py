@@ -31,18 +31,24 @@ def dtp(net, h, y, eta):
     return differences(net, h, {net.top: h[net.top] - eta * top_gradient(net, h, y)})
 
 
-def sdtp(net, h, y, eta=None):
-    """The top hidden layer's from the label itself: h - g_M(p) + g_M(y), y one-hot for classes."""
-    p = answers(h[net.last], net.output)
-    top = h[net.top] - g(net, net.last, p) + g(net, net.last, labels(h, y, net.output))
+def sdtp(net, h, y, eta):
+    """The top hidden layer's on the way to the label: h - g_M(p) + g_M(p + eta (y - p)), y one-hot
+    for classes."""
+    p, t = on_the_way_to_the_label(net, h, y, eta)
+    top = h[net.top] - g(net, net.last, p) + g(net, net.last, t)
     return differences(net, h, {net.top: top})
 
 
-def ao_sdtp(net, h, y, eta=None):
-    """As `sdtp`, with the same random features beside p and y: h - g_M([p, z]) + g_M([y, z])"""
-    p, label = answers(h[net.last], net.output), labels(h, y, net.output)
-    at_p, at_y = (g_auxiliary(net, auxiliary_output(net, o, h[net.top])) for o in (p, label))
-    return differences(net, h, {net.top: h[net.top] - at_p + at_y})
+def ao_sdtp(net, h, y, eta):
+    """As `sdtp`, with the same random features z beside the answers and their target."""
+    both = on_the_way_to_the_label(net, h, y, eta)
+    at_p, at_t = (g_auxiliary(net, auxiliary_output(net, o, h[net.top])) for o in both)
+    return differences(net, h, {net.top: h[net.top] - at_p + at_t})
+
+
+def on_the_way_to_the_label(net, h, y, eta):
+    p = answers(h[net.last], net.output)
+    return p, p + eta * (labels(h, y, net.output) - p)
 
 
 def from_logits(net, h, y, eta):

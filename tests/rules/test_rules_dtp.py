@@ -1,5 +1,7 @@
 """Difference target propagation: numbers to verify by hand, and facts that hold for any weights."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -232,6 +234,18 @@ def test_the_label_itself_is_the_target_of_the_output_unless_a_step_is_asked_for
     np.testing.assert_array_equal(BY_NAME[rule]().output_target(batch), one_hot)
     half = BY_NAME[rule](target_step=0.5).output_target(batch)
     np.testing.assert_allclose(half, (p + one_hot) / 2, rtol=1e-6)
+
+
+def test_transposed_weights_at_the_output_make_sdtp_take_the_steps_of_dtp():
+    # y - p is minus the gradient by the logits: g_M(p + eta (y - p)) - g_M(p) = eta (y - p) W^T.
+    net, (x, y) = random_net("sdtp", 3, inverse_first=True), random_batch()
+    net.g[net.last] = (net.f[net.last][0].T, net.g[net.last][1])
+    below = dataclasses.replace(net, g={i: g for i, g in net.g.items() if i < net.last})
+    found = targets(library(net, "sdtp", target_step=0.5), x, y)
+    expected = targets(library(below, "dtp", target_step=0.5), x, y)
+    h = reference.activations(net, x)[1:-1]
+    for one, other, before in zip(found, expected, h, strict=True):
+        close(one - before, other - before)
 
 
 def test_sdtp_leaves_an_output_that_is_right_alone():

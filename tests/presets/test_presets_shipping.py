@@ -117,7 +117,8 @@ def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
 
     def make(other, best):
         table.write_text(
-            f"recipe,seed,validation_accuracy\ndigits,0,{other}\ndigits,1,{best}\nmnist,0,1.0\n"
+            "recipe,rule,seed,validation_accuracy\n"
+            f"digits,dtp,0,{other}\ndigits,dtp,1,{best}\nmnist,dtp,0,1.0\ndigits,bp,0,1.0\n"
         )
         with pytest.raises(SystemExit) as end:
             make_preset.main([str(word) for word in words])
@@ -129,3 +130,20 @@ def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
     assert make(other, accuracy + 0.01) == 0
     tried = dtp_tf.preset_info(tmp_path / "out/digits_mlp_dtp")["seeds"]["validation_accuracy"]
     assert (tried["0"], tried["1"]) == pytest.approx((other, accuracy))
+
+
+def test_runs_of_another_rule_make_a_preset_of_their_own(tmp_path):
+    """A table's rows of the recipe's own rule say nothing of it."""
+    runs, table = tmp_path / "runs", tmp_path / "results.csv"
+    shutil.copytree(trained()[0], runs / "digits-bp-1")
+    accuracy = read_json(runs / "digits-bp-1/metrics.json")["validation"]["accuracy"]
+    table.write_text(
+        f"recipe,rule,seed,validation_accuracy\ndigits,dtp,0,1.0\ndigits,bp,1,{accuracy}\n"
+    )
+    words = ["--recipe", "digits", "--rule", "bp", "--recorded", table, "--runs", runs,
+             "--out", tmp_path / "out", "--golden", tmp_path / "golden"]  # fmt: skip
+    with pytest.raises(SystemExit) as end:
+        make_preset.main([str(word) for word in words])
+    assert end.value.code == 0
+    seeds = dtp_tf.preset_info(tmp_path / "out/digits_mlp_bp")["seeds"]
+    assert list(seeds["validation_accuracy"]) == ["1"]

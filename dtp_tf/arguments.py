@@ -18,3 +18,9 @@ def check_whole(name, value, least=1, most=None, others=""):
         )
     if most is not None and value > most:
         raise SettingError(f"`{name}` must be at most {most:,}, got {value:,}.")
+
+
+def check_boolean(name, value):
+    """Raise `SettingError` unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise SettingError(f"`{name}` must be True or False, got {value!r}.")

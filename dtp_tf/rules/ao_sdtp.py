@@ -93,11 +93,11 @@ class AOSDTP(SDTP):
         if layer not in network.feedback:
             return super().inverse_loss(network, batch, layer, noise)
         h, inverse = batch.h[layer], network.feedback[layer]
-        corrupted = h + self.sigma(network, layer) * noise(h)
+        corrupted = tf.stop_gradient(h + self.sigma(network, layer) * noise(h))
         answers = network.activate_output(batch.f(layer, corrupted))
         above = inverse.output(answers, inverse.features(corrupted))
-        given = h if self.denoising else tf.stop_gradient(corrupted)
-        loss = squared_error(shaped_as(h, inverse(tf.stop_gradient(above))), given)
+        back = shaped_as(h, inverse(tf.stop_gradient(above)))
+        loss = squared_error(back, self.given_back(h, corrupted))
         return loss + penalty(self.l2(network, layer), inverse.trainable_variables)
 
     def targets(self, network, batch):

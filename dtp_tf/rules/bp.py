@@ -4,6 +4,7 @@ import abc
 
 import keras
 
+from dtp_tf.arguments import check_boolean
 from dtp_tf.errors import SettingError
 from dtp_tf.rules.base import Rule, inner_product
 
@@ -63,10 +64,7 @@ class BP(SignalRule):
     teaches_weighted = True
 
     def __init__(self, straight_through=False):
-        if not isinstance(straight_through, bool):
-            raise SettingError(
-                f"`straight_through` must be True or False, got {straight_through!r}."
-            )
+        check_boolean("straight_through", straight_through)
         self.straight_through = straight_through
 
     def check(self, layers):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from dtp_tf.errors import SettingError
+from dtp_tf.arguments import check_boolean
 from dtp_tf.rules.base import NOISE, each_at_least_zero, squared_error
 from dtp_tf.rules.directed_noise import DirectedNoiseRule
 from dtp_tf.rules.dtp import difference_targets
@@ -74,8 +74,7 @@ class SDTP(DirectedNoiseRule):
         super().__init__(
             target_step, noise, schedule, inverse_steps, noise_directions, noise_samples
         )
-        if not isinstance(denoising, bool):
-            raise SettingError(f"`denoising` must be True or False, got {denoising!r}.")
+        check_boolean("denoising", denoising)
         self.denoising = denoising
         self.inverse_l2 = each_at_least_zero("inverse_l2", inverse_l2)
 
@@ -89,8 +88,12 @@ class SDTP(DirectedNoiseRule):
         if layer == len(network.layers_up) - 1:
             above = network.activate_output(above)
         back = pair.reconstruction(tf.stop_gradient(above), batch.aux[layer])
-        loss = squared_error(back, h if self.denoising else corrupted)
+        loss = squared_error(back, self.given_back(h, corrupted))
         return loss + penalty(self.l2(network, layer), pair.inverse_variables)
+
+    def given_back(self, h, corrupted):
+        """What an inverse learns to give for f(h~): h_{i-1}, or h~."""
+        return h if self.denoising else corrupted
 
     def output_target(self, batch):
         """t_M = p + eta (y - p)"""

@@ -2,7 +2,7 @@
 
     python -m dtp_tf.benchmarking.start_up RECIPE [DATA_DIR]
 
-is such a run, of one epoch, with its export and report: it prints what it measured as JSON.
+makes such a run, of one epoch, with its export and report, and prints what it measured as JSON.
 """
 
 import json
@@ -44,20 +44,29 @@ def measure_start_up(recipe, data_dir=None):
     Raises:
         UserError: the run failed; the sentence says why.
     """
-    command = [sys.executable, "-m", "dtp_tf.benchmarking.start_up", recipe]
+    call = "import sys; from dtp_tf.benchmarking.start_up import run; run(*sys.argv[1:])"
+    command = [sys.executable, "-c", call, recipe]
     if data_dir is not None:
         command.append(str(data_dir))
+    start = time.time()  # what the system says of when a process began can be a second off
     done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         reason = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
         raise UserError(f"`train {recipe}` failed while it was measured: {reason}")
-    return {**json.loads(lines[-1]), "help_seconds": help_seconds()}
+    found = json.loads(lines[-1])
+    return {
+        "first_step_seconds": found["first_step_at"] - start,
+        "peak_memory_gb": found["peak_memory_gb"],
+        "help_seconds": help_seconds(),
+    }
 
 
-def _run(recipe, data_dir=None):
-    import psutil
+def run(recipe, data_dir=None):
+    """Train in this process, and print when the first step was done, by the clock, and the memory.
 
+    For `measure_start_up`, whose arguments these are.
+    """
     from dtp_tf.processes.quiet import import_tensorflow
 
     import_tensorflow()
@@ -67,32 +76,35 @@ def _run(recipe, data_dir=None):
     from dtp_tf.training.train import train
 
     class FirstStep(keras.callbacks.Callback):
-        seconds = None
+        at = None
 
         def on_train_batch_end(self, batch, logs=None):
-            if self.seconds is None:
+            if self.at is None:
                 self.model.step.numpy()  # waits for the device
-                self.seconds = time.time() - psutil.Process().create_time()
+                self.at = time.time()
 
     first = FirstStep()
     with tempfile.TemporaryDirectory() as folder:
-        train(
-            recipe,
-            data_dir=data_dir,
-            epochs=1,
-            run_dir=pathlib.Path(folder) / "run",
-            export_dir=pathlib.Path(folder) / "exported_models",
-            callbacks=[first],
-            console=make_console(quiet=True),
-        )
+        try:
+            train(
+                recipe,
+                data_dir=data_dir,
+                epochs=1,
+                run_dir=pathlib.Path(folder) / "run",
+                export_dir=pathlib.Path(folder) / "exported_models",
+                callbacks=[first],
+                console=make_console(quiet=True),
+            )
+        except UserError as error:
+            sys.exit(str(error))
     # Linux counts in kilobytes, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    print(json.dumps({"first_step_seconds": first.seconds, "peak_memory_gb": peak / 1e9}))
+    print(json.dumps({"first_step_at": first.at, "peak_memory_gb": peak / 1e9}))
 
 
 if __name__ == "__main__":
     try:
-        _run(*sys.argv[1:])
+        print(json.dumps(measure_start_up(*sys.argv[1:])))
     except UserError as error:
         sys.exit(str(error))

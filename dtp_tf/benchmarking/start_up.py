@@ -5,6 +5,7 @@
 makes such a run, of one epoch, with its export and report, and prints what it measured as JSON.
 """
 
+import io
 import json
 import pathlib
 import resource
@@ -38,8 +39,10 @@ def measure_start_up(recipe, data_dir=None):
 
     Returns:
         A dict: "first_step_seconds", from the start of the process until the first training step
-        is done; "peak_memory_gb", the largest resident memory of the whole run in 10^9 bytes; and
-        "help_seconds", of the command's `--help`.
+        is done; "stages", the seconds of its parts, by name: "import" of TensorFlow, Keras and
+        our own modules, "data", their reading, "network", its weights and optimizers, and "step",
+        traced, compiled and run; "peak_memory_gb", the largest resident memory of the whole run
+        in 10^9 bytes; and "help_seconds", of the command's `--help`.
 
     Raises:
         UserError: the run failed; the sentence says why.
@@ -55,15 +58,29 @@ def measure_start_up(recipe, data_dir=None):
         reason = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
         raise UserError(f"`train {recipe}` failed while it was measured: {reason}")
     found = json.loads(lines[-1])
+    ends = [start, *found["ends"].values()]
     return {
-        "first_step_seconds": found["first_step_at"] - start,
+        "first_step_seconds": ends[-1] - start,
+        "stages": {name: ends[i + 1] - ends[i] for i, name in enumerate(found["ends"])},
         "peak_memory_gb": found["peak_memory_gb"],
         "help_seconds": help_seconds(),
     }
 
 
+class _Told(io.StringIO):
+    """What a training says, and when: `at`, a time by the first word of what is written."""
+
+    def __init__(self):
+        super().__init__()
+        self.at = {}
+
+    def write(self, text):
+        self.at.setdefault(text.partition(" ")[0], time.time())
+        return super().write(text)
+
+
 def run(recipe, data_dir=None):
-    """Train in this process, and print when the first step was done, by the clock, and the memory.
+    """Train in this process, and print when the stages ended, by the clock, and the memory.
 
     For `measure_start_up`, whose arguments these are.
     """
@@ -72,7 +89,7 @@ def run(recipe, data_dir=None):
     import_tensorflow()
     import keras
 
-    from dtp_tf.console.tables import make_console
+    from dtp_tf.console.tables import PlainConsole
     from dtp_tf.training.train import train
 
     class FirstStep(keras.callbacks.Callback):
@@ -83,7 +100,8 @@ def run(recipe, data_dir=None):
                 self.model.step.numpy()  # waits for the device
                 self.at = time.time()
 
-    first = FirstStep()
+    first, told = FirstStep(), _Told()
+    imported = time.time()
     with tempfile.TemporaryDirectory() as folder:
         try:
             train(
@@ -93,14 +111,20 @@ def run(recipe, data_dir=None):
                 run_dir=pathlib.Path(folder) / "run",
                 export_dir=pathlib.Path(folder) / "exported_models",
                 callbacks=[first],
-                console=make_console(quiet=True),
+                console=PlainConsole(file=told),
             )
         except UserError as error:
             sys.exit(str(error))
     # Linux counts in kilobytes, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    print(json.dumps({"first_step_at": first.at, "peak_memory_gb": peak / 1e9}))
+    ends = {
+        "import": imported,
+        "data": told.at["data"],  # `train` says what they are
+        "network": told.at["run"],  # where it leaves the run
+        "step": first.at,
+    }
+    print(json.dumps({"ends": ends, "peak_memory_gb": peak / 1e9}))
 
 
 if __name__ == "__main__":

@@ -137,11 +137,17 @@ def test_only_a_small_step_leaves_targets_beside_backpropagation_where_units_are
 
 
 @pytest.mark.slow
-def test_a_step_is_timed_with_each_change_of_its_settings():
-    words = "digits noise_directions=orthogonal units=8 --turns 3 --seconds 0.01"
-    result = CliRunner().invoke(step_settings.main, words.split())
+def test_a_step_is_timed_with_each_change_of_its_settings(tmp_path):
+    words = "digits noise_directions=orthogonal units=8 --turns 3 --seconds 0.01 --profile"
+    profile = tmp_path / "profile.csv"
+    result = CliRunner().invoke(step_settings.main, [*words.split(), str(profile)])
     assert result.exit_code == 0, result.output
     own, directions, narrow = map(str.split, result.stdout.splitlines())
     assert own[0] == "digits" and own[2:] == ["ms", "1.000"]
     assert directions[0] == "noise_directions=orthogonal" and float(directions[1]) > 0
     assert narrow[0] == "units=8" and float(narrow[3]) < 1
+    with profile.open() as file:
+        rows = list(csv.DictReader(file))
+    products = {row["settings"] for row in rows if "MatMul" in row["operation"]}
+    assert products == {"digits", "noise_directions=orthogonal", "units=8"}
+    assert all(float(row["times"]) > 0 and float(row["milliseconds"]) > 0 for row in rows)

@@ -17,7 +17,9 @@ The same network, batch, optimizer (Adam) and float32, on all cores, a batch in 
 Peers are PyTorch as an expert writes it (fused Adam, targets without a graph, convolutions with
 channels last), the same through torch.compile, and Keras's `fit`. Each contestant has a process of
 its own, which sleeps while others are measured; a ratio is taken within a turn. Without PyTorch its
-rows are left out, and it is said. The table gives the median over the turns and the spread.
+rows are left out, and it is said. The table gives the median over the turns and the spread; GFLOP/s
+by the products that the equations of the rule need, and their share of what the contestant's own
+library reaches in a product of two square matrices, in its process before the first turn.
 """
 
 import contextlib
@@ -33,6 +35,7 @@ import time
 import click
 
 ETA, SIGMA, RATE = 0.0033, 0.3, 1e-3
+SIDE, PRODUCTS = 2048, 50  # of the matrices whose product is a peak; the fastest counts
 WIDTHS = (3072, 1000, 1000, 1000, 10)
 TORCH, COMPILED, FIT, OURS = "PyTorch", "PyTorch, compiled", "Keras's fit", "dtp_tf"
 OURS_BP = "dtp_tf, bp"
@@ -52,7 +55,16 @@ ROWS = {
     ("wide", 128, "ldrl-2-analytic"): (OURS, OURS_BP),
 }
 COLUMNS = ("network", "batch", "rule", "library", "images_per_second", "spread", "ours_over_it",
-           "ratio_spread")  # fmt: skip
+           "ratio_spread", "gflops", "peak_gflops", "of_peak")  # fmt: skip
+#: Multiply-adds of a forward pass of an example, layer by layer: a kernel's weights times places.
+FORWARD = {
+    "source": (3072 * 1000, 1000 * 1000, 1000 * 1000, 1000 * 10),
+    "wide": (3072 * 1024, 1024 * 1024, 1024 * 1024, 1024 * 10),
+    "lenet": (75 * 32 * 1024, 800 * 64 * 256, 4096 * 512, 512 * 10),
+}
+#: Products of an update of the inverses by ldrl, each as large as a forward pass above the first
+#: layer.
+OF_UPDATE = {"sampled": 4, "transposed": 3, "analytic": 2}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,8 +89,8 @@ def main(turns, seconds, rows, out, contestant):
     for name in chosen:
         row = known[name]
         libraries = [one for one in ROWS[row] if not (without and one.startswith(TORCH))]
-        rates = measure(row, libraries, turns, seconds)
-        table += lines(row, rates)
+        rates, peaks = measure(row, libraries, turns, seconds)
+        table += lines(row, rates, peaks)
         if OURS_BP in rates:
             turns_of_both = zip(rates[OURS], rates[OURS_BP], strict=True)
             times = statistics.median(bp / own for own, bp in turns_of_both)
@@ -93,13 +105,14 @@ def main(turns, seconds, rows, out, contestant):
 
 
 def measure(row, libraries, turns, seconds):
-    """Return the images per second of each library in each turn."""
+    """Return the images per second of each library in each turn, and each one's peak."""
     with contextlib.ExitStack() as processes:  # which closes their input, and so ends them
-        started = {}
+        started, peaks = {}, {}
         for library in libraries:
             process = processes.enter_context(start(library, row, seconds))
-            if process.stdout.readline().strip() == "ready":
-                started[library] = process
+            word, _, peak = process.stdout.readline().partition(" ")
+            if word == "ready":
+                started[library], peaks[library] = process, float(peak)
                 continue
             last = [line for line in process.stderr.read().splitlines() if line][-1:]
             reason = f"{library} cannot be measured: {' '.join(last)}"
@@ -112,7 +125,7 @@ def measure(row, libraries, turns, seconds):
                 process.stdin.write("go\n")
                 process.stdin.flush()
                 rates[library].append(float(process.stdout.readline()))
-    return rates
+    return rates, peaks
 
 
 def start(library, row, seconds):
@@ -121,15 +134,19 @@ def start(library, row, seconds):
     return subprocess.Popen([*words, *map(str, row)], text=True, **streams)
 
 
-def lines(row, rates):
+def lines(row, rates, peaks):
     """Print and return the lines of a row: medians over the turns, half the range as spread."""
-    found = []
+    found, (network, _, rule) = [], row
     for library, own in rates.items():
         ratios = [ours / one for ours, one in zip(rates[OURS], own, strict=True)]
         line = dict(zip(COLUMNS, (*row, library), strict=False))
         line |= {"images_per_second": round(statistics.median(own)), "spread": round(spread(own))}
         line |= {"ours_over_it": round(statistics.median(ratios), 3)}
         line |= {"ratio_spread": round(spread(ratios), 3)}
+        of_library = "bp" if library == OURS_BP else rule
+        gflops = 2e-9 * multiply_adds(network, of_library) * statistics.median(own)
+        line |= {"gflops": round(gflops, 1), "peak_gflops": round(peaks[library], 1)}
+        line |= {"of_peak": round(gflops / peaks[library], 3)}
         found.append(line)
         click.echo("  ".join(f"{value!s:>9}" for value in line.values()))
     return found
@@ -139,18 +156,37 @@ def spread(values):
     return (max(values) - min(values)) / 2
 
 
+def multiply_adds(network, rule):
+    """Return those of a step for an example, in the products that the rule's equations need."""
+    name, steps, norm = words_of(rule)
+    layers = FORWARD[network]
+    every, above = sum(layers), sum(layers[1:])
+    if name == "dtp":  # the output has no inverse
+        return 2 * every + 5 * sum(layers[1:-1])
+    by_bp = 2 * every + above  # ldrl takes its targets down by as many
+    return by_bp if name == "bp" else by_bp + steps * OF_UPDATE[norm] * above
+
+
+def words_of(rule):
+    """Return the rule's name, updates of the inverses a batch, and `jacobian_norm`."""
+    name, steps, norm = (*rule.split("-"), "", "")[:3]
+    return name, int(steps or 1), norm or "sampled"
+
+
 # -- in the process of one contestant --------------------------------------------------------------
 
 
 def compete(library, network, batch, rule, seconds):
-    """Say "ready", and for each line on standard input the images per second of a window."""
+    """Say "ready" and the library's peak in GFLOP/s, and for each line on standard input the images
+    per second of a window."""
     step, images = CONTESTANTS[library](network, batch, rule)
+    peak = torch_peak() if library.startswith(TORCH) else tensorflow_peak()
     for _ in range(3):
         step()
     begun = time.perf_counter()
     step()
     count = max(1, round(seconds / (time.perf_counter() - begun)))
-    print("ready", flush=True)
+    print("ready", peak, flush=True)
     for _ in sys.stdin:
         begun = time.perf_counter()
         for _ in range(count):
@@ -158,22 +194,41 @@ def compete(library, network, batch, rule, seconds):
         print(count * images / (time.perf_counter() - begun), flush=True)
 
 
+def tensorflow_peak():
+    from dtp_tf.benchmarking.throughput import gemm_peak
+
+    return gemm_peak(seconds=0.5)
+
+
+def torch_peak():
+    """The same as `gemm_peak`, without TensorFlow and its threads in the process."""
+    import torch
+
+    a = torch.randn(SIDE, SIDE)
+    times = []
+    for _ in range(PRODUCTS):
+        begun = time.perf_counter()
+        torch.mm(a, a)
+        times.append(time.perf_counter() - begun)
+    return 2e-9 * SIDE**3 / min(times)
+
+
 def recipe_of(network, batch, rule):
     from dtp_tf.recipes import recipe
 
-    name, steps, norm = (*rule.split("-"), "", "")[:3]
+    name, steps, norm = words_of(rule)
     name_of = {"lenet": "cifar10-lenet"}.get(network, "cifar10")
     settings = {"rule": name, "batch_size": batch, "optimizer": "adam", "learning_rate": RATE}
     if name != "bp":
         settings |= {"inverse_optimizer": "adam", "inverse_learning_rate": RATE}
         settings |= {"schedule": "parallel" if name == "dtp" else "inverse-first"}
-        settings |= {"inverse_steps": int(steps or 1)}
+        settings |= {"inverse_steps": steps}
     if name == "dtp":
         settings |= {"noise_directions": "gaussian"}  # as PyTorch draws it here
     if name == "ldrl":
-        drawn = "rademacher" if norm else "gaussian"
+        drawn = "gaussian" if norm == "sampled" else "rademacher"
         settings |= {"noise_directions": "orthogonal" if network == "wide" else drawn}
-        settings |= {"jacobian_norm": norm or "sampled"}
+        settings |= {"jacobian_norm": norm}
     if network == "wide":
         settings |= {"units": (1024,) * 3}
     return recipe(name_of, **settings)

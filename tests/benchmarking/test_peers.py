@@ -1,14 +1,16 @@
 """The measurement beside PyTorch and Keras: what is measured, and how a ratio is taken."""
 
-import inspect
+import importlib.util
 import io
 import math
+import pathlib
 import subprocess
 import sys
 
 import peers
 import pytest
 from click.testing import CliRunner
+from forking import FRESH
 
 from dtp_tf.benchmarking.throughput import bp_products, dtp_products, random_images
 from dtp_tf.training.building import build_network
@@ -115,15 +117,25 @@ def test_a_contestant_answers_each_line_with_its_rate(monkeypatch, capsys):
     assert set(calls) == {("source", 5, "dtp")}
 
 
+LEARNS = """
+import inspect, sys, torch
+sys.path.insert(0, sys.argv[1])
+import peers
+step, x = getattr(peers, sys.argv[2])(torch, "source", 4)
+optimizer = inspect.getclosurevars(step).nonlocals["optimizer"]
+weights = [one for group in optimizer.param_groups for one in group["params"]]
+before = [one.clone() for one in weights]
+step(x, torch.arange(4))
+assert weights and all((one != was).any() for one, was in zip(weights, before))
+assert peers.torch_peak() > 0
+"""
+
+
 @pytest.mark.parametrize("make", ["torch_dtp", "torch_bp"])
 def test_the_steps_in_pytorch_learn(make):
-    torch = pytest.importorskip("torch")
-    step, x = getattr(peers, make)(torch, "source", 4)
-    before = [one.clone() for one in _weights(step)]
-    step(x, torch.arange(4))
-    assert all((one != was).any() for one, was in zip(_weights(step), before, strict=True))
-
-
-def _weights(step):
-    optimizer = inspect.getclosurevars(step).nonlocals["optimizer"]
-    return [one for group in optimizer.param_groups for one in group["params"]]
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is missing")
+    # In a process of its own: PyTorch may crash where TensorFlow was imported before it.
+    words = [*FRESH, "-c", LEARNS, str(pathlib.Path(peers.__file__).parent), make]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

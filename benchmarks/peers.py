@@ -25,6 +25,7 @@ library reaches in a product of two square matrices, in its process before the f
 import contextlib
 import csv
 import importlib.util
+import itertools
 import json
 import pathlib
 import statistics
@@ -36,7 +37,7 @@ import click
 
 ETA, SIGMA, RATE = 0.0033, 0.3, 1e-3
 SIDE, PRODUCTS = 2048, 50  # of the matrices whose product is a peak; the fastest counts
-WIDTHS = (3072, 1000, 1000, 1000, 10)
+WIDTHS, WIDE = (3072, 1000, 1000, 1000, 10), (3072, 1024, 1024, 1024, 10)
 TORCH, COMPILED, FIT, OURS = "PyTorch", "PyTorch, compiled", "Keras's fit", "dtp_tf"
 OURS_BP = "dtp_tf, bp"
 #: (network, batch, rule): who is measured.
@@ -56,11 +57,17 @@ ROWS = {
 }
 COLUMNS = ("network", "batch", "rule", "library", "images_per_second", "spread", "ours_over_it",
            "ratio_spread", "gflops", "peak_gflops", "of_peak")  # fmt: skip
+
+
+def dense(widths):
+    return tuple(below * above for below, above in itertools.pairwise(widths))
+
+
 #: Multiply-adds of a forward pass of an example, layer by layer: a kernel's weights times places.
 FORWARD = {
-    "source": (3072 * 1000, 1000 * 1000, 1000 * 1000, 1000 * 10),
-    "wide": (3072 * 1024, 1024 * 1024, 1024 * 1024, 1024 * 10),
-    "lenet": (75 * 32 * 1024, 800 * 64 * 256, 4096 * 512, 512 * 10),
+    "source": dense(WIDTHS),
+    "wide": dense(WIDE),
+    "lenet": (75 * 32 * 1024, 800 * 64 * 256, *dense((4096, 512, 10))),
 }
 #: Products of an update of the inverses by ldrl, each as large as a forward pass above the first
 #: layer.
@@ -230,7 +237,7 @@ def recipe_of(network, batch, rule):
         settings |= {"noise_directions": "orthogonal" if network == "wide" else drawn}
         settings |= {"jacobian_norm": norm}
     if network == "wide":
-        settings |= {"units": (1024,) * 3}
+        settings |= {"units": WIDE[1:-1]}
     return recipe(name_of, **settings)
 
 

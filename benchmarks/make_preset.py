@@ -62,6 +62,7 @@ def main(recipe, rule, seeds, recorded, name, data_dir, runs, out, golden, float
         run = runs / f"{stem}-{seed}"
         if not (run / "metrics.json").exists():
             train(recipe, rule, seed, run, data_dir)
+        refuse_another(run, recipe=recipe, rule=rule, seed=seed)
         metrics = json.loads((run / "metrics.json").read_text())
         if metrics["interrupted"]:
             sys.exit(f"{run} was interrupted: resume it first.")
@@ -90,6 +91,14 @@ def train(name, rule, seed, run, data_dir):
     if data_dir:
         command += ["--data-dir", data_dir]
     subprocess.run([str(part) for part in command], check=True)
+
+
+def refuse_another(run, **wanted):
+    """Stop if a run is not of the recipe, rule and seed that its folder's name says."""
+    config = json.loads((run / "config.json").read_text())
+    found = {name: config[name] for name in wanted}
+    if found != wanted:
+        sys.exit(f"{run} is a run of {found}, not of {wanted}: move it away, or give other --runs.")
 
 
 def recorded_accuracies(table, recipe, rule):

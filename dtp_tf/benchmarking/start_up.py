@@ -41,8 +41,9 @@ def measure_start_up(recipe, data_dir=None):
         A dict: "first_step_seconds", from the start of the process until the first training step
         is done; "stages", the seconds of its parts, by name: "import" of TensorFlow, Keras and
         our own modules, "data", their reading, "network", its weights and optimizers, and "step",
-        traced, compiled and run; "peak_memory_gb", the largest resident memory of the whole run
-        in 10^9 bytes; and "help_seconds", of the command's `--help`.
+        traced, compiled and run; "stages_memory_gb", the largest resident memory until the end of
+        each of them, in 10^9 bytes; "peak_memory_gb", that of the whole run, with its export and
+        report; and "help_seconds", of the command's `--help`.
 
     Raises:
         UserError: the run failed; the sentence says why.
@@ -58,29 +59,39 @@ def measure_start_up(recipe, data_dir=None):
         reason = (done.stderr.strip().splitlines() or ["it left no word"])[-1]
         raise UserError(f"`train {recipe}` failed while it was measured: {reason}")
     found = json.loads(lines[-1])
-    ends = [start, *found["ends"].values()]
+    ends = [start, *(at for at, _ in found["ends"].values())]
     return {
         "first_step_seconds": ends[-1] - start,
         "stages": {name: ends[i + 1] - ends[i] for i, name in enumerate(found["ends"])},
+        "stages_memory_gb": {name: peak for name, (_, peak) in found["ends"].items()},
         "peak_memory_gb": found["peak_memory_gb"],
         "help_seconds": help_seconds(),
     }
 
 
+def _now():
+    """Return the time by the clock, and the largest resident memory so far in 10^9 bytes."""
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return time.time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
 class _Told(io.StringIO):
-    """What a training says, and when: `at`, a time by the first word of what is written."""
+    """What a training says, and when: `at`, of `_now` by the first word of what is written."""
 
     def __init__(self):
         super().__init__()
         self.at = {}
 
     def write(self, text):
-        self.at.setdefault(text.partition(" ")[0], time.time())
+        word = text.partition(" ")[0]
+        if word not in self.at:
+            self.at[word] = _now()
         return super().write(text)
 
 
 def run(recipe, data_dir=None):
-    """Train in this process, and print when the stages ended, by the clock, and the memory.
+    """Train in this process, and print when the stages ended, and the memory until then.
 
     For `measure_start_up`, whose arguments these are.
     """
@@ -98,10 +109,10 @@ def run(recipe, data_dir=None):
         def on_train_batch_end(self, batch, logs=None):
             if self.at is None:
                 self.model.step.numpy()  # waits for the device
-                self.at = time.time()
+                self.at = _now()
 
     first, told = FirstStep(), _Told()
-    imported = time.time()
+    imported = _now()
     with tempfile.TemporaryDirectory() as folder:
         try:
             train(
@@ -115,16 +126,13 @@ def run(recipe, data_dir=None):
             )
         except UserError as error:
             sys.exit(str(error))
-    # Linux counts in kilobytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     ends = {
         "import": imported,
         "data": told.at["data"],  # `train` says what they are
         "network": told.at["run"],  # where it leaves the run
         "step": first.at,
     }
-    print(json.dumps({"ends": ends, "peak_memory_gb": peak / 1e9}))
+    print(json.dumps({"ends": ends, "peak_memory_gb": _now()[1]}))
 
 
 if __name__ == "__main__":

@@ -150,9 +150,10 @@ def show_throughput(console, found):
     started = found["start_up"]
     if started is not None:
         stages = ", ".join(f"{name} {took:.1f}" for name, took in started["stages"].items())
+        memory = ", ".join(f"{name} {gb:.2f}" for name, gb in started["stages_memory_gb"].items())
         console.print(
             f"\ntrain cifar10: first step {started['first_step_seconds']:.1f} s after the start "
-            f"({stages}), at most {started['peak_memory_gb']:.2f} GB of memory; --help "
+            f"({stages}), at most {started['peak_memory_gb']:.2f} GB of memory ({memory}); --help "
             f"{started['help_seconds']:.2f} s"
         )
 

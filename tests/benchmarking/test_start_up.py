@@ -17,7 +17,9 @@ def test_a_run_is_measured_in_a_process_of_its_own():
     assert list(found["stages"]) == ["import", "data", "network", "step"]
     assert min(found["stages"].values()) > 0
     assert sum(found["stages"].values()) == pytest.approx(found["first_step_seconds"])
-    assert 0.1 < found["peak_memory_gb"] < 16
+    memory = [*found["stages_memory_gb"].values(), found["peak_memory_gb"]]
+    assert list(found["stages_memory_gb"]) == list(found["stages"])
+    assert 0.1 < memory[0] and memory == sorted(memory) and memory[-1] < 16
     assert 0.01 < found["help_seconds"] < 30
 
 
@@ -66,8 +68,10 @@ def test_the_command_prints_a_table_or_json(monkeypatch):
     done = CliRunner().invoke(main, [*command, "--json"])
     assert json.loads(done.stdout) == {**found, "start_up": None}
     started = {"first_step_seconds": 7.5, "stages": {"import": 2.75, "step": 4.75},
-               "peak_memory_gb": 1.25, "help_seconds": 0.1}  # fmt: skip
+               "stages_memory_gb": {"import": 0.625, "step": 1.125}, "peak_memory_gb": 1.25,
+               "help_seconds": 0.1}  # fmt: skip
     measured_start = "dtp_tf.benchmarking.start_up.measure_start_up"
     monkeypatch.setattr(measured_start, lambda recipe, data_dir: started)
     done = CliRunner().invoke(main, [*command, "--start-up"])
     assert "first step 7.5 s after the start (import 2.8, step 4.8)" in done.stdout
+    assert "at most 1.25 GB of memory (import 0.62, step 1.12)" in done.stdout

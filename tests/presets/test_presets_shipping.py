@@ -87,11 +87,18 @@ def test_the_seed_with_the_best_validation_is_shipped():
     assert best((0.9, 0.1), (0.95, 0.4), (0.95, 0.3)) == 2
 
 
+def copied_run(folder, **settings):
+    """Return `folder`, made a copy of a finished run whose recipe says these settings."""
+    shutil.copytree(trained()[0], folder)
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), **settings})
+    return folder
+
+
 @pytest.mark.slow
 def test_a_preset_is_made_of_finished_runs_without_training_again(tmp_path):
     runs, out, golden = (tmp_path / name for name in ("runs", "out", "golden"))
     for seed in (0, 1):
-        shutil.copytree(trained()[0], runs / f"digits-{seed}")
+        copied_run(runs / f"digits-{seed}", seed=seed)
     metrics = read_json(runs / "digits-1/metrics.json")
     metrics["validation"]["accuracy"] += 0.01
     write_json(runs / "digits-1/metrics.json", metrics)
@@ -110,7 +117,7 @@ def test_a_preset_is_made_of_finished_runs_without_training_again(tmp_path):
 def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
     """Its run is there already; the other seed has none."""
     runs, table = tmp_path / "runs", tmp_path / "results.csv"
-    shutil.copytree(trained()[0], runs / "digits-1")
+    copied_run(runs / "digits-1", seed=1)
     words = ["--recipe", "digits", "--recorded", table, "--runs", runs, "--out", tmp_path / "out",
              "--golden", tmp_path / "golden"]  # fmt: skip
     accuracy = read_json(runs / "digits-1/metrics.json")["validation"]["accuracy"]
@@ -135,15 +142,27 @@ def test_only_the_seed_that_a_table_calls_the_best_is_trained(tmp_path):
 def test_runs_of_another_rule_make_a_preset_of_their_own(tmp_path):
     """A table's rows of the recipe's own rule say nothing of it."""
     runs, table = tmp_path / "runs", tmp_path / "results.csv"
-    shutil.copytree(trained()[0], runs / "digits-bp-1")
-    accuracy = read_json(runs / "digits-bp-1/metrics.json")["validation"]["accuracy"]
+    copied_run(runs / "digits-sdtp-1", rule="sdtp", seed=1)
+    accuracy = read_json(runs / "digits-sdtp-1/metrics.json")["validation"]["accuracy"]
     table.write_text(
-        f"recipe,rule,seed,validation_accuracy\ndigits,dtp,0,1.0\ndigits,bp,1,{accuracy}\n"
+        f"recipe,rule,seed,validation_accuracy\ndigits,dtp,0,1.0\ndigits,sdtp,1,{accuracy}\n"
     )
-    words = ["--recipe", "digits", "--rule", "bp", "--recorded", table, "--runs", runs,
+    words = ["--recipe", "digits", "--rule", "sdtp", "--recorded", table, "--runs", runs,
              "--out", tmp_path / "out", "--golden", tmp_path / "golden"]  # fmt: skip
     with pytest.raises(SystemExit) as end:
         make_preset.main([str(word) for word in words])
     assert end.value.code == 0
-    seeds = dtp_tf.preset_info(tmp_path / "out/digits_mlp_bp")["seeds"]
+    seeds = dtp_tf.preset_info(tmp_path / "out/digits_mlp_sdtp")["seeds"]
     assert list(seeds["validation_accuracy"]) == ["1"]
+
+
+@pytest.mark.parametrize("setting, value", [("rule", "bp"), ("seed", 7), ("recipe", "mnist")])
+def test_a_run_that_is_not_what_its_folder_is_called_becomes_no_preset(tmp_path, setting, value):
+    copied_run(tmp_path / "runs/digits-0", **{setting: value})
+    words = ["--recipe", "digits", "--seeds", "1", "--runs", tmp_path / "runs",
+             "--out", tmp_path / "out", "--golden", tmp_path / "golden"]  # fmt: skip
+    with pytest.raises(SystemExit) as end:
+        make_preset.main([str(word) for word in words])
+    assert "is a run of {'recipe'" in end.value.code
+    assert f"'{setting}': {value!r}" in end.value.code
+    assert not (tmp_path / "out").exists()

@@ -25,6 +25,8 @@ from points import measured, write_table
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from dtp_tf.benchmarking.memory import largest_memory_gb  # noqa: E402
+
 START = {
     "recipe": "cifar10", "rule": "dtp", "images": "memory",
     "batch_size": 128, "width": 1000, "depth": 3, "workers": 0,
@@ -119,11 +121,10 @@ def measure_training(point, data_dir):
 
 
 def _found(rate, whose):
-    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in kilobytes
     return {
         "images_per_second": round(rate, 1),
         "seconds_per_epoch": round(IMAGES / rate, 2),
-        "peak_memory_gb": round(resource.getrusage(whose).ru_maxrss * unit / 1e9, 3),
+        "peak_memory_gb": round(largest_memory_gb(whose), 3),
     }
 
 

@@ -50,7 +50,7 @@ def main(recipe, changes, rule, batch_size, turns, seconds, profile):
         rows.writerow(["settings", "operation", "times", "milliseconds"])
         for name, step in zip([recipe, *changes], steps, strict=True):
             for one in profile_step(step):
-                rows.writerow([name, one["operation"], one["times"], f"{one['milliseconds']:.3f}"])
+                rows.writerow([name, one["operation"], one["times"], f"{one['milliseconds']:.4g}"])
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ import numpy as np
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from dtp_tf.benchmarking.memory import largest_memory_gb  # noqa: E402
+
 CLASSES = 10
 PER_FILE = 20_000  # records
 
@@ -124,11 +128,10 @@ def train(words):
         with open(run / "log.csv", newline="", encoding="utf-8") as file:
             log = list(csv.DictReader(file))
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in kilobytes
         reading = [line for line in done.stdout.splitlines() if line.startswith("images ")]
         print(json.dumps({
             "reading": " ".join(" ".join(reading).split()[1:]),
-            "peak_memory_gb": round(used.ru_maxrss * unit / 1e9, 3),
+            "peak_memory_gb": round(largest_memory_gb(resource.RUSAGE_CHILDREN), 3),
             "seconds": round(seconds, 1),
             "busy_cores": round((used.ru_utime + used.ru_stime) / seconds, 2),
             "images_per_second": [round(float(row["images_per_second"])) for row in log],

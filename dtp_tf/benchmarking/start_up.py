@@ -8,12 +8,12 @@ makes such a run, of one epoch, with its export and report, and prints what it m
 import io
 import json
 import pathlib
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 
+from dtp_tf.benchmarking.memory import largest_memory_gb
 from dtp_tf.errors import UserError
 
 HELP_RUNS = 5
@@ -71,9 +71,7 @@ def measure_start_up(recipe, data_dir=None):
 
 def _now():
     """Return the time by the clock, and the largest resident memory so far in 10^9 bytes."""
-    # Linux counts in kilobytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return time.time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return time.time(), largest_memory_gb()
 
 
 class _Told(io.StringIO):
@@ -132,7 +130,7 @@ def run(recipe, data_dir=None):
         "network": told.at["run"],  # where it leaves the run
         "step": first.at,
     }
-    print(json.dumps({"ends": ends, "peak_memory_gb": _now()[1]}))
+    print(json.dumps({"ends": ends, "peak_memory_gb": largest_memory_gb()}))
 
 
 if __name__ == "__main__":

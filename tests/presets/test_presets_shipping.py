@@ -88,10 +88,9 @@ def test_the_seed_with_the_best_validation_is_shipped():
 
 
 def copied_run(folder, **settings):
-    """Return `folder`, made a copy of a finished run whose recipe says these settings."""
+    """Make `folder` a copy of a finished run whose recipe says these settings."""
     shutil.copytree(trained()[0], folder)
     write_json(folder / "config.json", {**read_json(folder / "config.json"), **settings})
-    return folder
 
 
 @pytest.mark.slow
